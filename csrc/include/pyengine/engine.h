@@ -1,0 +1,116 @@
+/// \file
+/// An opened engine file: the door for C++ programs.
+///
+/// \code
+/// auto engine = pyengine::Engine::Open("em-membranes.pyengine");
+/// std::vector<uint8_t> labels(height * width);
+/// engine.SegmentLabels(view, labels.data(), width);
+/// \endcode
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pyengine/executor.h"
+#include "pyengine/export.h"
+#include "pyengine/image_view.h"
+#include "pyengine/options.h"
+
+namespace pyengine {
+
+/// One output class.
+struct ClassInfo {
+  std::string name;
+  uint8_t color[3] = {0, 0, 0};  ///< RGB for overlays.
+};
+
+/// One row of the layer table.
+struct LayerInfo {
+  std::string name;
+  std::string op;
+  int64_t channels = 0;          ///< Output channels.
+  int64_t parameters = 0;
+  double flops_per_pixel = 0;    ///< Per output pixel of the network.
+  double stride_px = 1;          ///< Input pixels per step of this layer's grid.
+};
+
+/// What an engine file says of itself; immutable.
+struct EngineInfo {
+  std::string task;                ///< "segmentation" or "classification"
+  NetworkGeometry geometry;
+  std::string not_tileable_reason; ///< Empty if tileable.
+  int64_t receptive_field_px = 0;
+  int64_t parameters = 0;
+  double flops_per_pixel = 0;      ///< Of a whole-image pass (classification: of one image).
+  int64_t sample_height = 0;       ///< Size the network was built with [px].
+  int64_t sample_width = 0;
+  std::string activation;          ///< "softmax", "sigmoid" or "none": logits to probabilities.
+  std::vector<ClassInfo> classes;
+  std::vector<LayerInfo> layers;
+  std::string isa;                 ///< Instruction set in use.
+  int threads = 1;
+  std::string manifest_json;       ///< The file's manifest, verified.
+  std::string graph_json;          ///< The file's graph, verified.
+};
+
+/// How an image will be cut.
+struct TilePlan {
+  TileSize tile;
+  Window window;
+  int64_t tiles_down = 0;
+  int64_t tiles_across = 0;
+  int batch_size = 1;
+  int64_t memory_bytes = 0;        ///< Estimated working memory.
+};
+
+/// A network ready to segment. All const methods may be called from several threads at once.
+class PYENGINE_EXPORT Engine {
+ public:
+  /// Opens and verifies an engine file.
+  /// \throws Error kIo, kBadEngineFile (naming the field), kUnsupported, kInvalidArgument.
+  static Engine Open(const std::string& path, const EngineOptions& options = {});
+
+  /// The same, with the network computed by `executor` instead of the CPU engine.
+  static Engine Open(const std::string& path, std::shared_ptr<Executor> executor,
+                     const EngineOptions& options = {});
+
+  Engine(Engine&&) noexcept;
+  Engine& operator=(Engine&&) noexcept;
+  ~Engine();
+
+  const EngineInfo& info() const noexcept;
+
+  /// How an image of this size would be cut under these options.
+  TilePlan Plan(int64_t height, int64_t width, const SegmentOptions& options = {}) const;
+
+  /// Labels of the whole image into `labels`, rows `row_stride` [bytes] apart.
+  void SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,
+                     const SegmentOptions& options = {}) const;
+
+  /// Probabilities or logits (K, H, W), dense, into `scores`.
+  void SegmentScores(const ImageView& image, OutputKind kind, float* scores,
+                     const SegmentOptions& options = {}) const;
+
+  /// Rows [row_begin, row_end) of the result, from an image of which only some rows are present:
+  /// at least those within Plan().window of the band. `row_begin` must be a multiple of the tile
+  /// height. `out` holds uint8 (rows, W) or float32 (K, rows, W). Exact mode only.
+  void SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin, int64_t row_end,
+                   void* out, const SegmentOptions& options = {}) const;
+
+  /// The network itself on `in` (n, channels, h, w) float32; no tiling, no normalisation.
+  /// `out` must hold RunOutputSize() values.
+  void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const;
+
+  /// Shape (classes, height, width) of Run's result for one h x w input.
+  /// \throws Error kInvalidArgument if the network does not accept this size.
+  void RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const;
+
+ private:
+  struct Impl;
+  explicit Engine(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pyengine

@@ -1,0 +1,33 @@
+/// \file
+/// What the library throws, and the codes the C API returns for it.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+#include "pyengine/export.h"
+
+namespace pyengine {
+
+/// Why a call failed. The numbers are those of `pye_status` in c_api.h.
+enum class ErrorCode {
+  kInvalidArgument = 1,  ///< An argument breaks a stated rule; the message gives both.
+  kBadEngineFile = 2,    ///< The engine file is damaged, altered or of a later version.
+  kUnsupported = 3,      ///< Valid, but this network or machine cannot do it.
+  kIo = 4,               ///< The operating system refused a file operation.
+  kOutOfMemory = 5,      ///< An allocation failed; the engine stays usable.
+  kCancelled = 6,        ///< The progress callback asked to stop.
+  kInternal = 7,         ///< A defect of the library.
+};
+
+/// The only exception type the library throws on purpose (besides std::bad_alloc).
+class PYENGINE_EXPORT Error : public std::runtime_error {
+ public:
+  Error(ErrorCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ErrorCode code() const noexcept { return code_; }
+
+ private:
+  ErrorCode code_;
+};
+
+}  // namespace pyengine

@@ -1,0 +1,76 @@
+/// \file
+/// The interface between the tiler and whatever computes the network.
+#pragma once
+
+#include <cstdint>
+
+#include "pyengine/export.h"
+
+namespace pyengine {
+
+/// Size of one output tile [px].
+struct TileSize {
+  int64_t height = 0;
+  int64_t width = 0;
+};
+
+/// The input pixels that a tile needs: `height` x `width` from (tile.y - top, tile.x - left).
+struct Window {
+  int64_t height = 0;
+  int64_t width = 0;
+  int64_t top = 0;
+  int64_t left = 0;
+};
+
+/// What the tiler must know of a dense network.
+///
+/// An image pixel p is output index p of the network and input index p + margin.
+struct NetworkGeometry {
+  int64_t channels = 1;       ///< Input channels.
+  int64_t classes = 1;        ///< Channels of the logits.
+  int64_t halo = 0;           ///< Context a tile needs on any side: max(before, after) [px].
+  int64_t before = 0;         ///< Context above and left, rounded up to the pooling grid [px].
+  int64_t after = 0;          ///< Context below and right [px].
+  int64_t margin = 0;         ///< Pixels the network loses per side (valid convolutions) [px].
+  int64_t alignment = 1;      ///< Tile origins are multiples of it [px].
+  int64_t size_residue = 0;   ///< Input sizes the network accepts, modulo `alignment` [px].
+  bool dense = true;          ///< One output per pixel of the image, less the margin.
+  bool tileable = true;       ///< `dense`, and no output pixel depends on the whole image.
+};
+
+/// Computes the network. Implementations must be safe to call from several threads.
+class PYENGINE_EXPORT Executor {
+ public:
+  explicit Executor(const NetworkGeometry& geometry) : geometry_(geometry) {}
+  virtual ~Executor();
+  Executor(const Executor&) = delete;
+  Executor& operator=(const Executor&) = delete;
+
+  const NetworkGeometry& geometry() const noexcept { return geometry_; }
+
+  /// The network itself: `in` (n, channels, h, w) to `out` (n, classes, h - 2 * margin,
+  /// w - 2 * margin), float32, dense NCHW. Blocks; throws Error.
+  virtual void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) = 0;
+
+  /// The window that RunTile wants for a tile whose origin is a multiple of the alignment.
+  /// The default is the smallest size that the network accepts.
+  virtual Window WindowFor(TileSize tile) const;
+
+  /// `windows` (n, channels, window.height, window.width) to `logits` (n, classes, tile.height,
+  /// tile.width). The default calls Run and crops.
+  virtual void RunTile(const float* windows, float* logits, int64_t n, TileSize tile);
+
+  /// Working memory of RunTile for one tile, its input and output included [bytes].
+  virtual int64_t TileMemoryBytes(TileSize tile) const;
+
+  /// Working memory of Run for one image [bytes]; 0 = not known.
+  virtual int64_t RunMemoryBytes(int64_t h, int64_t w) const;
+
+  /// Relative cost of one tile; only ratios matter (the built-in executors return FLOPs).
+  virtual double TileCost(TileSize tile) const;
+
+ private:
+  NetworkGeometry geometry_;
+};
+
+}  // namespace pyengine

@@ -1,0 +1,53 @@
+/// \file
+/// Plain option structs; every default is what most callers want.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+namespace pyengine {
+
+/// How an engine is opened.
+struct EngineOptions {
+  int threads = 0;          ///< Threads of one call, the caller's included; 0 = every core.
+  std::string isa;          ///< "reference", "avx2", "avx512"; empty = the best this machine has.
+};
+
+/// How tiles meet.
+enum class TileMode {
+  kExact,     ///< Full context for every pixel: bit for bit the one-tile result.
+  kConstant,  ///< Overlapping windows, logits averaged.
+  kGaussian,  ///< Overlapping windows, logits averaged with a Gaussian weight.
+};
+
+/// What a segmentation returns.
+enum class OutputKind {
+  kLabels,         ///< uint8 (H, W)
+  kProbabilities,  ///< float32 (K, H, W), in [0, 1]
+  kLogits,         ///< float32 (K, H, W)
+};
+
+/// How pixels beyond the image are made up.
+enum class PaddingMode {
+  kReflect,    ///< Mirror, edge pixel not repeated (numpy "reflect"); the exactness contract.
+  kReplicate,  ///< Edge pixel repeated (numpy "edge").
+  kConstant,   ///< Zero after normalisation.
+};
+
+/// Called after each batch of tiles; returning false cancels the call.
+using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
+
+/// How one image is segmented.
+struct SegmentOptions {
+  int64_t tile_height_px = 0;  ///< Output tile; 0 = chosen by the cost model.
+  int64_t tile_width_px = 0;
+  int batch_size = 0;          ///< Tiles per network call; 0 = 1 on the CPU.
+  int64_t max_memory_bytes = 0;  ///< Working memory beside image and result; 0 = 384 MiB.
+  TileMode mode = TileMode::kExact;
+  double overlap = 0.25;       ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
+  PaddingMode padding = PaddingMode::kReflect;
+  ProgressFn progress;
+};
+
+}  // namespace pyengine

@@ -1,0 +1,176 @@
+#include "pyengine/c_api.h"
+
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string>
+
+#include "pyengine/engine.h"
+#include "pyengine/error.h"
+#include "pyengine/version.h"
+
+using pyengine::Engine;
+using pyengine::Error;
+using pyengine::ErrorCode;
+
+struct pye_engine {
+  Engine engine;
+};
+
+namespace {
+
+thread_local std::string last_error;
+
+pye_status Remember(pye_status status, const char* message) noexcept {
+  try {
+    last_error = message;
+  } catch (...) {
+    last_error.clear();  // no memory for words; the status still tells
+  }
+  return status;
+}
+
+template <class F>
+pye_status Guard(F&& body) noexcept {
+  try {
+    body();
+    return PYE_OK;
+  } catch (const Error& e) {
+    return Remember(static_cast<pye_status>(e.code()), e.what());
+  } catch (const std::bad_alloc&) {
+    return Remember(PYE_OUT_OF_MEMORY, "out of memory");
+  } catch (const std::exception& e) {
+    return Remember(PYE_INTERNAL, e.what());
+  } catch (...) {
+    return Remember(PYE_INTERNAL, "unknown exception");
+  }
+}
+
+void Require(bool condition, const char* message) {
+  if (!condition) throw Error(ErrorCode::kInvalidArgument, message);
+}
+
+// The caller's struct may be older (shorter) or newer (longer) than ours.
+template <class T>
+T Adopt(const T* given, T defaults, const char* what) {
+  if (given == nullptr) return defaults;
+  Require(given->size >= sizeof(size_t), what);
+  std::memcpy(&defaults, given, std::min(given->size, sizeof(T)));
+  return defaults;
+}
+
+pyengine::ImageView ViewOf(const pye_image* image) {
+  Require(image != nullptr, "image is NULL");
+  Require(image->type == PYE_UINT8 || image->type == PYE_UINT16 || image->type == PYE_FLOAT32,
+          "image type must be PYE_UINT8, PYE_UINT16 or PYE_FLOAT32");
+  pyengine::ImageView view;
+  view.data = image->data;
+  view.type = static_cast<pyengine::PixelType>(image->type);
+  view.height = image->height;
+  view.width = image->width;
+  view.channels = image->channels;
+  view.row_stride_bytes = image->row_stride_bytes;
+  view.pixel_stride_bytes = image->pixel_stride_bytes;
+  view.channel_stride_bytes = image->channel_stride_bytes;
+  return view;
+}
+
+pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
+  pye_segment_options defaults;
+  pye_segment_options_init(&defaults);
+  const pye_segment_options o =
+      Adopt(given, defaults, "options.size is not set; call pye_segment_options_init");
+  Require(o.mode == PYE_EXACT || o.mode == PYE_CONSTANT || o.mode == PYE_GAUSSIAN,
+          "mode must be PYE_EXACT, PYE_CONSTANT or PYE_GAUSSIAN");
+  pyengine::SegmentOptions options;
+  options.tile_height_px = o.tile_height_px;
+  options.tile_width_px = o.tile_width_px;
+  options.batch_size = o.batch_size;
+  options.max_memory_bytes = o.max_memory_bytes;
+  options.mode = static_cast<pyengine::TileMode>(o.mode);
+  options.overlap = o.overlap;
+  if (o.progress)
+    options.progress = [o](int64_t done, int64_t total) {
+      return o.progress(o.user, done, total) != 0;
+    };
+  return options;
+}
+
+}  // namespace
+
+void pye_engine_options_init(pye_engine_options* options) {
+  if (options) *options = {sizeof(pye_engine_options), 0, nullptr};
+}
+
+void pye_segment_options_init(pye_segment_options* options) {
+  if (options)
+    *options = {sizeof(pye_segment_options), 0, 0, 0, 0, PYE_EXACT, 0.25, nullptr, nullptr};
+}
+
+pye_status pye_engine_open(const char* path, const pye_engine_options* options,
+                           pye_engine** engine) {
+  if (engine) *engine = nullptr;
+  return Guard([&] {
+    Require(path != nullptr, "path is NULL");
+    Require(engine != nullptr, "engine is NULL");
+    pye_engine_options defaults;
+    pye_engine_options_init(&defaults);
+    const pye_engine_options o =
+        Adopt(options, defaults, "options.size is not set; call pye_engine_options_init");
+    pyengine::EngineOptions open;
+    open.threads = o.threads;
+    if (o.isa) open.isa = o.isa;
+    *engine = new pye_engine{Engine::Open(path, open)};
+  });
+}
+
+void pye_engine_close(pye_engine* engine) { delete engine; }
+
+pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) {
+  return Guard([&] {
+    Require(engine != nullptr, "engine is NULL");
+    Require(info != nullptr, "info is NULL");
+    Require(info->size >= sizeof(size_t), "info.size is not set");
+    const pyengine::EngineInfo& i = engine->engine.info();
+    const pye_engine_info full = {info->size,
+                                  i.geometry.channels,
+                                  i.geometry.classes,
+                                  static_cast<int64_t>(i.classes.size()),
+                                  i.geometry.halo,
+                                  i.geometry.alignment,
+                                  i.parameters,
+                                  i.flops_per_pixel,
+                                  i.threads,
+                                  i.geometry.tileable ? 1 : 0};
+    std::memcpy(info, &full, std::min(info->size, sizeof(full)));
+  });
+}
+
+const char* pye_engine_label_name(const pye_engine* engine, int64_t index) {
+  if (engine == nullptr) return nullptr;
+  const auto& classes = engine->engine.info().classes;
+  if (index < 0 || index >= static_cast<int64_t>(classes.size())) return nullptr;
+  return classes[static_cast<size_t>(index)].name.c_str();
+}
+
+pye_status pye_segment_labels(const pye_engine* engine, const pye_image* image, uint8_t* labels,
+                              int64_t row_stride_bytes, const pye_segment_options* options) {
+  return Guard([&] {
+    Require(engine != nullptr, "engine is NULL");
+    engine->engine.SegmentLabels(ViewOf(image), labels, row_stride_bytes, OptionsOf(options));
+  });
+}
+
+pye_status pye_segment_scores(const pye_engine* engine, const pye_image* image, pye_scores kind,
+                              float* scores, const pye_segment_options* options) {
+  return Guard([&] {
+    Require(engine != nullptr, "engine is NULL");
+    Require(kind == PYE_PROBABILITIES || kind == PYE_LOGITS,
+            "kind must be PYE_PROBABILITIES or PYE_LOGITS");
+    engine->engine.SegmentScores(ViewOf(image), static_cast<pyengine::OutputKind>(kind), scores,
+                                 OptionsOf(options));
+  });
+}
+
+const char* pye_last_error(void) { return last_error.c_str(); }
+const char* pye_version(void) { return PYENGINE_VERSION; }

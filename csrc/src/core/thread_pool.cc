@@ -1,0 +1,83 @@
+#include "core/thread_pool.h"
+
+namespace pyengine {
+namespace {
+
+// Layers follow each other within microseconds, a condition variable takes tens of them to wake a
+// thread: workers spin this long before they sleep.
+constexpr int kSpins = 4000;
+
+inline void Pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
+
+ThreadPool::ThreadPool(int threads) {
+  workers_.reserve(threads > 1 ? threads - 1 : 0);
+  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+}
+
+ThreadPool::~ThreadPool() {
+  stop_.store(true);
+  {
+    std::lock_guard<std::mutex> lock(sleep_mutex_);
+    generation_.fetch_add(1);
+  }
+  wake_.notify_all();
+  for (auto& worker : workers_) worker.join();
+}
+
+void ThreadPool::Work() {
+  for (;;) {
+    const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
+    if (i >= count_) return;
+    body_(context_, i);
+  }
+}
+
+void ThreadPool::Run(int64_t n, Body body, void* context) {
+  std::unique_lock<std::mutex> lock(busy_, std::defer_lock);
+  if (n <= 1 || workers_.empty() || !lock.try_lock()) {
+    for (int64_t i = 0; i < n; ++i) body(context, i);
+    return;
+  }
+  body_ = body;
+  context_ = context;
+  count_ = n;
+  next_.store(0, std::memory_order_relaxed);
+  running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
+  generation_.fetch_add(1);  // publishes the loop
+  if (sleepers_.load() > 0) {
+    // The empty section orders this wake-up after a sleeper's last look at `generation_`.
+    { std::lock_guard<std::mutex> sleep(sleep_mutex_); }
+    wake_.notify_all();
+  }
+  Work();
+  while (running_.load(std::memory_order_acquire) != 0) Pause();
+}
+
+void ThreadPool::WorkerLoop() {
+  uint64_t seen = 0;
+  for (;;) {
+    int spins = 0;
+    while (generation_.load(std::memory_order_acquire) == seen) {
+      if (++spins < kSpins) {
+        Pause();
+        continue;
+      }
+      std::unique_lock<std::mutex> lock(sleep_mutex_);
+      sleepers_.fetch_add(1);
+      wake_.wait(lock, [&] { return generation_.load() != seen; });
+      sleepers_.fetch_sub(1);
+    }
+    if (stop_.load()) return;
+    seen = generation_.load(std::memory_order_acquire);
+    Work();
+    running_.fetch_sub(1, std::memory_order_release);
+  }
+}
+
+}  // namespace pyengine

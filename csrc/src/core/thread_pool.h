@@ -1,0 +1,57 @@
+// A persistent team of threads for one loop at a time.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <cstdint>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace pyengine {
+
+// ParallelFor(n, f) calls f(i) for each i in [0, n), in any order, on the caller and the workers.
+//
+// One loop runs at a time. A second caller that finds the team busy runs its loop alone: its own
+// thread is already a unit of parallelism, and no caller ever waits for another's work. Results
+// do not depend on who ran which i, because loop bodies write disjoint data.
+class ThreadPool {
+ public:
+  // `threads` counts the calling thread, so 1 starts no worker.
+  explicit ThreadPool(int threads);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
+
+  template <class F>
+  void ParallelFor(int64_t n, F&& body) {
+    Run(n, [](void* b, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(b))(i); },
+        const_cast<void*>(static_cast<const void*>(&body)));
+  }
+
+ private:
+  using Body = void (*)(void*, int64_t);
+  void Run(int64_t n, Body body, void* context);
+  void Work();
+  void WorkerLoop();
+
+  std::vector<std::thread> workers_;
+  std::mutex busy_;  // held by the caller whose loop the workers serve
+
+  // The current loop; written before `generation_` is raised, read after it was seen.
+  Body body_ = nullptr;
+  void* context_ = nullptr;
+  int64_t count_ = 0;
+  std::atomic<int64_t> next_{0};
+  std::atomic<int> running_{0};
+  std::atomic<uint64_t> generation_{0};
+
+  std::mutex sleep_mutex_;
+  std::condition_variable wake_;
+  std::atomic<int> sleepers_{0};
+  std::atomic<bool> stop_{false};
+};
+
+}  // namespace pyengine

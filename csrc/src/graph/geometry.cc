@@ -1,0 +1,262 @@
+#include "graph/geometry.h"
+
+#include <algorithm>
+#include <numeric>
+
+#include "core/checked_math.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+int64_t Before(const Amounts& a, int axis) { return axis == 0 ? a.top : a.left; }
+int64_t After(const Amounts& a, int axis) { return axis == 0 ? a.bottom : a.right; }
+
+// A positive rational: grid steps are products and quotients of strides.
+struct Ratio {
+  int64_t num = 1, den = 1;
+  Ratio Times(int64_t n, int64_t d) const {
+    Ratio r{CheckedMul(num, n, "stride"), CheckedMul(den, d, "stride")};
+    const int64_t g = std::gcd(r.num, r.den);
+    return {r.num / g, r.den / g};
+  }
+  bool operator==(const Ratio& o) const { return num == o.num && den == o.den; }
+  double value() const { return double(num) / double(den); }
+};
+
+Ratio Step(const Node& node, int axis, Ratio in) {
+  switch (node.op) {
+    case OpKind::kConv:
+    case OpKind::kMaxPool:
+    case OpKind::kAvgPool:
+      return in.Times(node.stride[axis], 1);
+    case OpKind::kConvTranspose:
+    case OpKind::kUpsampleNearest:
+    case OpKind::kUpsampleBilinear:
+      return in.Times(1, node.stride[axis]);
+    default:
+      return in;
+  }
+}
+
+}  // namespace
+
+Range NeededInput(const Node& node, int axis, Range out) {
+  const int64_t k = node.kernel[axis], s = node.stride[axis], d = node.dilation[axis];
+  const int64_t before = Before(node.amounts, axis);
+  switch (node.op) {
+    case OpKind::kConv:
+    case OpKind::kMaxPool:
+    case OpKind::kAvgPool:
+      return {out.begin * s - before, (out.end - 1) * s - before + (k - 1) * d + 1};
+    case OpKind::kConvTranspose:
+      return {CeilDiv(out.begin + before - (k - 1), s), FloorDiv(out.end - 1 + before, s) + 1};
+    case OpKind::kUpsampleNearest:
+      return {FloorDiv(out.begin, s), FloorDiv(out.end - 1, s) + 1};
+    case OpKind::kUpsampleBilinear:
+      // Source position (i + 0.5) / s - 0.5 lies between its floor and the next index.
+      return {FloorDiv(2 * out.begin + 1 - s, 2 * s), FloorDiv(2 * out.end - 1 - s, 2 * s) + 2};
+    case OpKind::kPad:
+      return {out.begin - before, out.end - before};
+    case OpKind::kCrop:
+      return {out.begin + before, out.end + before};
+    default:
+      return out;
+  }
+}
+
+int64_t OutputSize(const Node& node, int axis, int64_t in) {
+  const int64_t k = node.kernel[axis], s = node.stride[axis], d = node.dilation[axis];
+  const int64_t before = Before(node.amounts, axis), after = After(node.amounts, axis);
+  int64_t out = in;
+  switch (node.op) {
+    case OpKind::kConv:
+    case OpKind::kMaxPool:
+    case OpKind::kAvgPool:
+      out = FloorDiv(in + before + after - (k - 1) * d - 1, s) + 1;
+      break;
+    case OpKind::kConvTranspose:
+      out = (in - 1) * s - before - after + k + node.output_padding[axis];
+      break;
+    case OpKind::kUpsampleNearest:
+    case OpKind::kUpsampleBilinear:
+      out = in * s;
+      break;
+    case OpKind::kPad:
+      out = in + before + after;
+      break;
+    case OpKind::kCrop:
+      out = in - before - after;
+      break;
+    default:
+      break;
+  }
+  if (out < 1)
+    throw Error(ErrorCode::kInvalidArgument,
+                "the image is too small for the network: '" + node.name + "' (" +
+                    OpName(node.op) + ") gets " + std::to_string(in) + " px");
+  return out;
+}
+
+std::string WholeImageReason(const Node& node) {
+  const std::string who = "'" + node.name + "' (" + OpName(node.op) + ")";
+  if (node.op == OpKind::kGlobalAvgPool)
+    return who + " averages over the whole image";
+  if (node.op == OpKind::kFlatten || node.op == OpKind::kLinear)
+    return who + " joins all pixels of the image";
+  if (node.op == OpKind::kUpsampleBilinear && node.align_corners)
+    return who + " with align_corners=True stretches with the size of the image";
+  return "";
+}
+
+std::vector<Region> NeededRegions(const Graph& graph, const Region& out) {
+  std::vector<Region> regions(graph.tensors.size());
+  regions[graph.output] = out;
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    const Region& need = regions[node->output];
+    if (need.axis[0].empty() || need.axis[1].empty()) continue;
+    Region in;
+    for (int axis = 0; axis < 2; ++axis)
+      in.axis[axis] = NeededInput(*node, axis, need.axis[axis]);
+    for (int i : node->inputs) regions[i].Include(in);
+  }
+  return regions;
+}
+
+std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
+  std::vector<Extent> extents(graph.tensors.size());
+  extents[0] = {{h, w}};
+  for (const Node& node : graph.nodes) {
+    const Extent& in = extents[node.inputs[0]];
+    Extent out;
+    if (!graph.tensors[node.output].vector)
+      for (int axis = 0; axis < 2; ++axis) out.size[axis] = OutputSize(node, axis, in.size[axis]);
+    if (node.op == OpKind::kPad && node.border == BorderMode::kReflect)
+      for (int axis = 0; axis < 2; ++axis)
+        if (std::max(Before(node.amounts, axis), After(node.amounts, axis)) >= in.size[axis])
+          throw Error(ErrorCode::kInvalidArgument,
+                      "'" + node.name + "' pads " + std::to_string(in.size[axis]) +
+                          " px by reflection, which needs more pixels than the padding");
+    if (node.op == OpKind::kConcat || node.op == OpKind::kAdd || node.op == OpKind::kMul) {
+      for (int i : node.inputs) {
+        if (graph.tensors[i].vector) continue;
+        const Extent& other = extents[i];
+        if (graph.tensors[node.inputs[0]].vector) out = other;
+        if (other.size[0] != out.size[0] || other.size[1] != out.size[1])
+          throw Error(ErrorCode::kInvalidArgument,
+                      "an input of " + std::to_string(h) + " x " + std::to_string(w) +
+                          " px does not fit the network: '" + node.name + "' joins planes of " +
+                          std::to_string(out.size[0]) + " x " + std::to_string(out.size[1]) +
+                          " and " + std::to_string(other.size[0]) + " x " +
+                          std::to_string(other.size[1]));
+      }
+    }
+    if (node.op == OpKind::kFlatten && !graph.tensors[node.inputs[0]].vector) {
+      const int64_t values =
+          CheckedMul(graph.tensors[node.inputs[0]].channels,
+                     CheckedMul(in.size[0], in.size[1], "flatten"), "flatten");
+      if (values != node.out_channels)
+        throw Error(ErrorCode::kInvalidArgument,
+                    "an input of " + std::to_string(h) + " x " + std::to_string(w) +
+                        " px gives " + std::to_string(values) + " values at '" + node.name +
+                        "', the network needs " + std::to_string(node.out_channels));
+    }
+    extents[node.output] = out;
+  }
+  return extents;
+}
+
+double NodeFlops(const Node& node, double output_pixels) {
+  const double channels = double(node.in_channels) / double(node.groups) * double(node.out_channels);
+  const double taps = double(node.kernel[0]) * double(node.kernel[1]);
+  switch (node.op) {
+    case OpKind::kConv:
+      return 2 * channels * taps * output_pixels;
+    case OpKind::kConvTranspose:
+      // Each input pixel reaches all taps; there are stride^2 fewer of them than output pixels.
+      return 2 * channels * taps * output_pixels / double(node.stride[0] * node.stride[1]);
+    case OpKind::kLinear:
+      return 2 * channels;
+    default:
+      return 0;
+  }
+}
+
+GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
+  GraphAnalysis result;
+  NetworkGeometry& net = result.network;
+  net.channels = graph.channels();
+  net.classes = graph.tensors[graph.output].channels;
+  const std::vector<Extent> extents = Extents(graph, sample_h, sample_w);
+
+  std::vector<Ratio> step_y(graph.tensors.size()), step_x(graph.tensors.size());
+  int64_t alignment = 1;
+  for (const Node& node : graph.nodes) {
+    if (result.not_tileable_reason.empty()) result.not_tileable_reason = WholeImageReason(node);
+    step_y[node.output] = Step(node, 0, step_y[node.inputs[0]]);
+    step_x[node.output] = Step(node, 1, step_x[node.inputs[0]]);
+    for (int i : node.inputs)
+      if (!graph.tensors[i].vector && !graph.tensors[node.inputs[0]].vector &&
+          (!(step_y[i] == step_y[node.inputs[0]]) || !(step_x[i] == step_x[node.inputs[0]])))
+        throw Error(ErrorCode::kUnsupported,
+                    "'" + node.name + "' joins planes of different resolution");
+    alignment = std::lcm(alignment, std::lcm(step_y[node.output].num, step_x[node.output].num));
+    if (alignment > 4096)
+      throw Error(ErrorCode::kUnsupported, "the network's total stride exceeds 4096 px");
+  }
+  for (size_t t = 0; t < graph.tensors.size(); ++t)
+    result.stride_px.push_back(step_y[t].value());
+  net.alignment = alignment;
+
+  const bool dense = step_y[graph.output] == Ratio{} && step_x[graph.output] == Ratio{} &&
+                     !graph.tensors[graph.output].vector;
+  if (result.not_tileable_reason.empty() && !dense)
+    result.not_tileable_reason = "the output has another resolution than the image";
+  const Extent& out = extents[graph.output];
+  const int64_t lost_y = sample_h - out.size[0], lost_x = sample_w - out.size[1];
+  if (result.not_tileable_reason.empty() && (lost_y != lost_x || lost_y < 0 || lost_y % 2 != 0))
+    result.not_tileable_reason =
+        "the output is not the image less an equal margin on every side (it loses " +
+        std::to_string(lost_y) + " and " + std::to_string(lost_x) + " px)";
+  net.tileable = result.not_tileable_reason.empty();
+  net.dense = dense && lost_y == lost_x && lost_y >= 0 && lost_y % 2 == 0;
+  if (net.dense) net.margin = std::max<int64_t>(0, lost_y / 2);
+
+  net.size_residue = FloorMod(sample_h, alignment);
+  if (FloorMod(sample_w, alignment) != net.size_residue)
+    throw Error(ErrorCode::kInvalidArgument,
+                "sample height and width must agree modulo the alignment of " +
+                    std::to_string(alignment) + " px, got " + std::to_string(sample_h) + " x " +
+                    std::to_string(sample_w));
+  if (net.tileable) {
+    // Need of one alignment cell of outputs; every tile is a union of such cells.
+    Region cell{{{0, alignment}, {0, alignment}}};
+    const Region in = NeededRegions(graph, cell)[0];
+    for (const Range& range : in.axis) {
+      // Windows start on the pooling grid, so the need before the tile is rounded up to it.
+      const int64_t before = RoundUp(std::max<int64_t>(0, -range.begin), alignment) + net.margin;
+      net.before = std::max(net.before, before);
+      net.after = std::max(net.after, range.end - alignment - net.margin);
+    }
+    net.halo = std::max(net.before, net.after);
+    // The union over one cell exceeds one pixel's field by at most the cell; measure it exactly.
+    for (int64_t p = 0; p < alignment; ++p) {
+      const Region pixel = NeededRegions(graph, {{{p, p + 1}, {p, p + 1}}})[0];
+      for (const Range& range : pixel.axis)
+        result.receptive_field_px = std::max(result.receptive_field_px, range.size());
+    }
+    if (net.halo > kMaxHaloPx)
+      throw Error(ErrorCode::kUnsupported, "the network's halo exceeds 16384 px");
+  }
+  for (const Node& node : graph.nodes) {
+    const int64_t t = node.output;
+    const double density = 1.0 / (step_y[t].value() * step_x[t].value());
+    const double pixels =
+        net.tileable ? density : double(extents[t].size[0]) * double(extents[t].size[1]);
+    result.node_flops.push_back(NodeFlops(node, pixels));
+    result.flops_per_pixel += result.node_flops.back();
+  }
+  return result;
+}
+
+}  // namespace pyengine

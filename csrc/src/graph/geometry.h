@@ -1,0 +1,81 @@
+// Index arithmetic of the network: which inputs an output needs, and how big tensors are.
+//
+// Two views of the same graph:
+// - on a finite image, every tensor has an extent, and padding makes up what lies outside;
+// - on the infinite plane, which tiles are cut from, padding only shifts indices, because the halo
+//   keeps every made-up pixel away from the result (the exactness contract).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "graph/graph.h"
+#include "pyengine/executor.h"
+
+namespace pyengine {
+
+// Half-open range of indices.
+struct Range {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+  bool empty() const { return end <= begin; }
+  void Include(Range other) {
+    if (other.empty()) return;
+    if (empty()) {
+      *this = other;
+      return;
+    }
+    if (other.begin < begin) begin = other.begin;
+    if (other.end > end) end = other.end;
+  }
+};
+
+struct Region {
+  Range axis[2];  // [y, x]
+  void Include(const Region& other) {
+    axis[0].Include(other.axis[0]);
+    axis[1].Include(other.axis[1]);
+  }
+};
+
+// Input indices that output indices `out` of `node` need on one axis (0 = y, 1 = x), padding seen
+// as a shift. Not for operators that need the whole plane.
+Range NeededInput(const Node& node, int axis, Range out);
+
+// Size of the output for an input of size `in`; throws Error(kInvalidArgument) if it is empty.
+int64_t OutputSize(const Node& node, int axis, int64_t in);
+
+// Empty, or why an output pixel of this operator depends on the whole image.
+std::string WholeImageReason(const Node& node);
+
+// Regions of all tensors from which region `out` of the output follows on the infinite plane.
+// Tensors that it does not need get empty regions.
+std::vector<Region> NeededRegions(const Graph& graph, const Region& out);
+
+struct Extent {
+  int64_t size[2] = {1, 1};
+};
+// Extents of all tensors for an h x w image.
+// Throws Error(kInvalidArgument) if the sizes of a concat, add or mul disagree.
+std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w);
+
+// Everything that follows from the graph alone.
+struct GraphAnalysis {
+  NetworkGeometry network;
+  std::string not_tileable_reason;
+  int64_t receptive_field_px = 0;
+  double flops_per_pixel = 0;            // of a whole-image pass; not tileable: of one sample image
+  std::vector<double> node_flops;        // per output pixel (or per image), by node
+  std::vector<double> stride_px;         // input pixels per index step, by tensor
+};
+
+// `sample_h` x `sample_w` is an input size that the network accepts.
+GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w);
+
+constexpr int64_t kMaxHaloPx = 16384;
+
+// Multiply-adds count twice; activations and pooling are not counted.
+double NodeFlops(const Node& node, double output_pixels);
+
+}  // namespace pyengine

@@ -1,0 +1,98 @@
+// The network as an executor-neutral graph: what the engine file stores.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+
+namespace pyengine {
+
+enum class OpKind {
+  kConv,
+  kConvTranspose,
+  kLinear,
+  kAffine,  // per-channel scale and shift: batch norm that could not be folded
+  kActivation,
+  kMaxPool,
+  kAvgPool,
+  kGlobalAvgPool,
+  kUpsampleNearest,
+  kUpsampleBilinear,
+  kConcat,
+  kAdd,
+  kMul,
+  kCrop,
+  kPad,
+  kFlatten,
+  kSoftmax,
+};
+
+enum class ActivationKind {
+  kNone,
+  kRelu,
+  kLeakyRelu,    // alpha: slope below zero
+  kPRelu,        // slopes per channel
+  kElu,          // alpha
+  kSilu,
+  kGelu,         // exact, with erf
+  kGeluTanh,     // tanh approximation
+  kSigmoid,
+  kTanh,
+  kHardSwish,
+  kHardSigmoid,  // clamp(alpha * x + beta, 0, 1)
+  kClip,         // clamp(x, alpha, beta)
+  kErf,
+};
+
+enum class BorderMode { kZero, kReflect, kReplicate, kConstant };
+
+struct Amounts {
+  int64_t top = 0, left = 0, bottom = 0, right = 0;
+  bool Any() const { return top || left || bottom || right; }
+};
+
+struct Node {
+  OpKind op = OpKind::kConv;
+  std::string name;
+  std::vector<int> inputs;
+  int output = -1;
+
+  std::string weight;  // conv (O, I/groups, kh, kw); transposed (I, O/groups, kh, kw); linear (O, I)
+  std::string bias;    // (O); empty if none. Affine: weight = scale, bias = shift. PReLU: weight.
+  int64_t in_channels = 0, out_channels = 0, groups = 1;
+  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};  // [y, x]
+  int64_t output_padding[2] = {0, 0};
+  Amounts amounts;  // conv and pool padding; pad and crop amounts
+  BorderMode border = BorderMode::kZero;
+  float border_value = 0;
+  bool count_include_pad = true;
+  bool align_corners = false;
+
+  ActivationKind activation = ActivationKind::kNone;
+  float alpha = 0, beta = 0;
+};
+
+// A tensor is a stack of planes, or a vector (planes of 1 x 1, which no tile can change).
+struct TensorInfo {
+  std::string name;
+  int64_t channels = 0;
+  bool vector = false;
+};
+
+struct Graph {
+  std::vector<TensorInfo> tensors;  // 0 is the image
+  std::vector<Node> nodes;          // in an order in which every input precedes its use
+  int output = 0;
+
+  int64_t channels() const { return tensors[0].channels; }
+};
+
+// Reads and checks the graph of an engine file.
+// Throws Error(kBadEngineFile) naming the field, Error(kUnsupported) naming an unknown operator.
+Graph ParseGraph(const Json& json);
+
+const char* OpName(OpKind op);
+
+}  // namespace pyengine

@@ -1,0 +1,71 @@
+#include "graph/weights.h"
+
+#include "core/checked_math.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+std::string Text(const std::vector<int64_t>& shape) {
+  std::string text = "(";
+  for (size_t i = 0; i < shape.size(); ++i) text += (i ? ", " : "") + std::to_string(shape[i]);
+  return text + ")";
+}
+
+void Require(const Node& node, const WeightMap& weights, const std::string& name,
+             const std::vector<int64_t>& shape) {
+  const auto found = weights.find(name);
+  const std::string who = "graph node '" + node.name + "': weight '" + name + "'";
+  if (found == weights.end()) throw Error(ErrorCode::kBadEngineFile, who + " is not in the file");
+  if (found->second.shape != shape)
+    throw Error(ErrorCode::kBadEngineFile,
+                who + " has shape " + Text(found->second.shape) + ", needs " + Text(shape));
+}
+
+}  // namespace
+
+int64_t WeightTensor::count() const {
+  int64_t count = 1;
+  for (int64_t d : shape) count = CheckedMul(count, d, "weight");
+  return count;
+}
+
+void CheckWeights(const Graph& graph, const WeightMap& weights) {
+  for (const Node& node : graph.nodes) {
+    const int64_t channels = graph.tensors[node.output].channels;
+    switch (node.op) {
+      case OpKind::kConv:
+        Require(node, weights, node.weight,
+                {node.out_channels, node.in_channels / node.groups, node.kernel[0],
+                 node.kernel[1]});
+        break;
+      case OpKind::kConvTranspose:
+        Require(node, weights, node.weight,
+                {node.in_channels, node.out_channels / node.groups, node.kernel[0],
+                 node.kernel[1]});
+        break;
+      case OpKind::kLinear:
+        Require(node, weights, node.weight, {node.out_channels, node.in_channels});
+        break;
+      case OpKind::kAffine:
+        Require(node, weights, node.weight, {channels});
+        break;
+      case OpKind::kActivation:
+        if (node.activation == ActivationKind::kPRelu)
+          Require(node, weights, node.weight, {channels});
+        break;
+      default:
+        break;
+    }
+    if (!node.bias.empty()) Require(node, weights, node.bias, {channels});
+  }
+}
+
+int64_t NodeParameters(const Node& node, const WeightMap& weights) {
+  int64_t count = 0;
+  for (const std::string* name : {&node.weight, &node.bias})
+    if (!name->empty()) count += weights.at(*name).count();
+  return count;
+}
+
+}  // namespace pyengine
