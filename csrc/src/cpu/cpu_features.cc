@@ -1,0 +1,90 @@
+#include "cpu/cpu_features.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+#include <cstdint>
+#include <cstdlib>
+
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+#if defined(__x86_64__)
+struct Features {
+  bool avx2 = false, avx512 = false;
+};
+
+// XCR0: which register files the operating system saves. An instruction set whose registers are
+// not saved would corrupt data at the first context switch, whatever CPUID says.
+uint64_t EnabledRegisterFiles() {
+  uint32_t low, high;
+  __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+  return uint64_t(high) << 32 | low;
+}
+
+Features Detect() {
+  Features features;
+  uint32_t a, b, c, d;
+  if (!__get_cpuid(1, &a, &b, &c, &d)) return features;
+  const bool fma = c & (1u << 12), osxsave = c & (1u << 27);
+  if (!osxsave || !fma) return features;
+  const uint64_t saved = EnabledRegisterFiles();
+  const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xE6) == 0xE6;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return features;
+  features.avx2 = ymm && (b & (1u << 5));
+  features.avx512 = features.avx2 && zmm && (b & (1u << 16)) && (b & (1u << 17));
+  return features;
+}
+#endif
+
+struct Entry {
+  const KernelTable* table;
+  bool usable;
+};
+
+const std::vector<Entry>& Tables() {
+  static const std::vector<Entry> tables = [] {
+    std::vector<Entry> list;
+#if defined(__x86_64__)
+    const Features features = Detect();
+    list.push_back({&kAvx512Kernels, features.avx512});
+    list.push_back({&kAvx2Kernels, features.avx2});
+#endif
+    list.push_back({&kReferenceKernels, true});
+    return list;
+  }();
+  return tables;
+}
+
+}  // namespace
+
+std::vector<std::string> UsableIsas() {
+  std::vector<std::string> names;
+  for (const Entry& entry : Tables())
+    if (entry.usable) names.emplace_back(entry.table->isa);
+  return names;
+}
+
+const KernelTable& SelectKernels(const std::string& isa) {
+  std::string wanted = isa;
+  if (wanted.empty())
+    if (const char* forced = std::getenv("PYENGINE_ISA")) wanted = forced;
+  std::string known;
+  for (const Entry& entry : Tables()) {
+    if (wanted.empty() && entry.usable) return *entry.table;
+    if (wanted == entry.table->isa) {
+      if (entry.usable) return *entry.table;
+      throw Error(ErrorCode::kUnsupported,
+                  "instruction set '" + wanted + "' was asked for, but this CPU or operating "
+                  "system does not have it");
+    }
+    known += (known.empty() ? "" : ", ") + std::string(entry.table->isa);
+  }
+  throw Error(ErrorCode::kInvalidArgument,
+              "unknown instruction set '" + wanted + "'; known: " + known);
+}
+
+}  // namespace pyengine

@@ -1,0 +1,18 @@
+// Which instruction sets this machine can use, and the kernels chosen for it.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cpu/kernels/kernels.h"
+
+namespace pyengine {
+
+// Names of the usable tables, best first; always ends with "reference".
+std::vector<std::string> UsableIsas();
+
+// The table called `isa`; empty: the value of PYENGINE_ISA, else the best.
+// Throws Error(kInvalidArgument) for an unknown name, kUnsupported if this machine lacks it.
+const KernelTable& SelectKernels(const std::string& isa);
+
+}  // namespace pyengine

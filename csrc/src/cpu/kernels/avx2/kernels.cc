@@ -1,0 +1,81 @@
+// AVX2 + FMA: two registers of 8 make a V16; 6 pixels x 16 channels fill 12 of 16 registers.
+#include <immintrin.h>
+
+#include "cpu/kernels/kernels.h"
+
+namespace pyengine {
+namespace {
+
+struct V16 {
+  __m256 lo, hi;
+};
+
+static inline V16 Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+static inline void Store(float* p, V16 v) {
+  _mm256_storeu_ps(p, v.lo);
+  _mm256_storeu_ps(p + 8, v.hi);
+}
+static inline V16 Set1(float x) {
+  const __m256 v = _mm256_set1_ps(x);
+  return {v, v};
+}
+static inline V16 Add(V16 a, V16 b) {
+  return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)};
+}
+static inline V16 Sub(V16 a, V16 b) {
+  return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)};
+}
+static inline V16 Mul(V16 a, V16 b) {
+  return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)};
+}
+static inline V16 Div(V16 a, V16 b) {
+  return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)};
+}
+static inline V16 Fma(V16 a, V16 b, V16 c) {
+  return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+}
+static inline V16 Max(V16 a, V16 b) {
+  return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)};
+}
+static inline V16 Min(V16 a, V16 b) {
+  return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)};
+}
+// x > 0 ? a : b
+static inline V16 SelectPositive(V16 x, V16 a, V16 b) {
+  const __m256 zero = _mm256_setzero_ps();
+  return {_mm256_blendv_ps(b.lo, a.lo, _mm256_cmp_ps(x.lo, zero, _CMP_GT_OQ)),
+          _mm256_blendv_ps(b.hi, a.hi, _mm256_cmp_ps(x.hi, zero, _CMP_GT_OQ))};
+}
+static inline V16 Abs(V16 x) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_andnot_ps(sign, x.lo), _mm256_andnot_ps(sign, x.hi)};
+}
+static inline V16 CopySign(V16 x, V16 from) {
+  const __m256 sign = _mm256_set1_ps(-0.0f);
+  return {_mm256_or_ps(_mm256_andnot_ps(sign, x.lo), _mm256_and_ps(sign, from.lo)),
+          _mm256_or_ps(_mm256_andnot_ps(sign, x.hi), _mm256_and_ps(sign, from.hi))};
+}
+static inline V16 Round(V16 x) {
+  constexpr int kMode = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  return {_mm256_round_ps(x.lo, kMode), _mm256_round_ps(x.hi, kMode)};
+}
+static inline __m256 ScaleHalf(__m256 x, __m256 n) {
+  const __m256i bits = _mm256_slli_epi32(_mm256_cvtps_epi32(n), 23);
+  return _mm256_castsi256_ps(_mm256_add_epi32(_mm256_castps_si256(x), bits));
+}
+// x * 2^n for integral n, where the result is a normal number.
+static inline V16 ScaleByPowerOfTwo(V16 x, V16 n) {
+  return {ScaleHalf(x.lo, n.lo), ScaleHalf(x.hi, n.hi)};
+}
+
+constexpr int kConvPixels = 6;
+constexpr int kConvBlocks = 1;
+
+#include "cpu/kernels/simd/kernels.inc.h"
+
+}  // namespace
+
+const KernelTable kAvx2Kernels = {"avx2",   Conv,     Depthwise, Pool,
+                                  Upsample, BinaryOp, Affine,    Softmax};
+
+}  // namespace pyengine

@@ -1,0 +1,135 @@
+// The contracts between the CPU executor and its kernels. Plain data only: this header is compiled
+// into translation units with different instruction sets, so it must not hold a single function.
+//
+// Layout NCHW16c: channels in blocks of 16, one plane of [y][x][16] floats per block. Lanes beyond
+// the last channel hold finite numbers of no meaning. A Plane borrows memory and points at index
+// (0, 0) of the region that an operation works on, so that cropping and padding are pointer
+// arithmetic. Every kernel computes each output value by one fixed sequence of roundings, whatever
+// the position, the range or the neighbours: this is what makes tiles bitwise exact.
+#pragma once
+
+#include <stdint.h>
+
+namespace pyengine {
+
+constexpr int kBlock = 16;  // channels per plane
+
+struct Plane {
+  float* data;          // index (0, 0), lane 0
+  int64_t row_stride;   // [floats]
+};
+
+// Part of an operation's output: blocks x rows x columns. Kernels write nothing outside it.
+struct Span {
+  int64_t block_begin, block_end;
+  int64_t y_begin, y_end;
+  int64_t x_begin, x_end;
+};
+
+enum class Activation : int {
+  kNone, kRelu, kLeakyRelu, kPRelu, kElu, kSilu, kGelu, kGeluTanh, kSigmoid, kTanh, kHardSwish,
+  kHardSigmoid, kClip, kErf,
+};
+
+struct ActivationArgs {
+  Activation kind;
+  float alpha, beta;
+  const float* slopes;  // PReLU: one per output channel, padded to blocks
+};
+
+// The input planes of one output block, and the weights that go with them.
+struct ConvBlock {
+  const float* weights;  // [input plane][ky][kx][lane of that plane][16 output channels]
+  int64_t plane_begin, plane_count;
+};
+
+// out[o][y][x] = act(bias[o] + sum in[i][y * sy + ky * dy][x * sx + kx * dx] * w[o][i][ky][kx]),
+// summed in the order of the weights by fused multiply-adds that start from the bias.
+struct ConvArgs {
+  const Plane* in;
+  Plane* out;
+  const ConvBlock* blocks;      // one per output block
+  const float* bias;            // padded to blocks
+  ActivationArgs activation;
+  int64_t in_channels;          // the last plane holds only the remaining ones
+  int64_t in_lanes;             // channels per input plane: 16, or 1 for planar input
+  int64_t in_pixel_stride;      // [floats] 16, or 1 for planar input
+  int64_t out_pixel_stride;     // [floats] 16, or 16 * s for one phase of a transposed convolution
+  int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
+};
+
+// One input channel per output channel. weights: [block][ky][kx][16].
+struct DepthwiseArgs {
+  const Plane* in;
+  Plane* out;
+  const float* weights;
+  const float* bias;
+  ActivationArgs activation;
+  int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
+};
+
+// Maximum or mean over windows. The input plane points at tap 0 of output 0; taps outside
+// [valid_*_begin, valid_*_end), counted from there, are skipped. The mean divides by the window's
+// size if `count_all`, else by the number of taps used.
+struct PoolArgs {
+  const Plane* in;
+  Plane* out;
+  bool maximum, count_all;
+  int64_t kernel_y, kernel_x, stride_y, stride_x;
+  int64_t valid_y_begin, valid_y_end, valid_x_begin, valid_x_end;
+};
+
+// Two taps per axis, weights by table: out = (a * (1 - wx) + b * wx) mixed along y alike.
+// index[i] is the first tap's input index of output i, next[i] the second's.
+struct UpsampleArgs {
+  const Plane* in;
+  Plane* out;
+  const int64_t *y_index, *y_next, *x_index, *x_next;
+  const float *y_weight, *x_weight;  // of the second tap; null: nearest, first tap only
+};
+
+enum class Binary : int { kAdd, kMul };
+
+// out = act(a op b). An operand may be one pixel wide (pixel and row stride 0) or have one channel
+// for all lanes and blocks (broadcast).
+struct BinaryArgs {
+  const Plane *a, *b;
+  Plane* out;
+  int64_t a_pixel_stride, b_pixel_stride;  // [floats] 16 or 0
+  bool a_broadcast, b_broadcast;
+  Binary op;
+  ActivationArgs activation;
+};
+
+// out = act(in * scale + shift), per channel; null scale: activation alone.
+struct AffineArgs {
+  const Plane* in;
+  Plane* out;
+  const float *scale, *shift;
+  ActivationArgs activation;
+};
+
+// Softmax over all channels at each pixel. `span` covers all blocks.
+struct SoftmaxArgs {
+  const Plane* in;
+  Plane* out;
+  int64_t channels;
+};
+
+// The functions of one instruction set.
+struct KernelTable {
+  const char* isa;
+  void (*conv)(const ConvArgs&, const Span&);
+  void (*depthwise)(const DepthwiseArgs&, const Span&);
+  void (*pool)(const PoolArgs&, const Span&);
+  void (*upsample)(const UpsampleArgs&, const Span&);
+  void (*binary)(const BinaryArgs&, const Span&);
+  void (*affine)(const AffineArgs&, const Span&);
+  void (*softmax)(const SoftmaxArgs&, const Span&);
+};
+
+extern const KernelTable kReferenceKernels;
+extern const KernelTable kAvx2Kernels;
+extern const KernelTable kAvx512Kernels;
+
+}  // namespace pyengine

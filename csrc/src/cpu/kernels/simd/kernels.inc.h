@@ -1,0 +1,364 @@
+// The vectorised kernels, once for all instruction sets. A translation unit with its own compiler
+// flags defines V16 (a vector of 16 floats) and the constants named here, and includes this file
+// inside an anonymous namespace. Nothing here calls the standard library: an inline function of
+// its headers, compiled with these flags, could be the copy that the linker keeps for everybody.
+//
+// Needed: V16 and Load, Store, Set1, Add, Sub, Mul, Div, Fma, Max, Min, SelectPositive, Abs,
+// CopySign, Round, ScaleByPowerOfTwo; kConvPixels and kConvBlocks, the register tile.
+
+// ---- elementary functions --------------------------------------------------------------------
+
+// exp(x) to about 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, polynomial in r (Cephes expf).
+static inline V16 Exp(V16 x) {
+  x = Min(Max(x, Set1(-87.33654f)), Set1(88.37626f));
+  const V16 n = Round(Mul(x, Set1(1.44269504088896341f)));
+  V16 r = Fma(n, Set1(-0.693359375f), x);
+  r = Fma(n, Set1(2.12194440e-4f), r);
+  V16 p = Set1(1.9875691500e-4f);
+  p = Fma(p, r, Set1(1.3981999507e-3f));
+  p = Fma(p, r, Set1(8.3334519073e-3f));
+  p = Fma(p, r, Set1(4.1665795894e-2f));
+  p = Fma(p, r, Set1(1.6666665459e-1f));
+  p = Fma(p, r, Set1(5.0000001201e-1f));
+  p = Fma(p, Mul(r, r), r);
+  return ScaleByPowerOfTwo(Add(p, Set1(1.0f)), n);
+}
+
+static inline V16 Sigmoid(V16 x) {
+  return Div(Set1(1.0f), Add(Set1(1.0f), Exp(Sub(Set1(0.0f), x))));
+}
+
+// 1 - 2 / (exp(2|x|) + 1), with the sign of x; absolute error below 2e-7.
+static inline V16 Tanh(V16 x) {
+  const V16 e = Exp(Mul(Set1(2.0f), Abs(x)));
+  return CopySign(Sub(Set1(1.0f), Div(Set1(2.0f), Add(e, Set1(1.0f)))), x);
+}
+
+// Abramowitz and Stegun 7.1.26, absolute error below 2e-7 (with single-precision rounding 4e-7).
+static inline V16 Erf(V16 x) {
+  const V16 a = Abs(x);
+  const V16 t = Div(Set1(1.0f), Fma(Set1(0.3275911f), a, Set1(1.0f)));
+  V16 p = Set1(1.061405429f);
+  p = Fma(p, t, Set1(-1.453152027f));
+  p = Fma(p, t, Set1(1.421413741f));
+  p = Fma(p, t, Set1(-0.284496736f));
+  p = Fma(p, t, Set1(0.254829592f));
+  const V16 e = Exp(Sub(Set1(0.0f), Mul(a, a)));
+  return CopySign(Sub(Set1(1.0f), Mul(Mul(p, t), e)), x);
+}
+
+static inline V16 Clamp(V16 x, float low, float high) {
+  return Min(Max(x, Set1(low)), Set1(high));
+}
+
+// `slopes` points at the 16 slopes of this block (PReLU), else anything.
+static inline V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) {
+  switch (a.kind) {
+    case Activation::kNone: return x;
+    case Activation::kRelu: return Max(x, Set1(0.0f));
+    case Activation::kLeakyRelu: return SelectPositive(x, x, Mul(x, Set1(a.alpha)));
+    case Activation::kPRelu: return SelectPositive(x, x, Mul(x, Load(slopes)));
+    case Activation::kElu:
+      return SelectPositive(x, x, Mul(Set1(a.alpha), Sub(Exp(x), Set1(1.0f))));
+    case Activation::kSilu: return Mul(x, Sigmoid(x));
+    case Activation::kGelu:
+      return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Erf(Mul(x, Set1(0.70710678f)))));
+    case Activation::kGeluTanh: {
+      const V16 cubic = Mul(Mul(Mul(Set1(0.044715f), x), x), x);
+      return Mul(Mul(Set1(0.5f), x),
+                 Add(Set1(1.0f), Tanh(Mul(Set1(0.79788456f), Add(x, cubic)))));
+    }
+    case Activation::kSigmoid: return Sigmoid(x);
+    case Activation::kTanh: return Tanh(x);
+    case Activation::kHardSwish:
+      return Mul(x, Mul(Clamp(Add(x, Set1(3.0f)), 0.0f, 6.0f), Set1(1.0f / 6.0f)));
+    case Activation::kHardSigmoid:
+      return Clamp(Fma(x, Set1(a.alpha), Set1(a.beta)), 0.0f, 1.0f);
+    case Activation::kClip: return Clamp(x, a.alpha, a.beta);
+    case Activation::kErf: return Erf(x);
+  }
+  return x;
+}
+
+static inline const float* Slopes(const ActivationArgs& a, int64_t block) {
+  return a.slopes ? a.slopes + block * kBlock : 0;
+}
+
+static inline int64_t Smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+
+// ---- convolution -----------------------------------------------------------------------------
+
+// Weights of one chunk of input planes stay in the first-level cache while the pixels of a
+// sub-tile pass: about 18 KiB per output block. Sub-tiles keep inputs and sums in the second level.
+constexpr int64_t kChunkFloats = 18 * 1024 / 4;
+constexpr int64_t kTileColumns = 96;
+constexpr int64_t kTilePixels = 1024;
+
+struct ConvStep {
+  const float* weights[2];  // of the chunk's first plane, per output block
+  int64_t block;            // first output block
+  int64_t plane_begin, plane_end;
+  bool first, last;         // chunk of the sum
+};
+
+// One register tile: PX pixels of a row times OB output blocks. PS is the distance of neighbouring
+// input pixels in floats where the compiler may know it, else 0.
+template <int PX, int OB, int PS>
+static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, int64_t x) {
+  const int64_t pixel = PS ? PS : a.in_pixel_stride * a.stride_x;
+  V16 acc[PX][OB];
+  float* out[OB];
+  for (int b = 0; b < OB; ++b) {
+    const Plane& plane = a.out[step.block + b];
+    out[b] = plane.data + y * plane.row_stride + x * a.out_pixel_stride;
+    const V16 bias = Load(a.bias + (step.block + b) * kBlock);
+    for (int p = 0; p < PX; ++p)
+      acc[p][b] = step.first ? bias : Load(out[b] + p * a.out_pixel_stride);
+  }
+  const float* w[OB];
+  for (int b = 0; b < OB; ++b) w[b] = step.weights[b];
+  for (int64_t plane = step.plane_begin; plane < step.plane_end; ++plane) {
+    const int64_t lanes = Smaller(a.in_lanes, a.in_channels - plane * a.in_lanes);
+    const int64_t row_stride = a.in[plane].row_stride;
+    const float* corner =
+        a.in[plane].data + y * a.stride_y * row_stride + x * a.stride_x * a.in_pixel_stride;
+    for (int64_t ky = 0; ky < a.kernel_y; ++ky) {
+      for (int64_t kx = 0; kx < a.kernel_x; ++kx) {
+        const float* in =
+            corner + ky * a.dilation_y * row_stride + kx * a.dilation_x * a.in_pixel_stride;
+#pragma GCC unroll 2
+        for (int64_t c = 0; c < lanes; ++c) {
+          V16 weight[OB];
+          for (int b = 0; b < OB; ++b) weight[b] = Load(w[b] + c * kBlock);
+          for (int p = 0; p < PX; ++p) {
+            const V16 value = Set1(in[p * pixel + c]);
+            for (int b = 0; b < OB; ++b) acc[p][b] = Fma(value, weight[b], acc[p][b]);
+          }
+        }
+        for (int b = 0; b < OB; ++b) w[b] += lanes * kBlock;
+      }
+    }
+  }
+  for (int b = 0; b < OB; ++b)
+    for (int p = 0; p < PX; ++p)
+      Store(out[b] + p * a.out_pixel_stride,
+            step.last ? Activate(a.activation, acc[p][b], Slopes(a.activation, step.block + b))
+                      : acc[p][b]);
+}
+
+template <int OB, int PS>
+static void ConvRow(const ConvArgs& a, const ConvStep& step, int64_t y, int64_t x, int64_t x_end) {
+  for (; x + kConvPixels <= x_end; x += kConvPixels) ConvTile<kConvPixels, OB, PS>(a, step, y, x);
+  if (kConvPixels > 8 && x + 8 <= x_end) ConvTile<8, OB, PS>(a, step, y, x), x += 8;
+  if (x + 4 <= x_end) ConvTile<4, OB, PS>(a, step, y, x), x += 4;
+  if (x + 2 <= x_end) ConvTile<2, OB, PS>(a, step, y, x), x += 2;
+  if (x < x_end) ConvTile<1, OB, PS>(a, step, y, x);
+}
+
+template <int OB>
+static void ConvRowAnyStride(const ConvArgs& a, const ConvStep& step, int64_t y, int64_t x,
+                             int64_t x_end) {
+  const int64_t pixel = a.in_pixel_stride * a.stride_x;
+  if (pixel == kBlock)
+    ConvRow<OB, kBlock>(a, step, y, x, x_end);
+  else if (pixel == 1)
+    ConvRow<OB, 1>(a, step, y, x, x_end);
+  else
+    ConvRow<OB, 0>(a, step, y, x, x_end);
+}
+
+static void ConvSubTile(const ConvArgs& a, int64_t block, int blocks, const Span& tile) {
+  const ConvBlock& conv = a.blocks[block];
+  const int64_t plane_floats = a.in_lanes * a.kernel_y * a.kernel_x * kBlock;
+  int64_t chunk = plane_floats ? kChunkFloats / plane_floats : conv.plane_count;
+  if (chunk < 1) chunk = 1;
+  const int64_t end = conv.plane_begin + conv.plane_count;
+  int64_t plane = conv.plane_begin;
+  do {  // at least once: a phase of a transposed convolution may have no taps, only the bias
+    ConvStep step;
+    step.block = block;
+    step.plane_begin = plane;
+    step.plane_end = Smaller(end, plane + chunk);
+    step.first = plane == conv.plane_begin;
+    step.last = step.plane_end == end;
+    for (int b = 0; b < blocks; ++b)
+      step.weights[b] = a.blocks[block + b].weights + (plane - conv.plane_begin) * plane_floats;
+    for (int64_t y = tile.y_begin; y < tile.y_end; ++y) {
+      if (blocks == 2)
+        ConvRowAnyStride<kConvBlocks>(a, step, y, tile.x_begin, tile.x_end);
+      else
+        ConvRowAnyStride<1>(a, step, y, tile.x_begin, tile.x_end);
+    }
+    plane = step.plane_end;
+  } while (plane < end);
+}
+
+static void Conv(const ConvArgs& a, const Span& span) {
+  const int64_t width = span.x_end - span.x_begin;
+  const int64_t columns = Smaller(width, kTileColumns);
+  int64_t rows = kTilePixels / (columns > 0 ? columns : 1);
+  if (rows < 1) rows = 1;
+  for (int64_t y = span.y_begin; y < span.y_end; y += rows) {
+    for (int64_t x = span.x_begin; x < span.x_end; x += columns) {
+      Span tile = span;
+      tile.y_begin = y, tile.y_end = Smaller(y + rows, span.y_end);
+      tile.x_begin = x, tile.x_end = Smaller(x + columns, span.x_end);
+      int64_t block = span.block_begin;
+      while (block < span.block_end) {
+        const bool pair = kConvBlocks == 2 && block + 2 <= span.block_end &&
+                          a.blocks[block].plane_begin == a.blocks[block + 1].plane_begin &&
+                          a.blocks[block].plane_count == a.blocks[block + 1].plane_count;
+        ConvSubTile(a, block, pair ? 2 : 1, tile);
+        block += pair ? 2 : 1;
+      }
+    }
+  }
+}
+
+template <int PX>
+static inline void DepthwiseTile(const DepthwiseArgs& a, int64_t block, int64_t y, int64_t x) {
+  const Plane& in = a.in[block];
+  const float* w = a.weights + block * a.kernel_y * a.kernel_x * kBlock;
+  V16 acc[PX];
+  for (int p = 0; p < PX; ++p) acc[p] = Load(a.bias + block * kBlock);
+  for (int64_t ky = 0; ky < a.kernel_y; ++ky)
+    for (int64_t kx = 0; kx < a.kernel_x; ++kx, w += kBlock) {
+      const float* pixel = in.data + (y * a.stride_y + ky * a.dilation_y) * in.row_stride +
+                           (x * a.stride_x + kx * a.dilation_x) * kBlock;
+      const V16 weight = Load(w);
+      for (int p = 0; p < PX; ++p)
+        acc[p] = Fma(Load(pixel + p * a.stride_x * kBlock), weight, acc[p]);
+    }
+  float* out = a.out[block].data + y * a.out[block].row_stride + x * kBlock;
+  for (int p = 0; p < PX; ++p)
+    Store(out + p * kBlock, Activate(a.activation, acc[p], Slopes(a.activation, block)));
+}
+
+static void Depthwise(const DepthwiseArgs& a, const Span& span) {
+  for (int64_t block = span.block_begin; block < span.block_end; ++block)
+    for (int64_t y = span.y_begin; y < span.y_end; ++y) {
+      int64_t x = span.x_begin;
+      for (; x + 4 <= span.x_end; x += 4) DepthwiseTile<4>(a, block, y, x);
+      for (; x < span.x_end; ++x) DepthwiseTile<1>(a, block, y, x);
+    }
+}
+
+// ---- memory-bound operators ------------------------------------------------------------------
+
+static void Pool(const PoolArgs& a, const Span& span) {
+  for (int64_t block = span.block_begin; block < span.block_end; ++block) {
+    const Plane& in = a.in[block];
+    for (int64_t y = span.y_begin; y < span.y_end; ++y) {
+      const int64_t iy = y * a.stride_y;
+      const int64_t ky_begin = iy < a.valid_y_begin ? a.valid_y_begin - iy : 0;
+      const int64_t ky_end = Smaller(a.kernel_y, a.valid_y_end - iy);
+      float* out = a.out[block].data + y * a.out[block].row_stride + span.x_begin * kBlock;
+      for (int64_t x = span.x_begin; x < span.x_end; ++x, out += kBlock) {
+        const int64_t ix = x * a.stride_x;
+        const int64_t kx_begin = ix < a.valid_x_begin ? a.valid_x_begin - ix : 0;
+        const int64_t kx_end = Smaller(a.kernel_x, a.valid_x_end - ix);
+        V16 result = Set1(a.maximum ? -__builtin_inff() : 0.0f);
+        for (int64_t ky = ky_begin; ky < ky_end; ++ky) {
+          const float* tap = in.data + (iy + ky) * in.row_stride + (ix + kx_begin) * kBlock;
+          for (int64_t kx = kx_begin; kx < kx_end; ++kx, tap += kBlock)
+            result = a.maximum ? Max(Load(tap), result) : Add(result, Load(tap));
+        }
+        if (!a.maximum) {
+          const int64_t taps = a.count_all ? a.kernel_y * a.kernel_x
+                                           : (ky_end - ky_begin) * (kx_end - kx_begin);
+          result = Div(result, Set1(static_cast<float>(taps)));
+        }
+        Store(out, result);
+      }
+    }
+  }
+}
+
+static void Upsample(const UpsampleArgs& a, const Span& span) {
+  for (int64_t block = span.block_begin; block < span.block_end; ++block) {
+    const Plane& in = a.in[block];
+    for (int64_t y = span.y_begin; y < span.y_end; ++y) {
+      const float* row = in.data + a.y_index[y] * in.row_stride;
+      float* out = a.out[block].data + y * a.out[block].row_stride;
+      if (!a.y_weight) {
+        for (int64_t x = span.x_begin; x < span.x_end; ++x)
+          Store(out + x * kBlock, Load(row + a.x_index[x] * kBlock));
+        continue;
+      }
+      const float* next = in.data + a.y_next[y] * in.row_stride;
+      const V16 wy = Set1(a.y_weight[y]);
+      for (int64_t x = span.x_begin; x < span.x_end; ++x) {
+        const int64_t left = a.x_index[x] * kBlock, right = a.x_next[x] * kBlock;
+        const V16 wx = Set1(a.x_weight[x]);
+        const V16 a0 = Load(row + left), a1 = Load(next + left);
+        const V16 top = Fma(Sub(Load(row + right), a0), wx, a0);
+        const V16 bottom = Fma(Sub(Load(next + right), a1), wx, a1);
+        Store(out + x * kBlock, Fma(Sub(bottom, top), wy, top));
+      }
+    }
+  }
+}
+
+static void BinaryOp(const BinaryArgs& a, const Span& span) {
+  for (int64_t block = span.block_begin; block < span.block_end; ++block) {
+    const Plane& pa = a.a[a.a_broadcast ? 0 : block];
+    const Plane& pb = a.b[a.b_broadcast ? 0 : block];
+    const float* slopes = Slopes(a.activation, block);
+    for (int64_t y = span.y_begin; y < span.y_end; ++y) {
+      const float* ra = pa.data + y * pa.row_stride;
+      const float* rb = pb.data + y * pb.row_stride;
+      float* out = a.out[block].data + y * a.out[block].row_stride;
+      for (int64_t x = span.x_begin; x < span.x_end; ++x) {
+        const float* va = ra + x * a.a_pixel_stride;
+        const float* vb = rb + x * a.b_pixel_stride;
+        const V16 left = a.a_broadcast ? Set1(*va) : Load(va);
+        const V16 right = a.b_broadcast ? Set1(*vb) : Load(vb);
+        const V16 result = a.op == Binary::kAdd ? Add(left, right) : Mul(left, right);
+        Store(out + x * kBlock, Activate(a.activation, result, slopes));
+      }
+    }
+  }
+}
+
+static void Affine(const AffineArgs& a, const Span& span) {
+  for (int64_t block = span.block_begin; block < span.block_end; ++block) {
+    const float* slopes = Slopes(a.activation, block);
+    const V16 scale = a.scale ? Load(a.scale + block * kBlock) : Set1(1.0f);
+    const V16 shift = a.scale ? Load(a.shift + block * kBlock) : Set1(0.0f);
+    for (int64_t y = span.y_begin; y < span.y_end; ++y) {
+      const float* in = a.in[block].data + y * a.in[block].row_stride;
+      float* out = a.out[block].data + y * a.out[block].row_stride;
+      for (int64_t x = span.x_begin; x < span.x_end; ++x) {
+        V16 value = Load(in + x * kBlock);
+        if (a.scale) value = Fma(value, scale, shift);
+        Store(out + x * kBlock, Activate(a.activation, value, slopes));
+      }
+    }
+  }
+}
+
+// Channels of one pixel lie in lanes and planes; the lanes past the last channel stay untouched.
+static void Softmax(const SoftmaxArgs& a, const Span& span) {
+  const int64_t blocks = (a.channels + kBlock - 1) / kBlock;
+  for (int64_t y = span.y_begin; y < span.y_end; ++y)
+    for (int64_t x = span.x_begin; x < span.x_end; ++x) {
+      float highest = -__builtin_inff();
+      for (int64_t c = 0; c < a.channels; ++c) {
+        const Plane& in = a.in[c / kBlock];
+        const float value = in.data[y * in.row_stride + x * kBlock + c % kBlock];
+        highest = value > highest ? value : highest;
+      }
+      float sum = 0;
+      for (int64_t b = 0; b < blocks; ++b) {
+        const Plane &in = a.in[b], &plane = a.out[b];
+        float* out = plane.data + y * plane.row_stride + x * kBlock;
+        Store(out, Exp(Sub(Load(in.data + y * in.row_stride + x * kBlock), Set1(highest))));
+        const int64_t lanes = Smaller(kBlock, a.channels - b * kBlock);
+        for (int64_t lane = 0; lane < lanes; ++lane) sum += out[lane];
+      }
+      for (int64_t b = 0; b < blocks; ++b) {
+        float* out = a.out[b].data + y * a.out[b].row_stride + x * kBlock;
+        Store(out, Div(Load(out), Set1(sum)));
+      }
+    }
+}

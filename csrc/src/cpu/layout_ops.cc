@@ -1,0 +1,80 @@
+#include "cpu/layout_ops.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pyengine {
+
+void CopyChannels(const Plane* in, int64_t in_lanes, const Plane* out, int64_t out_lanes,
+                  int64_t channels, int64_t offset, int64_t width, int64_t y_begin,
+                  int64_t y_end) {
+  // Whole planes move as they are where the layouts agree.
+  const bool planes = in_lanes == out_lanes && offset % out_lanes == 0;
+  for (int64_t c = 0; c < channels; c += planes ? in_lanes : 1) {
+    const Plane& from = in[c / in_lanes];
+    const Plane& to = out[(c + offset) / out_lanes];
+    for (int64_t y = y_begin; y < y_end; ++y) {
+      const float* a = from.data + y * from.row_stride + c % in_lanes;
+      float* b = to.data + y * to.row_stride + (c + offset) % out_lanes;
+      if (planes) {
+        std::memcpy(b, a, static_cast<size_t>(width * in_lanes) * sizeof(float));
+        continue;
+      }
+      for (int64_t x = 0; x < width; ++x) b[x * out_lanes] = a[x * in_lanes];
+    }
+  }
+}
+
+void GlobalAverage(const Plane& in, const Plane& out, int64_t height, int64_t width) {
+  double sums[kBlock] = {0};
+  for (int64_t y = 0; y < height; ++y) {
+    const float* row = in.data + y * in.row_stride;
+    for (int64_t x = 0; x < width; ++x)
+      for (int lane = 0; lane < kBlock; ++lane) sums[lane] += row[x * kBlock + lane];
+  }
+  for (int lane = 0; lane < kBlock; ++lane)
+    out.data[lane] = static_cast<float>(sums[lane] / double(height * width));
+}
+
+void Flatten(const Plane* in, const Plane* out, int64_t channels, int64_t height, int64_t width) {
+  int64_t i = 0;
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t y = 0; y < height; ++y)
+      for (int64_t x = 0; x < width; ++x, ++i)
+        out[i / kBlock].data[i % kBlock] =
+            in[c / kBlock].data[y * in[c / kBlock].row_stride + x * kBlock + c % kBlock];
+}
+
+namespace {
+
+int64_t Source(int64_t i, int64_t size, BorderMode mode) {
+  if (mode == BorderMode::kReplicate) return std::clamp<int64_t>(i, 0, size - 1);
+  return i < 0 ? -i : i >= size ? 2 * (size - 1) - i : i;  // reflect; checked: border < size
+}
+
+}  // namespace
+
+void FillBorder(const Plane& plane, int64_t lanes, int64_t height, int64_t width,
+                const Amounts& border, BorderMode mode, float value) {
+  const bool fill = mode == BorderMode::kZero || mode == BorderMode::kConstant;
+  if (mode == BorderMode::kZero) value = 0;
+  const auto pixel = [&](float* row, int64_t x, const float* source_row) {
+    float* to = row + x * lanes;
+    if (fill)
+      std::fill_n(to, lanes, value);
+    else
+      std::memmove(to, source_row + Source(x, width, mode) * lanes,
+                   static_cast<size_t>(lanes) * sizeof(float));
+  };
+  for (int64_t y = -border.top; y < height + border.bottom; ++y) {
+    float* row = plane.data + y * plane.row_stride;
+    const bool outside = y < 0 || y >= height;
+    const float* source = fill ? row : plane.data + Source(y, height, mode) * plane.row_stride;
+    for (int64_t x = -border.left; x < (outside ? width + border.right : 0); ++x)
+      pixel(row, x, source);
+    if (!outside)
+      for (int64_t x = width; x < width + border.right; ++x) pixel(row, x, source);
+  }
+}
+
+}  // namespace pyengine

@@ -1,0 +1,26 @@
+// Operations that move data without arithmetic worth vectorising by hand.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/kernels/kernels.h"
+#include "graph/graph.h"
+
+namespace pyengine {
+
+// Copies `channels` channels between planes of `in_lanes` and `out_lanes` channels (16 or 1), rows
+// [y_begin, y_end) x [0, width), to channels from `offset` on.
+void CopyChannels(const Plane* in, int64_t in_lanes, const Plane* out, int64_t out_lanes,
+                  int64_t channels, int64_t offset, int64_t width, int64_t y_begin, int64_t y_end);
+
+// Mean of each plane's lanes over height x width, into pixel (0, 0) of `out`. Sums in double.
+void GlobalAverage(const Plane& in, const Plane& out, int64_t height, int64_t width);
+
+// Planes to a vector in (channel, y, x) order.
+void Flatten(const Plane* in, const Plane* out, int64_t channels, int64_t height, int64_t width);
+
+// Fills the `border` around the height x width pixels at `plane` (blocks of `lanes` channels).
+void FillBorder(const Plane& plane, int64_t lanes, int64_t height, int64_t width,
+                const Amounts& border, BorderMode mode, float value);
+
+}  // namespace pyengine

@@ -1,0 +1,60 @@
+// A program for one size: where every storage lies in the arena, and where every plane begins.
+//
+// Plans are translation invariant: a tile of the same size elsewhere has the same plan, because
+// tile origins are multiples of the network's alignment.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "cpu/program.h"
+#include "graph/geometry.h"
+
+namespace pyengine {
+
+// A storage's memory. Index (y, x) lies at offset + (y - y0) * row_stride + (x - x0) * lanes.
+struct Buffer {
+  int64_t y0 = 0, x0 = 0, rows = 0, columns = 0;
+  int64_t row_stride = 0;    // [floats]
+  int64_t plane_floats = 0;  // distance of neighbouring blocks
+  int64_t offset = 0;        // in the arena, or in the caller's memory [floats]
+};
+
+struct PlaneSpec {
+  int storage = 0;
+  int64_t offset = 0;      // [floats] from the arena or the caller's memory
+  int64_t row_stride = 0;  // [floats]
+};
+
+struct UpsampleTables {
+  std::vector<int64_t> y_index, y_next, x_index, x_next;
+  std::vector<float> y_weight, x_weight;
+};
+
+// What Op lacks to run at this size.
+struct OpPlan {
+  int64_t height = 0, width = 0;  // outputs to compute (of one phase)
+  size_t in_begin[2] = {0, 0}, in_count[2] = {0, 0}, out_begin = 0, out_count = 0;  // in `specs`
+  int64_t in_height = 0, in_width = 0;                // whole input plane
+  int64_t valid[2][2] = {{0, 0}, {0, 0}};             // kPool: [axis][begin, end)
+  int tables = -1;                                    // kUpsample
+  int64_t block_step = 1, row_step = 1;               // how threads share the work
+  bool touches_caller = false;                        // reads or writes external storages
+  std::vector<int> borders_after;                     // storages whose made-up pixels to fill now
+};
+
+struct Plan {
+  const Program* program = nullptr;
+  std::vector<Buffer> buffers;
+  std::vector<OpPlan> ops;
+  std::vector<PlaneSpec> specs;
+  std::vector<UpsampleTables> tables;
+  std::vector<Extent> extents;   // finite programs only
+  int64_t arena_floats = 0;
+};
+
+// `regions`: per tensor, the part to compute (finite programs: the whole extent).
+Plan MakePlan(const Graph& graph, const Program& program, const std::vector<Region>& regions,
+              int threads);
+
+}  // namespace pyengine

@@ -1,0 +1,126 @@
+#include "cpu/weight_pack.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "core/checked_math.h"
+
+namespace pyengine {
+namespace {
+
+AlignedBuffer<float> Zeros(int64_t count) {
+  AlignedBuffer<float> buffer(static_cast<size_t>(count));
+  std::fill_n(buffer.data(), count, 0.0f);
+  return buffer;
+}
+
+AlignedBuffer<float> PadToBlocks(const float* values, int64_t count, int64_t channels) {
+  AlignedBuffer<float> buffer = Zeros(RoundUp(channels, kBlock));
+  for (int64_t i = 0; i < channels && values; ++i) buffer[i] = values[count == 1 ? 0 : i];
+  return buffer;
+}
+
+// `value(o, i, ky, kx)` with i counted inside o's group.
+using WeightFn = std::function<float(int64_t, int64_t, int64_t, int64_t)>;
+
+std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int64_t kh, int64_t kw,
+                                 int64_t lanes, const WeightFn& value) {
+  auto packed = std::make_unique<PackedConv>();
+  const int64_t cin_group = cin / groups, cout_group = cout / groups;
+  const int64_t blocks = CeilDiv(cout, kBlock);
+  std::vector<int64_t> offsets;
+  int64_t total = 0;
+  for (int64_t b = 0; b < blocks; ++b) {
+    // The input planes that any group in this block reads; other channels in them weigh zero.
+    const int64_t first_group = b * kBlock / cout_group;
+    const int64_t last_group = (std::min(cout, (b + 1) * kBlock) - 1) / cout_group;
+    ConvBlock block{};
+    block.plane_begin = first_group * cin_group / lanes;
+    block.plane_count = CeilDiv((last_group + 1) * cin_group, lanes) - block.plane_begin;
+    packed->blocks.push_back(block);
+    offsets.push_back(total);
+    total += block.plane_count * lanes * kh * kw * kBlock;
+  }
+  packed->weights = Zeros(std::max<int64_t>(total, 1));
+  for (int64_t b = 0; b < blocks; ++b) {
+    ConvBlock& block = packed->blocks[b];
+    float* w = packed->weights.data() + offsets[b];
+    block.weights = w;
+    for (int64_t p = block.plane_begin; p < block.plane_begin + block.plane_count; ++p) {
+      const int64_t present = std::min(lanes, cin - p * lanes);
+      for (int64_t ky = 0; ky < kh; ++ky)
+        for (int64_t kx = 0; kx < kw; ++kx)
+          for (int64_t lane = 0; lane < present; ++lane, w += kBlock)
+            for (int64_t o = b * kBlock; o < std::min(cout, (b + 1) * kBlock); ++o) {
+              const int64_t i = p * lanes + lane - o / cout_group * cin_group;
+              if (i >= 0 && i < cin_group) w[o - b * kBlock] = value(o, i, ky, kx);
+            }
+    }
+  }
+  return packed;
+}
+
+}  // namespace
+
+const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
+  auto& slot = convs_[{index, in_lanes, -1}];
+  if (slot) return slot.get();
+  const Node& node = graph_.nodes[index];
+  const float* w = weights_.at(node.weight).values.data();
+  const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
+  const int64_t kh = node.kernel[0], kw = node.kernel[1];
+  if (IsDepthwise(node)) {
+    slot = std::make_unique<PackedConv>();
+    slot->depthwise = true;
+    slot->weights = Zeros(CeilDiv(node.out_channels, kBlock) * kh * kw * kBlock);
+    for (int64_t c = 0; c < node.out_channels; ++c)
+      for (int64_t t = 0; t < kh * kw; ++t)
+        slot->weights[(c / kBlock * kh * kw + t) * kBlock + c % kBlock] = w[c * kh * kw + t];
+  } else {
+    const int64_t cin_group = node.in_channels / node.groups;
+    slot = Pack(node.in_channels, node.out_channels, node.groups, kh, kw, in_lanes,
+                [&](int64_t o, int64_t i, int64_t ky, int64_t kx) {
+                  return w[((o * cin_group + i) * kh + ky) * kw + kx];
+                });
+  }
+  slot->bias = PadToBlocks(bias, node.out_channels, node.out_channels);
+  return slot.get();
+}
+
+const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[2],
+                                                 const int64_t taps[2]) {
+  auto& slot = convs_[{index, phase[0], phase[1]}];
+  if (slot) return slot.get();
+  const Node& node = graph_.nodes[index];
+  const float* w = weights_.at(node.weight).values.data();
+  const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
+  const int64_t cin_group = node.in_channels / node.groups;
+  const int64_t cout_group = node.out_channels / node.groups;
+  slot = Pack(node.in_channels, node.out_channels, node.groups, taps[0], taps[1], kBlock,
+              [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
+                // Later inputs meet earlier taps: reading order is the reverse of tap order.
+                const int64_t ky = phase[0] + (taps[0] - 1 - ty) * node.stride[0];
+                const int64_t kx = phase[1] + (taps[1] - 1 - tx) * node.stride[1];
+                const int64_t input = o / cout_group * cin_group + i;
+                return w[((input * cout_group + o % cout_group) * node.kernel[0] + ky) *
+                             node.kernel[1] + kx];
+              });
+  slot->bias = PadToBlocks(bias, node.out_channels, node.out_channels);
+  return slot.get();
+}
+
+const PackedAffine* PackedWeights::Affine(int index) {
+  auto& slot = affines_[index];
+  if (slot) return slot.get();
+  const Node& node = graph_.nodes[index];
+  const int64_t channels = graph_.tensors[node.output].channels;
+  slot = std::make_unique<PackedAffine>();
+  slot->scale = PadToBlocks(weights_.at(node.weight).values.data(), channels, channels);
+  if (!node.bias.empty())
+    slot->shift = PadToBlocks(weights_.at(node.bias).values.data(), channels, channels);
+  return slot.get();
+}
+
+const float* PackedWeights::Slopes(int index) { return Affine(index)->scale.data(); }
+
+}  // namespace pyengine

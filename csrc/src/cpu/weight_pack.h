@@ -1,0 +1,51 @@
+// Weights in the order in which the kernels read them; packed once, when an engine is opened.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <tuple>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "cpu/kernels/kernels.h"
+#include "graph/graph.h"
+#include "graph/weights.h"
+
+namespace pyengine {
+
+struct PackedConv {
+  AlignedBuffer<float> weights, bias;
+  std::vector<ConvBlock> blocks;
+  bool depthwise = false;
+};
+
+struct PackedAffine {
+  AlignedBuffer<float> scale, shift;
+};
+
+class PackedWeights {
+ public:
+  PackedWeights(const Graph& graph, const WeightMap& weights) : graph_(graph), weights_(weights) {}
+
+  // Convolution or linear node, for input planes of `in_lanes` channels.
+  const PackedConv* Conv(int node, int64_t in_lanes);
+  // The taps of a transposed convolution that meet outputs of one phase, in reading order.
+  const PackedConv* TransposedPhase(int node, const int64_t phase[2], const int64_t taps[2]);
+  const PackedAffine* Affine(int node);
+  // PReLU slopes padded to blocks.
+  const float* Slopes(int node);
+
+  static bool IsDepthwise(const Node& node) {
+    return node.op == OpKind::kConv && node.groups > 1 && node.groups == node.in_channels &&
+           node.in_channels == node.out_channels;
+  }
+
+ private:
+  const Graph& graph_;
+  const WeightMap& weights_;
+  std::map<std::tuple<int, int64_t, int64_t>, std::unique_ptr<PackedConv>> convs_;
+  std::map<int, std::unique_ptr<PackedAffine>> affines_;
+};
+
+}  // namespace pyengine
