@@ -1,0 +1,10 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace pyengine {
+
+void BindEngine(pybind11::module_& m);
+void BindBuild(pybind11::module_& m);
+
+}  // namespace pyengine

@@ -1,0 +1,50 @@
+// What the build step asks of the core: the analysis of a graph, and index maps for tests.
+#include <pybind11/stl.h>
+
+#include "bind.h"
+#include "core/json.h"
+#include "cpu/cpu_features.h"
+#include "graph/geometry.h"
+#include "tiling/mirror_pad.h"
+
+namespace py = pybind11;
+
+namespace pyengine {
+
+void BindBuild(py::module_& m) {
+  m.def(
+      "analyze",
+      [](const std::string& graph_json, int64_t h, int64_t w) {
+        const Graph graph = ParseGraph(Json::Parse(graph_json, "graph"));
+        const GraphAnalysis a = Analyze(graph, h, w);
+        const Extent out = Extents(graph, h, w)[graph.output];
+        py::dict d;
+        d["halo"] = a.network.halo;
+        d["before"] = a.network.before;
+        d["after"] = a.network.after;
+        d["alignment"] = a.network.alignment;
+        d["margin"] = a.network.margin;
+        d["dense"] = a.network.dense;
+        d["tileable"] = a.network.tileable;
+        d["reason"] = a.not_tileable_reason;
+        d["classes"] = a.network.classes;
+        d["output_size"] = py::make_tuple(out.size[0], out.size[1]);
+        d["receptive_field"] = a.receptive_field_px;
+        return d;
+      },
+      py::arg("graph_json"), py::arg("sample_height"), py::arg("sample_width"),
+      "Geometry of a graph; raises if the CPU executor cannot run it.");
+  m.def(
+      "border_indices",
+      [](int64_t begin, int64_t end, int64_t size, int mode) {
+        std::vector<int64_t> indices;
+        for (int64_t i = begin; i < end; ++i)
+          indices.push_back(BorderIndex(i, size, static_cast<PaddingMode>(mode)));
+        return indices;
+      },
+      py::arg("begin"), py::arg("end"), py::arg("size"), py::arg("mode"),
+      "Pixel that stands for each index of the endless line; -1 for a constant.");
+  m.def("isas", &UsableIsas, "Instruction sets this machine can run, best first.");
+}
+
+}  // namespace pyengine

@@ -1,0 +1,71 @@
+#include "tiling/blend.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "pyengine/error.h"
+
+namespace pyengine {
+
+std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode) {
+  std::vector<float> weights(static_cast<size_t>(height * width), 1.0f);
+  if (mode != TileMode::kGaussian) return weights;
+  const auto axis = [](int64_t i, int64_t size) {
+    const double z = (double(i) - double(size - 1) / 2) / (double(size) / 8);
+    return std::exp(-z * z / 2);
+  };
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x)
+      weights[y * width + x] =
+          static_cast<float>(std::max(1e-3, axis(y, height) * axis(x, width)));
+  return weights;
+}
+
+BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t width,
+                                   int64_t window_height, int64_t window_width, TileMode mode,
+                                   Sink sink)
+    : classes_(classes),
+      height_(height),
+      width_(width),
+      window_height_(window_height),
+      window_width_(window_width),
+      weights_(BlendWeights(window_height, window_width, mode)),
+      sums_(static_cast<size_t>(classes * window_height * width), 0.0f),
+      coverage_(static_cast<size_t>(window_height * width), 0.0f),
+      sink_(std::move(sink)) {}
+
+void BlendAccumulator::Add(const float* logits, int64_t y, int64_t x) {
+  const int64_t rows = std::min(window_height_, height_ - y);
+  const int64_t columns = std::min(window_width_, width_ - x);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* weight = weights_.data() + r * window_width_;
+    const int64_t at = (y + r - first_row_) * width_ + x;
+    for (int64_t k = 0; k < classes_; ++k) {
+      const float* in = logits + (k * window_height_ + r) * window_width_;
+      float* sum = sums_.data() + k * window_height_ * width_ + at;
+      for (int64_t c = 0; c < columns; ++c) sum[c] += in[c] * weight[c];
+    }
+    for (int64_t c = 0; c < columns; ++c) coverage_[at + c] += weight[c];
+  }
+}
+
+void BlendAccumulator::Finish(int64_t y) {
+  const int64_t rows = std::min(y, height_) - first_row_;
+  if (rows <= 0) return;
+  const int64_t plane = window_height_ * width_;
+  for (int64_t i = 0; i < rows * width_; ++i) {
+    if (!(coverage_[i] > 0))
+      throw Error(ErrorCode::kInternal, "a pixel is covered by no window");
+    for (int64_t k = 0; k < classes_; ++k) sums_[k * plane + i] /= coverage_[i];
+  }
+  sink_(sums_.data(), plane, first_row_, rows);
+  const auto shift = [&](float* begin) {
+    std::copy(begin + rows * width_, begin + plane, begin);
+    std::fill(begin + plane - rows * width_, begin + plane, 0.0f);
+  };
+  for (int64_t k = 0; k < classes_; ++k) shift(sums_.data() + k * plane);
+  shift(coverage_.data());
+  first_row_ += rows;
+}
+
+}  // namespace pyengine

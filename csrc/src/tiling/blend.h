@@ -1,0 +1,41 @@
+// Weighted averaging of overlapping windows, in row bands.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "pyengine/options.h"
+
+namespace pyengine {
+
+// Weight of each pixel of a height x width window: 1, or a Gaussian with standard deviation
+// side / 8 around the centre, never below 1e-3 of its peak (nnU-Net's and MONAI's convention).
+std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode);
+
+// Sums weighted logits of windows that arrive top to bottom, and hands out rows that no later
+// window can touch. Memory is proportional to window height x image width.
+class BlendAccumulator {
+ public:
+  // Finished rows [y, y + rows): planes of `classes` x rows x width, `plane_stride` apart.
+  using Sink = std::function<void(const float* logits, int64_t plane_stride, int64_t y,
+                                  int64_t rows)>;
+
+  BlendAccumulator(int64_t classes, int64_t height, int64_t width, int64_t window_height,
+                   int64_t window_width, TileMode mode, Sink sink);
+
+  // logits (classes, window_height, window_width) at (y, x); what reaches past the image is cut.
+  void Add(const float* logits, int64_t y, int64_t x);
+  // No later window starts above row y: emits the rows before it.
+  void Finish(int64_t y);
+
+ private:
+  const int64_t classes_, height_, width_, window_height_, window_width_;
+  std::vector<float> weights_;
+  std::vector<float> sums_;      // (classes, window_height, width), row 0 = first_row_
+  std::vector<float> coverage_;  // (window_height, width)
+  int64_t first_row_ = 0;
+  Sink sink_;
+};
+
+}  // namespace pyengine

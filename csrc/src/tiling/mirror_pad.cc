@@ -1,0 +1,91 @@
+#include "tiling/mirror_pad.h"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+#include "core/checked_math.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+template <class T>
+void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int64_t row, int64_t x,
+                 int64_t width, float gain, float offset, float* out) {
+  const char* line = static_cast<const char*>(image.data) +
+                     (row - image.first_row) * image.row_stride_bytes +
+                     channel * image.channel_stride_bytes;
+  const int64_t step = image.pixel_stride_bytes;
+  const auto outside = [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t column = BorderIndex(x + i, image.width, mode);
+      out[i] = column < 0 ? 0.0f
+                          : static_cast<float>(*reinterpret_cast<const T*>(line + column * step)) *
+                                    gain + offset;
+    }
+  };
+  const int64_t left = std::clamp<int64_t>(-x, 0, width);
+  const int64_t right = std::clamp<int64_t>(image.width - x, left, width);
+  outside(0, left);
+  if (step == sizeof(T)) {
+    const T* pixels = reinterpret_cast<const T*>(line) + x;
+    for (int64_t i = left; i < right; ++i) out[i] = static_cast<float>(pixels[i]) * gain + offset;
+  } else {
+    for (int64_t i = left; i < right; ++i)
+      out[i] = static_cast<float>(*reinterpret_cast<const T*>(line + (x + i) * step)) * gain +
+               offset;
+  }
+  outside(right, width);
+}
+
+}  // namespace
+
+int64_t BorderIndex(int64_t i, int64_t size, PaddingMode mode) {
+  if (i >= 0 && i < size) return i;
+  if (mode == PaddingMode::kConstant) return -1;
+  if (mode == PaddingMode::kReplicate) return i < 0 ? 0 : size - 1;
+  if (size == 1) return 0;
+  const int64_t period = 2 * (size - 1);
+  const int64_t folded = FloorMod(i, period);
+  return folded < size ? folded : period - folded;
+}
+
+void GatherRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t y, int64_t x,
+               int64_t width, float gain, float offset, float* out) {
+  const int64_t row = BorderIndex(y, image.height, mode);
+  if (row < 0) {
+    std::fill_n(out, width, 0.0f);
+    return;
+  }
+  switch (image.type) {
+    case PixelType::kUint8:
+      return GatherRowOf<uint8_t>(image, mode, channel, row, x, width, gain, offset, out);
+    case PixelType::kUint16:
+      return GatherRowOf<uint16_t>(image, mode, channel, row, x, width, gain, offset, out);
+    case PixelType::kFloat32:
+      return GatherRowOf<float>(image, mode, channel, row, x, width, gain, offset, out);
+  }
+}
+
+void RefuseNonFinite(const ImageView& image) {
+  if (image.type != PixelType::kFloat32) return;
+  int64_t count = 0, first_y = 0, first_x = 0, first_c = 0;
+  for (int64_t y = 0; y < image.rows; ++y)
+    for (int64_t c = 0; c < image.channels; ++c) {
+      const char* line = static_cast<const char*>(image.data) + y * image.row_stride_bytes +
+                         c * image.channel_stride_bytes;
+      for (int64_t x = 0; x < image.width; ++x) {
+        if (std::isfinite(*reinterpret_cast<const float*>(line + x * image.pixel_stride_bytes)))
+          continue;
+        if (count++ == 0) first_y = y + image.first_row, first_x = x, first_c = c;
+      }
+    }
+  if (count > 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                "the image holds " + std::to_string(count) + " NaN or infinite values, the first "
+                "at row " + std::to_string(first_y) + ", column " + std::to_string(first_x) +
+                    ", channel " + std::to_string(first_c) + "; all values must be finite");
+}
+
+}  // namespace pyengine

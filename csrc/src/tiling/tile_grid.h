@@ -1,0 +1,30 @@
+// Where tiles lie: integers only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <vector>
+
+#include "pyengine/executor.h"
+
+namespace pyengine {
+
+// Origins 0, tile, 2 * tile, ... that cover [0, size). The last tile may reach past the end.
+std::vector<int64_t> ExactOrigins(int64_t size, int64_t tile);
+
+// Origins of overlapping windows of `window` that cover [0, size) without reaching past it where
+// size >= window: steps of window - overlap, the last one moved back to the end.
+std::vector<int64_t> BlendOrigins(int64_t size, int64_t window, int64_t overlap);
+
+struct TileCosts {
+  std::function<double(TileSize)> cost;           // of one tile
+  std::function<int64_t(TileSize)> memory_bytes;  // of one tile in flight
+};
+
+// The output tile with the lowest total cost for a height x width image whose memory fits the
+// budget; sides are multiples of `alignment`. A side given as > 0 is rounded up and kept.
+// Throws Error(kInvalidArgument) if no tile fits, naming what the smallest one needs.
+TileSize ChooseTile(int64_t height, int64_t width, int64_t alignment, TileSize wanted,
+                    int64_t budget_bytes, const TileCosts& costs);
+
+}  // namespace pyengine

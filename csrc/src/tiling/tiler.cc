@@ -1,0 +1,305 @@
+#include "tiling/tiler.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/aligned_buffer.h"
+#include "core/checked_math.h"
+#include "pyengine/error.h"
+#include "tiling/blend.h"
+#include "tiling/mirror_pad.h"
+#include "tiling/tile_grid.h"
+
+namespace pyengine {
+namespace {
+
+constexpr int64_t kDefaultMemoryBytes = int64_t(384) << 20;
+constexpr size_t kKeptPlans = 16;
+constexpr int64_t kDefaultBlendTilePx = 512;
+
+std::string Px(int64_t a, int64_t b) { return std::to_string(a) + " x " + std::to_string(b); }
+
+}  // namespace
+
+// Input and output of one network call; grown, never shrunk, and reused by later calls.
+struct Tiler::Buffers {
+  AlignedBuffer<float> windows, logits;
+  static float* Grow(AlignedBuffer<float>& buffer, int64_t count) {
+    if (static_cast<int64_t>(buffer.size()) < count)
+      buffer = AlignedBuffer<float>(static_cast<size_t>(count));
+    return buffer.data();
+  }
+};
+
+struct Tiler::PlanKey {
+  int64_t height, width, tile_height, tile_width, memory;
+  int batch;
+  bool operator==(const PlanKey& o) const {
+    return height == o.height && width == o.width && tile_height == o.tile_height &&
+           tile_width == o.tile_width && memory == o.memory && batch == o.batch;
+  }
+};
+
+Tiler::Tiler(std::shared_ptr<Executor> executor, Normalisation normalisation, Head head,
+             std::string why_not_tileable, std::shared_ptr<ThreadPool> pool)
+    : executor_(std::move(executor)),
+      net_(executor_->geometry()),
+      normalisation_(std::move(normalisation)),
+      head_(head),
+      why_not_tileable_(std::move(why_not_tileable)),
+      pool_(std::move(pool)) {}
+
+Tiler::~Tiler() = default;
+
+std::unique_ptr<Tiler::Buffers> Tiler::Borrow() const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (idle_.empty()) return std::make_unique<Buffers>();
+  auto buffers = std::move(idle_.front());
+  idle_.pop_front();
+  return buffers;
+}
+
+void Tiler::Return(std::unique_ptr<Buffers> buffers) const {
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_front(std::move(buffers));
+}
+
+TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
+  if (height < 1 || width < 1)
+    throw Error(ErrorCode::kInvalidArgument,
+                "the image is " + Px(height, width) + " px, needs at least 1 x 1");
+  if (options.tile_height_px < 0 || options.tile_width_px < 0)
+    throw Error(ErrorCode::kInvalidArgument, "tile " + Px(options.tile_height_px,
+                options.tile_width_px) + " px must be positive");
+  if (options.batch_size < 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                "batch_size " + std::to_string(options.batch_size) + " must be >= 1");
+  if (options.max_memory_bytes < 0)
+    throw Error(ErrorCode::kInvalidArgument, "max_memory must be positive");
+  if (!net_.tileable) throw Error(ErrorCode::kUnsupported, "no tiles: " + why_not_tileable_);
+  const PlanKey key{height, width, options.tile_height_px, options.tile_width_px,
+                    options.max_memory_bytes, options.batch_size};
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto it = plans_.begin(); it != plans_.end(); ++it)
+      if (it->first == key) {
+        plans_.splice(plans_.begin(), plans_, it);
+        return it->second;
+      }
+  }
+  TilePlan plan;
+  plan.batch_size = options.batch_size > 0 ? options.batch_size : 1;
+  const int64_t budget =
+      options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
+  const auto memory = [&](TileSize tile) {
+    const Window w = executor_->WindowFor(tile);
+    const int64_t pixels = CheckedMul(w.height, w.width, "tile") * net_.channels +
+                           CheckedMul(tile.height, tile.width, "tile") * net_.classes;
+    return executor_->TileMemoryBytes(tile) +
+           (plan.batch_size - 1) * pixels * static_cast<int64_t>(sizeof(float));
+  };
+  plan.tile = ChooseTile(height, width, net_.alignment,
+                         {options.tile_height_px, options.tile_width_px}, budget,
+                         {[&](TileSize tile) { return executor_->TileCost(tile); }, memory});
+  plan.window = executor_->WindowFor(plan.tile);
+  plan.tiles_down = CeilDiv(height, plan.tile.height);
+  plan.tiles_across = CeilDiv(width, plan.tile.width);
+  plan.memory_bytes = memory(plan.tile);
+  std::lock_guard<std::mutex> lock(mutex_);
+  plans_.emplace_front(key, plan);
+  if (plans_.size() > kKeptPlans) plans_.pop_back();
+  return plan;
+}
+
+void Tiler::CheckImage(const ImageView& image, const SegmentOptions& options) const {
+  if (image.height < 1 || image.width < 1)
+    throw Error(ErrorCode::kInvalidArgument,
+                "the image is " + Px(image.height, image.width) + " px, needs at least 1 x 1");
+  if (image.channels != net_.channels)
+    throw Error(ErrorCode::kInvalidArgument,
+                "the image has " + std::to_string(image.channels) + " channels, the network needs " +
+                    std::to_string(net_.channels));
+  if (image.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the image has no data");
+  if (!net_.dense)
+    throw Error(ErrorCode::kUnsupported,
+                "this network does not give one output per pixel (" + why_not_tileable_ + ")");
+  (void)options;
+}
+
+void Tiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_end,
+                    const OutputView& out, const SegmentOptions& options) const {
+  ImageView image = view;
+  if (image.rows == 0) image.rows = image.height;
+  CheckImage(image, options);
+  if (row_begin < 0 || row_end > image.height || row_begin >= row_end)
+    throw Error(ErrorCode::kInvalidArgument,
+                "rows " + std::to_string(row_begin) + " to " + std::to_string(row_end) +
+                    " are not within the image of " + std::to_string(image.height) + " rows");
+  RefuseNonFinite(image);
+  if (options.mode == TileMode::kExact && net_.tileable)
+    return SegmentExact(image, row_begin, row_end, out, options);
+  if (row_begin != 0 || row_end != image.height || image.rows != image.height)
+    throw Error(ErrorCode::kUnsupported, "row bands need exact mode and a network with tiles");
+  if (options.mode == TileMode::kExact) return SegmentAsOneTile(image, out, options);
+  SegmentBlended(image, out, options);
+}
+
+void Tiler::Gather(const ImageView& image, const SegmentOptions& options, int64_t y, int64_t x,
+                   int64_t height, int64_t width, float* window) const {
+  constexpr int64_t kRowsPerPiece = 16;
+  const int64_t pieces = CeilDiv(height, kRowsPerPiece);
+  pool_->ParallelFor(pieces * net_.channels, [&](int64_t i) {
+    const int64_t channel = i / pieces, begin = i % pieces * kRowsPerPiece;
+    for (int64_t r = begin; r < std::min(height, begin + kRowsPerPiece); ++r)
+      GatherRow(image, options.padding, channel, y + r, x, width, normalisation_.gain[channel],
+                normalisation_.offset[channel], window + (channel * height + r) * width);
+  });
+}
+
+void Tiler::WriteTile(const float* logits, int64_t tile_height, int64_t tile_width, int64_t y,
+                      int64_t x, int64_t rows, int64_t columns, const OutputView& out) const {
+  constexpr int64_t kRowsPerPiece = 16;
+  pool_->ParallelFor(CeilDiv(rows, kRowsPerPiece), [&](int64_t i) {
+    for (int64_t r = i * kRowsPerPiece; r < std::min(rows, (i + 1) * kRowsPerPiece); ++r)
+      WriteScores(logits + r * tile_width, tile_height * tile_width, net_.classes, head_, out,
+                  y + r, x, columns);
+  });
+}
+
+void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
+                         const OutputView& out, const SegmentOptions& options) const {
+  const TilePlan plan = Plan(image.height, image.width, options);
+  const TileSize tile = plan.tile;
+  const Window window = plan.window;
+  if (row_begin % tile.height != 0)
+    throw Error(ErrorCode::kInvalidArgument,
+                "row " + std::to_string(row_begin) + " is not a multiple of the tile height " +
+                    std::to_string(tile.height));
+  // The rows that mirroring may ask for are those of the windows, cut at the image, unless the
+  // image is so small that it folds more than once: then all of them.
+  const int64_t last_tile = (row_end - 1) / tile.height * tile.height;
+  int64_t need_begin = std::max<int64_t>(0, row_begin - window.top);
+  int64_t need_end = std::min(image.height, last_tile - window.top + window.height);
+  if (row_begin - window.top < 0)
+    need_end = std::max(need_end, std::min(image.height, window.top - row_begin + 1));
+  const int64_t below = last_tile - window.top + window.height - image.height;
+  if (below > 0) need_begin = std::max<int64_t>(0, std::min(need_begin, image.height - 1 - below));
+  if (image.first_row > need_begin || image.first_row + image.rows < need_end)
+    throw Error(ErrorCode::kInvalidArgument,
+                "rows " + std::to_string(need_begin) + " to " + std::to_string(need_end) +
+                    " are needed, the view holds " + std::to_string(image.first_row) + " to " +
+                    std::to_string(image.first_row + image.rows));
+
+  const int64_t window_floats = window.height * window.width * net_.channels;
+  const int64_t logit_floats = tile.height * tile.width * net_.classes;
+  const std::vector<int64_t> columns = ExactOrigins(image.width, tile.width);
+  const int64_t across = static_cast<int64_t>(columns.size());
+  const int64_t first = row_begin / tile.height * across;
+  const int64_t end = CeilDiv(row_end, tile.height) * across;
+  auto buffers = Borrow();
+  float* windows = Buffers::Grow(buffers->windows, window_floats * plan.batch_size);
+  float* logits = Buffers::Grow(buffers->logits, logit_floats * plan.batch_size);
+  for (int64_t at = first; at < end; at += plan.batch_size) {
+    const int64_t n = std::min<int64_t>(plan.batch_size, end - at);
+    for (int64_t i = 0; i < n; ++i)
+      Gather(image, options, (at + i) / across * tile.height - window.top,
+             columns[(at + i) % across] - window.left, window.height, window.width,
+             windows + i * window_floats);
+    executor_->RunTile(windows, logits, n, tile);
+    for (int64_t i = 0; i < n; ++i) {
+      const int64_t y = (at + i) / across * tile.height, x = columns[(at + i) % across];
+      WriteTile(logits + i * logit_floats, tile.height, tile.width, y, x,
+                std::min(tile.height, row_end - y), std::min(tile.width, image.width - x), out);
+    }
+    if (options.progress && !options.progress(at + n, plan.tiles_down * across)) {
+      Return(std::move(buffers));
+      throw Error(ErrorCode::kCancelled, "cancelled by the progress callback after " +
+                                             std::to_string(at + n) + " tiles");
+    }
+  }
+  Return(std::move(buffers));
+}
+
+int64_t Tiler::AcceptedOutput(int64_t size) const {
+  const int64_t input = size + 2 * net_.margin;
+  return input + FloorMod(net_.size_residue - input, net_.alignment) - 2 * net_.margin;
+}
+
+void Tiler::SegmentAsOneTile(const ImageView& image, const OutputView& out,
+                             const SegmentOptions& options) const {
+  const bool smaller = (options.tile_height_px > 0 && options.tile_height_px < image.height) ||
+                       (options.tile_width_px > 0 && options.tile_width_px < image.width);
+  if (smaller)
+    throw Error(ErrorCode::kUnsupported,
+                "tile " + Px(options.tile_height_px, options.tile_width_px) +
+                    " px is smaller than the image, but this network has no exact tiles: " +
+                    why_not_tileable_ + "; use mode=\"gaussian\" or leave tile out");
+  const int64_t h = AcceptedOutput(image.height), w = AcceptedOutput(image.width);
+  const int64_t in_h = h + 2 * net_.margin, in_w = w + 2 * net_.margin;
+  const int64_t budget =
+      options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
+  const int64_t needed = executor_->RunMemoryBytes(in_h, in_w);
+  if (needed > budget)
+    throw Error(ErrorCode::kUnsupported,
+                "the image needs " + std::to_string(needed) + " bytes in one piece, max_memory is " +
+                    std::to_string(budget) + ", and this network has no exact tiles: " +
+                    why_not_tileable_ + "; use mode=\"gaussian\" or raise max_memory");
+  auto buffers = Borrow();
+  float* window = Buffers::Grow(buffers->windows, CheckedMul(in_h, in_w, "image") * net_.channels);
+  float* logits = Buffers::Grow(buffers->logits, CheckedMul(h, w, "image") * net_.classes);
+  Gather(image, options, -net_.margin, -net_.margin, in_h, in_w, window);
+  executor_->Run(window, logits, 1, in_h, in_w);
+  WriteTile(logits, h, w, 0, 0, image.height, image.width, out);
+  Return(std::move(buffers));
+  if (options.progress) options.progress(1, 1);
+}
+
+void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
+                           const SegmentOptions& options) const {
+  const auto side = [&](int64_t wanted, int64_t size) {
+    const int64_t px = wanted > 0 ? wanted : kDefaultBlendTilePx;
+    return AcceptedOutput(std::min(px, size));
+  };
+  const int64_t h = side(options.tile_height_px, image.height);
+  const int64_t w = side(options.tile_width_px, image.width);
+  const auto overlap = [&](int64_t tile) {
+    const double px = options.overlap < 1 ? std::floor(options.overlap * double(tile))
+                                          : options.overlap;
+    if (!(px >= 0) || px >= double(tile))
+      throw Error(ErrorCode::kInvalidArgument,
+                  "overlap " + std::to_string(options.overlap) + " must be >= 0 and smaller than "
+                  "the tile of " + std::to_string(tile) + " px");
+    return static_cast<int64_t>(px);
+  };
+  const std::vector<int64_t> rows = BlendOrigins(image.height, h, overlap(h));
+  const std::vector<int64_t> columns = BlendOrigins(image.width, w, overlap(w));
+  const int64_t in_h = h + 2 * net_.margin, in_w = w + 2 * net_.margin;
+  BlendAccumulator sums(net_.classes, image.height, image.width, h, w, options.mode,
+                        [&](const float* logits, int64_t stride, int64_t y, int64_t count) {
+                          for (int64_t r = 0; r < count; ++r)
+                            WriteScores(logits + r * image.width, stride, net_.classes, head_, out,
+                                        y + r, 0, image.width);
+                        });
+  auto buffers = Borrow();
+  float* window = Buffers::Grow(buffers->windows, in_h * in_w * net_.channels);
+  float* logits = Buffers::Grow(buffers->logits, h * w * net_.classes);
+  const int64_t total = static_cast<int64_t>(rows.size() * columns.size());
+  int64_t done = 0;
+  for (int64_t y : rows) {
+    sums.Finish(y);
+    for (int64_t x : columns) {
+      Gather(image, options, y - net_.margin, x - net_.margin, in_h, in_w, window);
+      executor_->Run(window, logits, 1, in_h, in_w);
+      sums.Add(logits, y, x);
+      if (options.progress && !options.progress(++done, total)) {
+        Return(std::move(buffers));
+        throw Error(ErrorCode::kCancelled, "cancelled by the progress callback after " +
+                                               std::to_string(done) + " tiles");
+      }
+    }
+  }
+  sums.Finish(image.height);
+  Return(std::move(buffers));
+}
+
+}  // namespace pyengine

@@ -1,0 +1,62 @@
+// The loop: gather a batch of windows, run the network, write finished rows.
+#pragma once
+
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "core/thread_pool.h"
+#include "engine_file.h"
+#include "pyengine/engine.h"
+#include "tiling/scores.h"
+
+namespace pyengine {
+
+class Tiler {
+ public:
+  // `why_not_tileable` is told to callers who ask for tiles of a network that has none.
+  Tiler(std::shared_ptr<Executor> executor, Normalisation normalisation, Head head,
+        std::string why_not_tileable, std::shared_ptr<ThreadPool> pool);
+  ~Tiler();
+
+  TilePlan Plan(int64_t height, int64_t width, const SegmentOptions& options) const;
+
+  // Segments rows [row_begin, row_end). Exact mode: row_begin is a multiple of the tile height
+  // and the view holds at least the rows the band needs. Other modes: the whole image.
+  void Segment(const ImageView& image, int64_t row_begin, int64_t row_end, const OutputView& out,
+               const SegmentOptions& options) const;
+
+ private:
+  struct Buffers;
+  struct PlanKey;
+
+  void CheckImage(const ImageView& image, const SegmentOptions& options) const;
+  void SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
+                    const OutputView& out, const SegmentOptions& options) const;
+  void SegmentAsOneTile(const ImageView& image, const OutputView& out,
+                        const SegmentOptions& options) const;
+  void SegmentBlended(const ImageView& image, const OutputView& out,
+                      const SegmentOptions& options) const;
+  void Gather(const ImageView& image, const SegmentOptions& options, int64_t y, int64_t x,
+              int64_t height, int64_t width, float* window) const;
+  void WriteTile(const float* logits, int64_t tile_height, int64_t tile_width, int64_t y,
+                 int64_t x, int64_t rows, int64_t columns, const OutputView& out) const;
+  // Smallest size >= `size` of an output that the network can give.
+  int64_t AcceptedOutput(int64_t size) const;
+  std::unique_ptr<Buffers> Borrow() const;
+  void Return(std::unique_ptr<Buffers> buffers) const;
+
+  std::shared_ptr<Executor> executor_;
+  const NetworkGeometry net_;
+  const Normalisation normalisation_;
+  const Head head_;
+  const std::string why_not_tileable_;
+  std::shared_ptr<ThreadPool> pool_;
+
+  mutable std::mutex mutex_;
+  mutable std::list<std::unique_ptr<Buffers>> idle_;
+  mutable std::list<std::pair<PlanKey, TilePlan>> plans_;  // most recently used first
+};
+
+}  // namespace pyengine
