@@ -1,0 +1,44 @@
+"""Exact tiled inference for biomedical segmentation.
+
+>>> import numpy as np, pyengine
+>>> engine = pyengine.Engine("em-membranes")
+>>> engine.segment(np.zeros((64, 48), np.uint8)).shape
+(64, 48)
+"""
+
+from __future__ import annotations
+
+try:
+    from pyengine._core import (
+        Cancelled,
+        EngineError,
+        EngineFileError,
+        UnsupportedError,
+        __version__,
+    )
+except ImportError as error:  # pragma: no cover - needs a broken installation
+    raise ImportError(
+        "pyengine's native module is missing or does not load; build it with "
+        f"'pip install .' in the source folder ({error})"
+    ) from error
+
+from pyengine.builder import BuildReport, build, verify
+from pyengine.engine import Classification, Engine, EngineInfo, LayerInfo, TilePlan
+from pyengine.shipped import engines
+
+__all__ = [
+    "BuildReport",
+    "Cancelled",
+    "Classification",
+    "Engine",
+    "EngineError",
+    "EngineFileError",
+    "EngineInfo",
+    "LayerInfo",
+    "TilePlan",
+    "UnsupportedError",
+    "__version__",
+    "build",
+    "engines",
+    "verify",
+]

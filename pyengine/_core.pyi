@@ -1,0 +1,60 @@
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+__version__: str
+
+class EngineError(RuntimeError): ...
+class EngineFileError(ValueError): ...
+class UnsupportedError(ValueError): ...
+class Cancelled(RuntimeError): ...
+
+class Engine:
+    def __init__(
+        self, path: str, threads: int, isa: str, callable: Callable[..., Any] | None
+    ) -> None: ...
+    def info(self) -> dict[str, Any]: ...
+    def plan(
+        self,
+        height: int,
+        width: int,
+        tile_height: int,
+        tile_width: int,
+        batch_size: int,
+        max_memory: int,
+    ) -> dict[str, Any]: ...
+    def segment(
+        self,
+        image: npt.NDArray[Any],
+        kind: int,
+        tile_height: int,
+        tile_width: int,
+        batch_size: int,
+        max_memory: int,
+        mode: int,
+        overlap: float,
+        padding: int,
+        progress: Callable[[int, int], bool | None] | None,
+    ) -> npt.NDArray[Any]: ...
+    def segment_band(
+        self,
+        rows: npt.NDArray[Any],
+        first_row: int,
+        height: int,
+        kind: int,
+        row_begin: int,
+        row_end: int,
+        tile_height: int,
+        tile_width: int,
+        batch_size: int,
+        max_memory: int,
+        padding: int,
+        progress: Callable[[int, int], bool | None] | None,
+    ) -> npt.NDArray[Any]: ...
+    def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
+
+def analyze(graph_json: str, sample_height: int, sample_width: int) -> dict[str, Any]: ...
+def border_indices(begin: int, end: int, size: int, mode: int) -> list[int]: ...
+def isas() -> list[str]: ...

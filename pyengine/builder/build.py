@@ -1,0 +1,211 @@
+"""From a network to a verified engine file."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import platform
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from pyengine import _core
+from pyengine.builder.container import serialize, write_atomically
+from pyengine.builder.onnx_import import import_onnx
+from pyengine.builder.parity import BuildReport, check_geometry, compare, random_samples
+from pyengine.builder.sources import load_source
+from pyengine.engine import Engine
+
+# Distinct and readable over grey images; class 0 is background. (Okabe and Ito 2008, reordered.)
+_COLORS = [
+    (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178),
+    (213, 94, 0), (204, 121, 167),
+]  # fmt: skip
+_TOLERANCE = {"float32": 1e-4, "float16": 1e-2}
+
+
+def build(
+    source: Any,
+    path: str | os.PathLike[str],
+    sample_shape: tuple[int, ...] | None = None,
+    *,
+    task: Literal["segmentation", "classification"] | None = None,
+    classes: list[str] | None = None,
+    colors: list[tuple[int, int, int]] | None = None,
+    input_dtype: str | None = None,
+    preprocessing: list[dict[str, Any]] | None = None,
+    activation: Literal["softmax", "sigmoid", "none"] | None = None,
+    weights: Literal["float32", "float16"] = "float32",
+    provenance: dict[str, Any] | None = None,
+    store_onnx: bool = False,
+    samples: list[npt.NDArray[np.float32]] | None = None,
+    tolerance: float | None = None,
+) -> BuildReport:
+    """Build an engine file from a trained network.
+
+    Folds batch norm, drops dropout, derives halo and alignment from the graph and checks them by
+    the network's response, then compares the engine with the source network. Nothing is written
+    if a check fails.
+
+    Parameters
+    ----------
+    source : torch.nn.Module, path or onnx.ModelProto
+        A module, an ``.onnx`` file, or a checkpoint of ``train/``.
+    path : path
+        The ``*.pyengine`` file to write.
+    sample_shape : tuple of int, optional
+        (1, C, H, W), a size the network accepts. Needed for modules and for ONNX files with free
+        dimensions.
+    task : {"segmentation", "classification"}, optional
+        Default: from the source, else by the output (one value per pixel, or one per image).
+    classes : list of str, optional
+        Names in the order of the outputs; two names for a single sigmoid output.
+    colors : list of (int, int, int), optional
+        RGB of each class, 0 to 255.
+    input_dtype : {"uint8", "uint16", "float32"}, optional
+        What images the network was trained on; for information. Default "float32".
+    preprocessing : list of dict, optional
+        Steps from pixel values to network input, in bioimage.io's words:
+        ``{"name": "scale_linear", "gain": [..], "offset": [..]}`` or
+        ``{"name": "fixed_zero_mean_unit_variance", "mean": [..], "std": [..]}``, one number or one
+        per channel. Default: none.
+    activation : {"softmax", "sigmoid", "none"}, optional
+        From outputs to probabilities. Default: what the network ends in; else softmax for
+        several outputs, sigmoid for one.
+    weights : {"float32", "float16"}
+        How weights are stored; computation is float32.
+    provenance : dict, optional
+        Training data, metrics, terms: anything JSON can hold.
+    store_onnx : bool
+        Keep the source network's ONNX in the file, for other executors.
+    samples : list of ndarray of float32, shape (1, C, H, W), optional
+        Network inputs for the parity check. Default: random ones.
+    tolerance : float, optional
+        Largest |difference| from the source, as a fraction of its output's range. Default 1e-4,
+        with float16 weights 1e-2.
+
+    Returns
+    -------
+    BuildReport
+        What the parity check measured; also in the file.
+
+    Raises
+    ------
+    UnsupportedError
+        An operator that the CPU engine does not run, by name.
+    ValueError
+        A bad argument, or parity beyond the tolerance.
+    ImportError
+        A package that this source needs, with the extra that brings it.
+
+    Examples
+    --------
+    >>> import torch, tempfile, os
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> net = torch.nn.Conv2d(1, 2, 3, padding=1)
+    >>> report = build(net, os.path.join(folder.name, "x.pyengine"), sample_shape=(1, 1, 32, 32))
+    >>> report.passed
+    True
+    """
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target.parent}: no such folder")
+    if weights not in _TOLERANCE:
+        raise ValueError(f"weights must be 'float32' or 'float16', got {weights!r}")
+    loaded = load_source(source, sample_shape)
+    graph = import_onnx(loaded.model, loaded.sample_shape)
+    in_network = graph.strip_head()
+    graph.drop_dead()
+    while graph.fold_affine():
+        pass
+    graph.fuse_silu()
+    graph.drop_dead()
+    graph_json = graph.json()
+    geometry = _core.analyze(graph_json, *loaded.sample_shape[2:])
+    if in_network is None:
+        check_geometry(loaded.run, geometry, loaded.sample_shape)
+
+    brought = loaded.manifest
+    task = task or brought.get("task") or ("segmentation" if geometry["dense"] else "classification")
+    if task not in ("segmentation", "classification"):
+        raise ValueError(f"task must be 'segmentation' or 'classification', got {task!r}")
+    if task == "segmentation" and not geometry["dense"]:
+        raise ValueError(f"task 'segmentation' needs one output per pixel: {geometry['reason']}")
+    outputs = geometry["classes"]
+    head = activation or in_network or ("softmax" if outputs > 1 else "sigmoid")
+    if head not in ("softmax", "sigmoid", "none"):
+        raise ValueError(f"activation must be softmax, sigmoid or none, got {head!r}")
+    if in_network and head != in_network:
+        raise ValueError(f"activation {head!r}: the network itself ends in {in_network}")
+    manifest = {
+        "task": task,
+        "classes": _classes(classes, colors, brought.get("classes"), outputs, head),
+        "input": {
+            "channels": loaded.sample_shape[1],
+            "dtype": input_dtype or brought.get("input", {}).get("dtype", "float32"),
+            "preprocessing": preprocessing
+            if preprocessing is not None
+            else brought.get("input", {}).get("preprocessing", []),
+            "sample_size_px": list(loaded.sample_shape[2:]),
+        },
+        "head": {"activation": head, "in_network": in_network is not None},
+        "halo": geometry["halo"],
+        "alignment": geometry["alignment"],
+        "provenance": {
+            "source": loaded.description,
+            "built": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+            "versions": {"pyengine": _core.__version__, "python": platform.python_version()},
+            **brought.get("provenance", {}),
+            **(provenance or {}),
+        },
+    }
+    tensors: dict[str, npt.NDArray[Any]] = {k: v.astype(weights) for k, v in graph.weights.items()}
+    for name, tensor in tensors.items():
+        if not np.isfinite(tensor).all():
+            raise ValueError(f"weight '{name}' holds NaN or infinity (as {weights})")
+    if store_onnx:
+        tensors["source.onnx"] = np.frombuffer(loaded.model.SerializeToString(), np.uint8)
+    limit = _TOLERANCE[weights] if tolerance is None else tolerance
+    inputs = samples if samples is not None else random_samples(loaded.sample_shape)
+    reports: list[BuildReport] = []
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(serialize(manifest, graph_json, tensors))
+        report = compare(Engine(temporary), loaded.run, inputs, limit)
+        if not report.passed:
+            raise ValueError(f"{target}: not written, the engine differs from its source: {report}")
+        temporary.write_bytes(
+            serialize(manifest | {"parity": report.as_dict()}, graph_json, tensors)
+        )
+        reports.append(report)
+
+    write_atomically(target, write)
+    return reports[0]
+
+
+def _classes(
+    names: list[str] | None,
+    colors: list[tuple[int, int, int]] | None,
+    brought: list[dict[str, Any]] | None,
+    outputs: int,
+    head: str,
+) -> list[dict[str, Any]]:
+    count = 2 if outputs == 1 and head == "sigmoid" else outputs
+    if names is None and colors is None and brought is not None:
+        return brought
+    names = names or [f"class {i}" for i in range(count)]
+    colors = colors or [_COLORS[i] if i < len(_COLORS) else _hashed(i) for i in range(len(names))]
+    if len(names) != count or len(colors) != count:
+        raise ValueError(
+            f"the network tells {count} classes apart, got {len(names)} names and "
+            f"{len(colors)} colors"
+        )
+    if any(len(c) != 3 or not all(0 <= v <= 255 for v in c) for c in colors):
+        raise ValueError(f"colors must be RGB from 0 to 255, got {colors}")
+    return [{"name": n, "color": list(c)} for n, c in zip(names, colors, strict=True)]
+
+
+def _hashed(i: int) -> tuple[int, int, int]:
+    return (i * 97 % 200 + 55, i * 57 % 200 + 55, i * 181 % 200 + 55)

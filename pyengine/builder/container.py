@@ -1,0 +1,100 @@
+"""Writes the engine file: a safetensors container; see ``csrc/ENGINE_FORMAT.md``."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FORMAT_VERSION = 1
+_ALIGNMENT_BYTES = 64
+_DTYPES = {"float32": "F32", "float16": "F16", "uint8": "U8"}
+
+
+def sha256(data: bytes) -> str:
+    """Lower-case hexadecimal digest."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def serialize(
+    manifest: dict[str, Any], graph_json: str, tensors: dict[str, npt.NDArray[Any]]
+) -> bytes:
+    """The bytes of an engine file.
+
+    Parameters
+    ----------
+    manifest : dict
+        Without its ``sha256`` field, which is added here.
+    graph_json : str
+        The graph.
+    tensors : dict of ndarray
+        float32 or float16 weights, and uint8 attachments.
+
+    Returns
+    -------
+    bytes
+    """
+    # Wider types first: every tensor is aligned to its type, without holes between them.
+    order = sorted(tensors, key=lambda n: (-tensors[n].itemsize, n))
+    parts = {n: np.ascontiguousarray(tensors[n]).tobytes() for n in order}
+    manifest = manifest | {
+        "sha256": {
+            "graph": sha256(graph_json.encode()),
+            "tensors": {n: sha256(parts[n]) for n in order},
+        }
+    }
+    manifest_json = json.dumps(manifest, ensure_ascii=False, separators=(",", ":"))
+    header: dict[str, Any] = {
+        "__metadata__": {
+            "format": "pyengine",
+            "format_version": str(FORMAT_VERSION),
+            "manifest": manifest_json,
+            "manifest_sha256": sha256(manifest_json.encode()),
+            "graph": graph_json,
+        }
+    }
+    at = 0
+    for name in order:
+        size = len(parts[name])
+        header[name] = {
+            "dtype": _DTYPES[str(tensors[name].dtype)],
+            "shape": list(tensors[name].shape),
+            "data_offsets": [at, at + size],
+        }
+        at += size
+    text = json.dumps(header, ensure_ascii=False, separators=(",", ":")).encode()
+    # Spaces after the header put the first tensor on a cache line for readers that map the file.
+    text += b" " * (-(8 + len(text)) % _ALIGNMENT_BYTES)
+    return len(text).to_bytes(8, "little") + text + b"".join(parts[n] for n in order)
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """Call ``write(temporary)``, then rename to `path`; nothing is left behind on failure.
+
+    Parameters
+    ----------
+    path : Path
+        Destination.
+    write : callable
+        Creates the file it is given the name of, in the same folder and with the same suffix.
+    """
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        write(temporary)
+        # mkstemp files are private; a result should have the permissions of any new file.
+        mask = os.umask(0)
+        os.umask(mask)
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,497 @@
+"""The engine: opens a file, segments images of any size."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pyengine import _core
+from pyengine.progress import Progress, progress_callback
+from pyengine.shipped import resolve
+
+Output = Literal["labels", "probabilities", "logits"]
+Mode = Literal["exact", "gaussian", "constant"]
+PaddingMode = Literal["reflect", "replicate", "constant"]
+Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+_OUTPUTS = ("labels", "probabilities", "logits")
+_MODES = ("exact", "constant", "gaussian")
+_PADDINGS = ("reflect", "replicate", "constant")
+_DTYPES = (np.uint8, np.uint16, np.float32)
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One row of the layer table."""
+
+    name: str
+    op: str
+    channels: int
+    """Output channels."""
+    parameters: int
+    flops_per_pixel: float
+    """Per output pixel of the network; multiply-adds count twice."""
+    stride_px: float
+    """Input pixels per step of this layer's grid."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine file says of itself. Sizes are in pixels."""
+
+    path: str
+    task: str
+    """``"segmentation"`` or ``"classification"``"""
+    classes: tuple[str, ...]
+    """Names; the label is the index."""
+    colors: tuple[tuple[int, int, int], ...]
+    """RGB of each class, for overlays."""
+    input: dict[str, Any]
+    """``channels``, ``dtype``, ``preprocessing``, ``sample_size_px`` as in the file."""
+    halo: int
+    """Context around a tile, derived from the network."""
+    alignment: int
+    """Tile origins and sizes are multiples of it."""
+    margin: int
+    """Lost on each side by valid convolutions."""
+    receptive_field: int
+    tileable: bool
+    not_tileable_reason: str
+    activation: str
+    """From logits to probabilities: ``"softmax"``, ``"sigmoid"`` or ``"none"``."""
+    parameters: int
+    flops_per_pixel: float
+    """Of a whole-image pass; for classification, of one image."""
+    outputs: int
+    """Channels of probabilities and logits."""
+    provenance: dict[str, Any]
+    parity: dict[str, Any]
+    """What the build step measured against the source network."""
+    executor: str
+    isa: str
+    """Instruction set in use."""
+    threads: int
+    layers: tuple[LayerInfo, ...] = field(repr=False)
+    manifest: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How an image will be cut; all pairs are (height, width) in pixels."""
+
+    tile: tuple[int, int]
+    window: tuple[int, int]
+    """Pixels that the network reads for one tile."""
+    context: tuple[int, int]
+    """Of these, pixels above and left of the tile."""
+    grid: tuple[int, int]
+    """Tiles down and across."""
+    batch_size: int
+    memory_bytes: int
+
+
+class Classification(NamedTuple):
+    """Result of `Engine.classify`."""
+
+    label: str
+    index: int
+    probabilities: npt.NDArray[np.float32]
+    """Shape (K,), sums to 1 over classes (softmax)."""
+
+
+class Engine:
+    """A network, ready to run. Safe to share between threads.
+
+    Parameters
+    ----------
+    path_or_name : str or path
+        A ``*.pyengine`` file, or the name of an engine that ships (see `pyengine.engines`).
+    device : {"auto", "cpu"} or "cuda[:N]"
+        Where to run. "auto" takes the CPU as long as no GPU executor is available.
+    executor : {"auto", "cpu"} or callable
+        What computes the network. A callable gets (N, C, H, W) float32 and returns the source
+        network's output (N, K, H', W'), so that onnxruntime or torch run behind the same tiler.
+    threads : int, optional
+        Threads of one call, the calling one included. Default: every core.
+
+    Raises
+    ------
+    FileNotFoundError
+        No such file or shipped engine.
+    EngineFileError
+        The file is damaged, altered or of a later version; the message names the field.
+    UnsupportedError
+        The network or device cannot be run here.
+    ValueError
+        A bad argument.
+
+    Examples
+    --------
+    >>> engine = Engine("em-membranes")
+    >>> engine.info.classes
+    ('interior', 'membrane')
+    """
+
+    def __init__(
+        self,
+        path_or_name: str | os.PathLike[str],
+        device: str = "auto",
+        executor: str | Network = "auto",
+        threads: int | None = None,
+    ) -> None:
+        _check_device(device)
+        if not callable(executor) and executor not in ("auto", "cpu"):
+            raise ValueError(
+                f"executor {executor!r} is not 'auto', 'cpu' or a callable; "
+                "'tensorrt' is not part of this build"
+            )
+        if threads is not None and threads < 1:
+            raise ValueError(f"threads must be >= 1, got {threads}")
+        path = resolve(path_or_name)
+        network: Network | None = None
+        if callable(executor):
+            network = _logits_of(executor, path)
+        self._core = _core.Engine(str(path), threads or 0, "", network)
+        self._info = _read_info(
+            self._core.info(), str(path), "callable" if callable(executor) else "cpu"
+        )
+
+    @property
+    def info(self) -> EngineInfo:
+        """What the engine file says of itself; immutable."""
+        return self._info
+
+    def __repr__(self) -> str:
+        i = self._info
+        return (
+            f"Engine({i.path!r}, {i.task}, {i.input['channels']} channel(s) -> {list(i.classes)}, "
+            f"{i.parameters:,} parameters, {i.executor}/{i.isa}, {i.threads} thread(s))"
+        )
+
+    def plan(
+        self,
+        height: int,
+        width: int,
+        tile: int | tuple[int, int] | None = None,
+        batch_size: int | None = None,
+        max_memory: int | None = None,
+    ) -> TilePlan:
+        """How an image of `height` x `width` pixels would be cut; see `segment`."""
+        tile_h, tile_w = _tile_sides(tile)
+        plan = self._core.plan(
+            height, width, tile_h, tile_w, _positive("batch_size", batch_size),
+            _positive("max_memory", max_memory),
+        )  # fmt: skip
+        return TilePlan(**plan)
+
+    def segment(
+        self,
+        image: npt.NDArray[Any],
+        tile: int | tuple[int, int] | None = None,
+        batch_size: int | None = None,
+        output: Output = "labels",
+        max_memory: int | None = None,
+        progress: Progress = False,
+        mode: Mode = "exact",
+        overlap: float = 0.25,
+        padding_mode: PaddingMode = "reflect",
+    ) -> npt.NDArray[Any]:
+        """Segment one image of any size, as if in one piece.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, uint16 or float32, shape (H, W) or (H, W, C)
+            Any strides; never modified. Values are taken as numbers, on the scale the network
+            was trained with, whatever the dtype.
+        tile : int or (int, int), optional
+            Output tile in pixels, rounded up to the alignment. Default: chosen by a cost model
+            under `max_memory`. The result does not depend on it in "exact" mode.
+        batch_size : int, optional
+            Tiles per network call. Default 1.
+        output : {"labels", "probabilities", "logits"}
+            What comes back.
+        max_memory : int, optional
+            Working memory beside image and result, in bytes. Default 384 MiB.
+        progress : bool or callable
+            True shows a bar; ``callable(done, total)`` is told of tiles and cancels by returning
+            False.
+        mode : {"exact", "gaussian", "constant"}
+            "exact" gives every pixel its full context. The others average the logits of
+            overlapping windows, for networks that cannot be tiled exactly.
+        overlap : float
+            Blending only: fraction of the tile if < 1, else pixels.
+        padding_mode : {"reflect", "replicate", "constant"}
+            Pixels beyond the image; "constant" is zero after normalisation.
+
+        Returns
+        -------
+        ndarray
+            Labels: uint8 (H, W). Probabilities in [0, 1] or logits: float32 (K, H, W).
+
+        Raises
+        ------
+        TypeError
+            Not an array of a supported dtype.
+        ValueError
+            Wrong rank, size or channels, NaN or infinity, or an option out of range.
+        UnsupportedError
+            The network cannot do this, with the reason.
+        Cancelled
+            `progress` returned False.
+
+        Notes
+        -----
+        Overlap-tile strategy of Ronneberger et al. 2015 (section 2): the network applied to the
+        mirror-padded image. On the CPU the result is bit for bit that of a single tile.
+        """
+        self._check_image(image)
+        tile_h, tile_w = _tile_sides(tile)
+        with progress_callback(progress) as callback:
+            return self._core.segment(
+                image, _choice("output", output, _OUTPUTS), tile_h, tile_w,
+                _positive("batch_size", batch_size), _positive("max_memory", max_memory),
+                _choice("mode", mode, _MODES), float(overlap),
+                _choice("padding_mode", padding_mode, _PADDINGS), callback,
+            )  # fmt: skip
+
+    def segment_batch(
+        self, images: Iterable[npt.NDArray[Any]], **options: Any
+    ) -> Iterator[npt.NDArray[Any]]:
+        """Segment images one after the other, lazily.
+
+        Parameters
+        ----------
+        images : iterable of ndarray
+            As in `segment`; sizes may differ.
+        **options
+            As in `segment`.
+
+        Yields
+        ------
+        ndarray
+            As from `segment`, in the order of the images.
+        """
+        for image in images:
+            yield self.segment(image, **options)
+
+    def segment_file(
+        self,
+        src: str | os.PathLike[str],
+        dst: str | os.PathLike[str],
+        tile: int | tuple[int, int] | None = None,
+        batch_size: int | None = None,
+        output: Output = "labels",
+        max_memory: int | None = None,
+        progress: Progress = False,
+        padding_mode: PaddingMode = "reflect",
+    ) -> None:
+        """Segment a file into a file, by row bands where the formats allow it.
+
+        Parameters
+        ----------
+        src : path
+            TIFF (also multi-page), ``.npy``, HDF5 data set as ``file.h5:/path``: streamed. PNG,
+            JPEG and other formats of Pillow: read whole.
+        dst : path
+            ``.tif``, ``.npy`` or ``file.h5:/path``: streamed. ``.png``: labels only. Written to a
+            temporary name and renamed, so that a killed run leaves no half file.
+        tile, batch_size, output, max_memory, progress, padding_mode
+            As in `segment`; the mode is "exact".
+
+        Raises
+        ------
+        OSError
+            The file cannot be read or written.
+        ValueError
+            The format or the image does not fit.
+        """
+        from pyengine.files import segment_file
+
+        segment_file(
+            self, os.fspath(src), os.fspath(dst), tile=tile, batch_size=batch_size, output=output,
+            max_memory=max_memory, progress=progress, padding_mode=padding_mode,
+        )  # fmt: skip
+
+    def classify(self, image: npt.NDArray[Any]) -> Classification:
+        """Class of a whole image.
+
+        Parameters
+        ----------
+        image : ndarray of uint8, uint16 or float32, shape (H, W) or (H, W, C)
+            Resized bilinearly to the network's input size if it differs.
+
+        Returns
+        -------
+        Classification
+            Label, index and probabilities.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As in `segment`.
+        UnsupportedError
+            The engine's task is segmentation.
+        """
+        if self._info.task != "classification":
+            raise _core.UnsupportedError(
+                f"this engine's task is {self._info.task}; classify() needs classification"
+            )
+        self._check_image(image)
+        from pyengine.preprocess import network_input
+
+        batch = network_input(image, self._info.input)
+        scores = self._core.run(batch).reshape(-1)
+        if not self._info.manifest["head"]["in_network"]:
+            scores = _head(scores[None], self._info.activation)[0]
+        if scores.size == 1:  # one sigmoid output tells two classes apart
+            scores = np.array([1 - scores[0], scores[0]], np.float32)
+        index = int(np.argmax(scores))
+        return Classification(self._info.classes[index], index, scores)
+
+    def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """The network itself: no tiling, no normalisation, its own padding.
+
+        Parameters
+        ----------
+        batch : ndarray of float32, shape (N, C, H, W)
+            Network input.
+
+        Returns
+        -------
+        ndarray of float32, shape (N, K, H', W')
+            What the source network returns (a classifier: H' = W' = 1).
+
+        Raises
+        ------
+        TypeError, ValueError
+            Wrong dtype or shape, or a size the network does not accept.
+        """
+        if not isinstance(batch, np.ndarray) or batch.dtype != np.float32:
+            raise TypeError(f"batch must be a float32 array, got {_describe(batch)}")
+        channels = self._info.input["channels"]
+        if batch.ndim != 4 or batch.shape[1] != channels or 0 in batch.shape:
+            raise ValueError(
+                f"batch must have shape (N, {channels}, H, W) without empty axes, "
+                f"got {batch.shape}"
+            )
+        return self._core.run(np.ascontiguousarray(batch))
+
+    def _check_image(self, image: Any) -> None:
+        if not isinstance(image, np.ndarray):
+            raise TypeError(f"image must be a numpy array, got {_describe(image)}")
+        if image.dtype not in _DTYPES or not image.dtype.isnative:
+            raise TypeError(
+                f"image must be uint8, uint16 or float32 in native byte order, got {image.dtype}; "
+                "convert it, for example with image.astype(numpy.float32)"
+            )
+        if image.ndim not in (2, 3):
+            raise ValueError(f"image must have shape (H, W) or (H, W, C), got {image.shape}")
+        if 0 in image.shape:
+            raise ValueError(f"image must be at least 1 x 1 px, got {image.shape}")
+        channels = image.shape[2] if image.ndim == 3 else 1
+        needed = self._info.input["channels"]
+        if channels != needed:
+            raise ValueError(
+                f"image has {channels} channel(s) (shape {image.shape}), the network needs {needed}"
+            )
+        if any(stride % image.itemsize for stride in image.strides):
+            raise ValueError("image memory is not aligned to its dtype; pass image.copy()")
+
+
+def _check_device(device: str) -> None:
+    kind, _, index = str(device).partition(":")
+    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
+        raise ValueError(f"device {device!r} is not 'auto', 'cpu', 'cuda' or 'cuda:N'")
+    if kind == "cuda":
+        raise _core.UnsupportedError(
+            f"device {device!r}: this build has no GPU executor; use device='cpu'"
+        )
+
+
+def _tile_sides(tile: int | tuple[int, int] | None) -> tuple[int, int]:
+    if tile is None:
+        return 0, 0
+    sides = (tile, tile) if isinstance(tile, (int, np.integer)) else tuple(tile)
+    if len(sides) != 2 or any(not isinstance(s, (int, np.integer)) or s < 1 for s in sides):
+        raise ValueError(f"tile must be a positive int or (height, width), got {tile!r}")
+    return int(sides[0]), int(sides[1])
+
+
+def _positive(name: str, value: int | None) -> int:
+    if value is None:
+        return 0
+    if value < 1:
+        raise ValueError(f"{name} must be >= 1, got {value}")
+    return int(value)
+
+
+def _choice(name: str, value: str, known: tuple[str, ...]) -> int:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+    return known.index(value)
+
+
+def _describe(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"{value.dtype} array of shape {value.shape}"
+    return type(value).__name__
+
+
+def _head(logits: npt.NDArray[np.float32], activation: str) -> npt.NDArray[np.float32]:
+    """Logits (N, K, ...) to probabilities."""
+    if activation == "softmax":
+        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True), np.float32)
+    if activation == "sigmoid":
+        return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+    return logits
+
+
+def _logits_of(network: Network, path: os.PathLike[str]) -> Network:
+    """`network` itself, or its logits where the source network ends in softmax or sigmoid."""
+    manifest = json.loads(_core.Engine(str(path), 1, "", None).info()["manifest_json"])
+    head = manifest["head"]
+    if not head["in_network"] or head["activation"] == "none":
+        return network
+
+    def logits(batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        p = np.clip(np.asarray(network(batch), np.float32), 1e-30, 1.0)
+        if head["activation"] == "softmax":
+            return np.log(p)
+        return np.log(p) - np.log(np.clip(1 - p, 1e-30, 1.0))
+
+    return logits
+
+
+def _read_info(core: dict[str, Any], path: str, executor: str) -> EngineInfo:
+    manifest = json.loads(core["manifest_json"])
+    return EngineInfo(
+        path=path,
+        task=core["task"],
+        classes=tuple(name for name, _ in core["classes"]),
+        colors=tuple(color for _, color in core["classes"]),
+        input=manifest["input"],
+        halo=core["halo"],
+        alignment=core["alignment"],
+        margin=core["margin"],
+        receptive_field=core["receptive_field"],
+        tileable=core["tileable"],
+        not_tileable_reason=core["not_tileable_reason"],
+        activation=core["activation"],
+        parameters=core["parameters"],
+        flops_per_pixel=core["flops_per_pixel"],
+        outputs=core["outputs"],
+        provenance=manifest.get("provenance", {}),
+        parity=manifest.get("parity", {}),
+        executor=executor,
+        isa=core["isa"],
+        threads=core["threads"],
+        layers=tuple(LayerInfo(*row) for row in core["layers"]),
+        manifest=manifest,
+    )
