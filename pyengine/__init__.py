@@ -10,7 +10,7 @@ from __future__ import annotations
 
 try:
     from pyengine._core import (
-        Cancelled,
+        CancelledError,
         EngineError,
         EngineFileError,
         UnsupportedError,
@@ -23,12 +23,13 @@ except ImportError as error:  # pragma: no cover - needs a broken installation
     ) from error
 
 from pyengine.builder import BuildReport, build, verify
-from pyengine.engine import Classification, Engine, EngineInfo, LayerInfo, TilePlan
+from pyengine.engine import Engine
+from pyengine.info import Classification, EngineInfo, LayerInfo, TilePlan
 from pyengine.shipped import engines
 
 __all__ = [
     "BuildReport",
-    "Cancelled",
+    "CancelledError",
     "Classification",
     "Engine",
     "EngineError",

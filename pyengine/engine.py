@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
+from pyengine.info import Classification, EngineInfo, TilePlan, read_info
 from pyengine.progress import Progress, progress_callback
 from pyengine.shipped import resolve
 
@@ -24,85 +24,6 @@ _OUTPUTS = ("labels", "probabilities", "logits")
 _MODES = ("exact", "constant", "gaussian")
 _PADDINGS = ("reflect", "replicate", "constant")
 _DTYPES = (np.uint8, np.uint16, np.float32)
-
-
-@dataclass(frozen=True)
-class LayerInfo:
-    """One row of the layer table."""
-
-    name: str
-    op: str
-    channels: int
-    """Output channels."""
-    parameters: int
-    flops_per_pixel: float
-    """Per output pixel of the network; multiply-adds count twice."""
-    stride_px: float
-    """Input pixels per step of this layer's grid."""
-
-
-@dataclass(frozen=True)
-class EngineInfo:
-    """What an engine file says of itself. Sizes are in pixels."""
-
-    path: str
-    task: str
-    """``"segmentation"`` or ``"classification"``"""
-    classes: tuple[str, ...]
-    """Names; the label is the index."""
-    colors: tuple[tuple[int, int, int], ...]
-    """RGB of each class, for overlays."""
-    input: dict[str, Any]
-    """``channels``, ``dtype``, ``preprocessing``, ``sample_size_px`` as in the file."""
-    halo: int
-    """Context around a tile, derived from the network."""
-    alignment: int
-    """Tile origins and sizes are multiples of it."""
-    margin: int
-    """Lost on each side by valid convolutions."""
-    receptive_field: int
-    tileable: bool
-    not_tileable_reason: str
-    activation: str
-    """From logits to probabilities: ``"softmax"``, ``"sigmoid"`` or ``"none"``."""
-    parameters: int
-    flops_per_pixel: float
-    """Of a whole-image pass; for classification, of one image."""
-    outputs: int
-    """Channels of probabilities and logits."""
-    provenance: dict[str, Any]
-    parity: dict[str, Any]
-    """What the build step measured against the source network."""
-    executor: str
-    isa: str
-    """Instruction set in use."""
-    threads: int
-    layers: tuple[LayerInfo, ...] = field(repr=False)
-    manifest: dict[str, Any] = field(repr=False)
-
-
-@dataclass(frozen=True)
-class TilePlan:
-    """How an image will be cut; all pairs are (height, width) in pixels."""
-
-    tile: tuple[int, int]
-    window: tuple[int, int]
-    """Pixels that the network reads for one tile."""
-    context: tuple[int, int]
-    """Of these, pixels above and left of the tile."""
-    grid: tuple[int, int]
-    """Tiles down and across."""
-    batch_size: int
-    memory_bytes: int
-
-
-class Classification(NamedTuple):
-    """Result of `Engine.classify`."""
-
-    label: str
-    index: int
-    probabilities: npt.NDArray[np.float32]
-    """Shape (K,), sums to 1 over classes (softmax)."""
 
 
 class Engine:
@@ -158,7 +79,7 @@ class Engine:
         if callable(executor):
             network = _logits_of(executor, path)
         self._core = _core.Engine(str(path), threads or 0, "", network)
-        self._info = _read_info(
+        self._info = read_info(
             self._core.info(), str(path), "callable" if callable(executor) else "cpu"
         )
 
@@ -242,7 +163,7 @@ class Engine:
             Wrong rank, size or channels, NaN or infinity, or an option out of range.
         UnsupportedError
             The network cannot do this, with the reason.
-        Cancelled
+        CancelledError
             `progress` returned False.
 
         Notes
@@ -377,8 +298,7 @@ class Engine:
         channels = self._info.input["channels"]
         if batch.ndim != 4 or batch.shape[1] != channels or 0 in batch.shape:
             raise ValueError(
-                f"batch must have shape (N, {channels}, H, W) without empty axes, "
-                f"got {batch.shape}"
+                f"batch must have shape (N, {channels}, H, W) without empty axes, got {batch.shape}"
             )
         return self._core.run(np.ascontiguousarray(batch))
 
@@ -467,31 +387,3 @@ def _logits_of(network: Network, path: os.PathLike[str]) -> Network:
         return np.log(p) - np.log(np.clip(1 - p, 1e-30, 1.0))
 
     return logits
-
-
-def _read_info(core: dict[str, Any], path: str, executor: str) -> EngineInfo:
-    manifest = json.loads(core["manifest_json"])
-    return EngineInfo(
-        path=path,
-        task=core["task"],
-        classes=tuple(name for name, _ in core["classes"]),
-        colors=tuple(color for _, color in core["classes"]),
-        input=manifest["input"],
-        halo=core["halo"],
-        alignment=core["alignment"],
-        margin=core["margin"],
-        receptive_field=core["receptive_field"],
-        tileable=core["tileable"],
-        not_tileable_reason=core["not_tileable_reason"],
-        activation=core["activation"],
-        parameters=core["parameters"],
-        flops_per_pixel=core["flops_per_pixel"],
-        outputs=core["outputs"],
-        provenance=manifest.get("provenance", {}),
-        parity=manifest.get("parity", {}),
-        executor=executor,
-        isa=core["isa"],
-        threads=core["threads"],
-        layers=tuple(LayerInfo(*row) for row in core["layers"]),
-        manifest=manifest,
-    )

@@ -20,7 +20,9 @@ from train.metrics import best_v_rand
 from train.unet import UNet, load_checkpoint, save_checkpoint
 
 
-def whole_image_probabilities(model: UNet, image: np.ndarray, mean: float, std: float) -> np.ndarray:
+def whole_image_probabilities(
+    model: UNet, image: np.ndarray, mean: float, std: float
+) -> np.ndarray:
     """Membrane probability of a whole section: the network on the mirror-padded image.
 
     Parameters
@@ -46,7 +48,9 @@ def whole_image_probabilities(model: UNet, image: np.ndarray, mean: float, std: 
         return torch.softmax(model(x), 1)[0, 1, :height, :width].numpy()
 
 
-def validate(model: UNet, volume: isbi2012.Volume, sections: tuple[int, ...], mean: float, std: float) -> dict:
+def validate(
+    model: UNet, volume: isbi2012.Volume, sections: tuple[int, ...], mean: float, std: float
+) -> dict:
     """Pixel accuracy and best V-Rand over whole validation sections."""
     model.eval()
     probabilities = np.stack(

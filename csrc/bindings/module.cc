@@ -18,7 +18,7 @@ PYBIND11_MODULE(_core, m) {
   static py::exception<pyengine::Error> engine_error(m, "EngineError", PyExc_RuntimeError);
   static py::exception<pyengine::Error> file_error(m, "EngineFileError", PyExc_ValueError);
   static py::exception<pyengine::Error> unsupported(m, "UnsupportedError", PyExc_ValueError);
-  static py::exception<pyengine::Error> cancelled(m, "Cancelled", PyExc_RuntimeError);
+  static py::exception<pyengine::Error> cancelled(m, "CancelledError", PyExc_RuntimeError);
   py::register_exception_translator([](std::exception_ptr p) {
     try {
       if (p) std::rethrow_exception(p);

@@ -128,7 +128,9 @@ def build(
         check_geometry(loaded.run, geometry, loaded.sample_shape)
 
     brought = loaded.manifest
-    task = task or brought.get("task") or ("segmentation" if geometry["dense"] else "classification")
+    task = (
+        task or brought.get("task") or ("segmentation" if geometry["dense"] else "classification")
+    )
     if task not in ("segmentation", "classification"):
         raise ValueError(f"task must be 'segmentation' or 'classification', got {task!r}")
     if task == "segmentation" and not geometry["dense"]:

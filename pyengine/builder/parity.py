@@ -103,7 +103,9 @@ def compare(
     return BuildReport(worst, spread, float(relative), same / positions, count, tolerance)
 
 
-def check_geometry(network: Network, geometry: dict[str, Any], sample_shape: tuple[int, ...]) -> None:
+def check_geometry(
+    network: Network, geometry: dict[str, Any], sample_shape: tuple[int, ...]
+) -> None:
     """Check halo and alignment by the source network's own response.
 
     Changing everything outside the window of one tile must not change the tile; moving the image

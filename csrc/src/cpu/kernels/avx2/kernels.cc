@@ -6,6 +6,15 @@
 namespace pyengine {
 namespace {
 
+typedef __m256 Register;
+constexpr int kRegisters = 2;
+static inline Register LoadRegister(const float* p) { return _mm256_loadu_ps(p); }
+static inline void StoreRegister(float* p, Register v) { _mm256_storeu_ps(p, v); }
+static inline Register BroadcastRegister(const float* p) { return _mm256_broadcast_ss(p); }
+static inline Register FmaRegister(Register a, Register b, Register c) {
+  return _mm256_fmadd_ps(a, b, c);
+}
+
 struct V16 {
   __m256 lo, hi;
 };

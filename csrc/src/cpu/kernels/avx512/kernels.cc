@@ -6,6 +6,15 @@
 namespace pyengine {
 namespace {
 
+typedef __m512 Register;
+constexpr int kRegisters = 1;
+static inline Register LoadRegister(const float* p) { return _mm512_loadu_ps(p); }
+static inline void StoreRegister(float* p, Register v) { _mm512_storeu_ps(p, v); }
+static inline Register BroadcastRegister(const float* p) { return _mm512_set1_ps(*p); }
+static inline Register FmaRegister(Register a, Register b, Register c) {
+  return _mm512_fmadd_ps(a, b, c);
+}
+
 typedef __m512 V16;
 
 static inline V16 Load(const float* p) { return _mm512_loadu_ps(p); }

@@ -3,7 +3,8 @@
 // inside an anonymous namespace. Nothing here calls the standard library: an inline function of
 // its headers, compiled with these flags, could be the copy that the linker keeps for everybody.
 //
-// Needed: V16 and Load, Store, Set1, Add, Sub, Mul, Div, Fma, Max, Min, SelectPositive, Abs,
+// Needed: Register and LoadRegister, StoreRegister, BroadcastRegister, FmaRegister, kRegisters (per
+// V16); V16 and Load, Store, Set1, Add, Sub, Mul, Div, Fma, Max, Min, SelectPositive, Abs,
 // CopySign, Round, ScaleByPowerOfTwo; kConvPixels and kConvBlocks, the register tile.
 
 // ---- elementary functions --------------------------------------------------------------------
@@ -101,22 +102,28 @@ struct ConvStep {
   bool first, last;         // chunk of the sum
 };
 
+// Loops over a register tile must vanish before the compiler decides what lives in registers.
+#define PYENGINE_UNROLL _Pragma("GCC unroll 16")
+
 // One register tile: PX pixels of a row times OB output blocks. PS is the distance of neighbouring
-// input pixels in floats where the compiler may know it, else 0.
+// input pixels in floats where the compiler may know it, else 0. Sums are kept as single registers:
+// compilers leave arrays of multi-register structures on the stack.
 template <int PX, int OB, int PS>
 static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, int64_t x) {
+  constexpr int kHalves = OB * kRegisters;  // registers per pixel
+  constexpr int kWidth = kBlock / kRegisters;
   const int64_t pixel = PS ? PS : a.in_pixel_stride * a.stride_x;
-  V16 acc[PX][OB];
-  float* out[OB];
-  for (int b = 0; b < OB; ++b) {
-    const Plane& plane = a.out[step.block + b];
-    out[b] = plane.data + y * plane.row_stride + x * a.out_pixel_stride;
-    const V16 bias = Load(a.bias + (step.block + b) * kBlock);
-    for (int p = 0; p < PX; ++p)
-      acc[p][b] = step.first ? bias : Load(out[b] + p * a.out_pixel_stride);
-  }
+  Register acc[PX][kHalves];
+  float* out[kHalves];
   const float* w[OB];
-  for (int b = 0; b < OB; ++b) w[b] = step.weights[b];
+  PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) {
+    const Plane& plane = a.out[step.block + h / kRegisters];
+    out[h] = plane.data + y * plane.row_stride + x * a.out_pixel_stride + h % kRegisters * kWidth;
+    const Register bias = LoadRegister(a.bias + step.block * kBlock + h * kWidth);
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p)
+      acc[p][h] = step.first ? bias : LoadRegister(out[h] + p * a.out_pixel_stride);
+  }
+  PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = step.weights[b];
   for (int64_t plane = step.plane_begin; plane < step.plane_end; ++plane) {
     const int64_t lanes = Smaller(a.in_lanes, a.in_channels - plane * a.in_lanes);
     const int64_t row_stride = a.in[plane].row_stride;
@@ -126,24 +133,29 @@ static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, 
       for (int64_t kx = 0; kx < a.kernel_x; ++kx) {
         const float* in =
             corner + ky * a.dilation_y * row_stride + kx * a.dilation_x * a.in_pixel_stride;
-#pragma GCC unroll 2
         for (int64_t c = 0; c < lanes; ++c) {
-          V16 weight[OB];
-          for (int b = 0; b < OB; ++b) weight[b] = Load(w[b] + c * kBlock);
-          for (int p = 0; p < PX; ++p) {
-            const V16 value = Set1(in[p * pixel + c]);
-            for (int b = 0; b < OB; ++b) acc[p][b] = Fma(value, weight[b], acc[p][b]);
+          Register weight[kHalves];
+          PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+            weight[h] = LoadRegister(w[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
+          PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
+            const Register value = BroadcastRegister(in + p * pixel + c);
+            PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+              acc[p][h] = FmaRegister(value, weight[h], acc[p][h]);
           }
         }
-        for (int b = 0; b < OB; ++b) w[b] += lanes * kBlock;
+        PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += lanes * kBlock;
       }
     }
   }
+  PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p)
+      StoreRegister(out[h] + p * a.out_pixel_stride, acc[p][h]);
+  if (!step.last || a.activation.kind == Activation::kNone) return;
   for (int b = 0; b < OB; ++b)
-    for (int p = 0; p < PX; ++p)
-      Store(out[b] + p * a.out_pixel_stride,
-            step.last ? Activate(a.activation, acc[p][b], Slopes(a.activation, step.block + b))
-                      : acc[p][b]);
+    for (int p = 0; p < PX; ++p) {
+      float* value = out[b * kRegisters] + p * a.out_pixel_stride;
+      Store(value, Activate(a.activation, Load(value), Slopes(a.activation, step.block + b)));
+    }
 }
 
 template <int OB, int PS>

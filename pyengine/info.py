@@ -1,0 +1,119 @@
+"""What an engine says of itself and of its results: immutable records."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class LayerInfo:
+    """One row of the layer table."""
+
+    name: str
+    op: str
+    channels: int
+    """Output channels."""
+    parameters: int
+    flops_per_pixel: float
+    """Per output pixel of the network; multiply-adds count twice."""
+    stride_px: float
+    """Input pixels per step of this layer's grid."""
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine file says of itself. Sizes are in pixels."""
+
+    path: str
+    task: str
+    """``"segmentation"`` or ``"classification"``"""
+    classes: tuple[str, ...]
+    """Names; the label is the index."""
+    colors: tuple[tuple[int, int, int], ...]
+    """RGB of each class, for overlays."""
+    input: dict[str, Any]
+    """``channels``, ``dtype``, ``preprocessing``, ``sample_size_px`` as in the file."""
+    halo: int
+    """Context around a tile, derived from the network."""
+    alignment: int
+    """Tile origins and sizes are multiples of it."""
+    margin: int
+    """Lost on each side by valid convolutions."""
+    receptive_field: int
+    tileable: bool
+    not_tileable_reason: str
+    activation: str
+    """From logits to probabilities: ``"softmax"``, ``"sigmoid"`` or ``"none"``."""
+    parameters: int
+    flops_per_pixel: float
+    """Of a whole-image pass; for classification, of one image."""
+    outputs: int
+    """Channels of probabilities and logits."""
+    provenance: dict[str, Any]
+    parity: dict[str, Any]
+    """What the build step measured against the source network."""
+    executor: str
+    isa: str
+    """Instruction set in use."""
+    threads: int
+    layers: tuple[LayerInfo, ...] = field(repr=False)
+    manifest: dict[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True)
+class TilePlan:
+    """How an image will be cut; all pairs are (height, width) in pixels."""
+
+    tile: tuple[int, int]
+    window: tuple[int, int]
+    """Pixels that the network reads for one tile."""
+    context: tuple[int, int]
+    """Of these, pixels above and left of the tile."""
+    grid: tuple[int, int]
+    """Tiles down and across."""
+    batch_size: int
+    memory_bytes: int
+
+
+@dataclass(frozen=True)
+class Classification:
+    """Result of `Engine.classify`."""
+
+    label: str
+    index: int
+    probabilities: npt.NDArray[np.float32]
+    """Shape (K,), sums to 1 over classes (softmax)."""
+
+
+def read_info(core: dict[str, Any], path: str, executor: str) -> EngineInfo:
+    """`EngineInfo` from what the native core reports."""
+    manifest = json.loads(core["manifest_json"])
+    return EngineInfo(
+        path=path,
+        task=core["task"],
+        classes=tuple(name for name, _ in core["classes"]),
+        colors=tuple(color for _, color in core["classes"]),
+        input=manifest["input"],
+        halo=core["halo"],
+        alignment=core["alignment"],
+        margin=core["margin"],
+        receptive_field=core["receptive_field"],
+        tileable=core["tileable"],
+        not_tileable_reason=core["not_tileable_reason"],
+        activation=core["activation"],
+        parameters=core["parameters"],
+        flops_per_pixel=core["flops_per_pixel"],
+        outputs=core["outputs"],
+        provenance=manifest.get("provenance", {}),
+        parity=manifest.get("parity", {}),
+        executor=executor,
+        isa=core["isa"],
+        threads=core["threads"],
+        layers=tuple(LayerInfo(*row) for row in core["layers"]),
+        manifest=manifest,
+    )

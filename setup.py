@@ -1,0 +1,61 @@
+"""Asks CMake to build and install ``pyengine/_core``; everything else is in pyproject.toml."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+from setuptools import Extension, setup
+from setuptools.command.build_ext import build_ext
+
+ROOT = Path(__file__).resolve().parent
+run = functools.partial(subprocess.run, check=True)
+
+
+def version() -> str:
+    """The one in CMakeLists.txt, so that there is a single source."""
+    match = re.search(
+        r"project\(pyengine VERSION (\d+\.\d+\.\d+)", (ROOT / "CMakeLists.txt").read_text()
+    )
+    if match is None:
+        raise RuntimeError("CMakeLists.txt: no project(pyengine VERSION x.y.z)")
+    return match[1]
+
+
+class CMakeBuild(build_ext):
+    """`build_ext` that configures, builds and installs with CMake."""
+
+    def build_extension(self, ext: Extension) -> None:
+        import pybind11
+
+        destination = Path(self.get_ext_fullpath(ext.name)).resolve().parent
+        build = Path(self.build_temp).resolve()
+        config = "Debug" if self.debug else "Release"
+        run(
+            [
+                "cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja",
+                f"-DCMAKE_BUILD_TYPE={config}", "-DPYENGINE_BUILD_PYTHON=ON",
+                "-DBUILD_SHARED_LIBS=OFF", f"-DPython_EXECUTABLE={sys.executable}",
+                f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
+                *shlex.split(os.environ.get("CMAKE_ARGS", "")),
+            ]
+        )  # fmt: skip
+        run(["cmake", "--build", str(build), "--config", config])
+        run(
+            [
+                "cmake", "--install", str(build), "--config", config,
+                "--component", "python", "--prefix", str(destination),
+            ]
+        )  # fmt: skip
+
+
+setup(
+    version=version(),
+    ext_modules=[Extension("pyengine._core", sources=[])],
+    cmdclass={"build_ext": CMakeBuild},
+)
