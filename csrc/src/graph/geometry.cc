@@ -223,7 +223,7 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
   if (net.dense) net.margin = std::max<int64_t>(0, lost_y / 2);
 
   net.size_residue = FloorMod(sample_h, alignment);
-  if (FloorMod(sample_w, alignment) != net.size_residue)
+  if (net.dense && FloorMod(sample_w, alignment) != net.size_residue)
     throw Error(ErrorCode::kInvalidArgument,
                 "sample height and width must agree modulo the alignment of " +
                     std::to_string(alignment) + " px, got " + std::to_string(sample_h) + " x " +

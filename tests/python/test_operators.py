@@ -1,0 +1,273 @@
+"""Every operator, alone and together, on every instruction set, against PyTorch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import open_with_isa
+from torch import nn
+from torch.nn import functional as F  # noqa: N812
+
+import pyengine
+from pyengine import _core
+
+# Each value is a sum of at most a few thousand float32 products; rounding of such sums stays below
+# 1e-5 of the output's range, and 1e-4 is what the contract promises.
+TOLERANCE = 1e-4
+
+
+class Op(nn.Module):
+    """A function between two convolutions, so that layouts and borders are exercised."""
+
+    def __init__(self, function, channels=5, out=None, before=True):
+        super().__init__()
+        self.first = nn.Conv2d(3, channels, 3, padding=1) if before else nn.Identity()
+        self.function = function
+        self.last = nn.Conv2d(out or channels, 2, 1)
+
+    def forward(self, x):
+        return self.last(self.function(self.first(x)))
+
+
+class Fn(nn.Module):
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+
+    def forward(self, x):
+        return self.function(x)
+
+
+class Skip(nn.Module):
+    """Concatenates, adds and multiplies branches of 5 and 16 channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Conv2d(5, 16, 3, padding=1)
+        self.b = nn.Conv2d(5, 16, 1)
+        self.gate = nn.Conv2d(16, 1, 1)
+
+    def forward(self, x):
+        a, b = self.a(x), torch.tanh(self.b(x))
+        return torch.cat([x, a * torch.sigmoid(self.gate(b)), b + a, x * 2 - 1], 1)
+
+
+class SqueezeExcite(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.fc = nn.Sequential(nn.Linear(channels, 4), nn.ReLU(), nn.Linear(4, channels))
+
+    def forward(self, x):
+        n, c = x.shape[:2]
+        scale = F.adaptive_avg_pool2d(x, 1).view(n, c)
+        return x * torch.sigmoid(self.fc(scale)).view(n, c, 1, 1)
+
+
+CASES = {
+    "conv valid": Op(nn.Conv2d(5, 19, 3), out=19),
+    "conv even kernel": Op(nn.Conv2d(5, 7, (2, 4)), out=7),
+    "conv stride": Op(nn.Conv2d(5, 16, 5, stride=(2, 3), padding=2), out=16),
+    "conv dilation": Op(nn.Conv2d(5, 33, 3, dilation=(3, 2), padding=(3, 2)), out=33),
+    "conv reflect": Op(nn.Conv2d(5, 8, 5, padding=2, padding_mode="reflect"), out=8),
+    "conv replicate": Op(nn.Conv2d(5, 8, 3, padding=1, padding_mode="replicate"), out=8),
+    "conv asymmetric zero": Op(
+        nn.Sequential(nn.ZeroPad2d((0, 3, 2, 1)), nn.Conv2d(5, 6, 4)), out=6
+    ),
+    "conv large kernel": Op(nn.Conv2d(5, 4, 11, padding=5), out=4),
+    "conv groups": Op(nn.Conv2d(12, 18, 3, padding=1, groups=3), 12, 18),
+    "conv groups of blocks": Op(nn.Conv2d(64, 64, 3, padding=1, groups=2), 64, 64),
+    "conv depthwise": Op(nn.Conv2d(21, 21, 3, padding=1, groups=21), 21),
+    "conv depthwise stride": Op(nn.Conv2d(16, 16, 5, stride=2, padding=2, groups=16), 16),
+    "conv depthwise multiplier": Op(nn.Conv2d(6, 18, 3, padding=1, groups=6), 6, 18),
+    "conv many channels": Op(nn.Conv2d(70, 50, 3, padding=1), 70, 50),
+    "first layer of many channels": Op(nn.Conv2d(3, 5, 7, stride=2, padding=3), before=False),
+    "transposed 2x2": Op(nn.ConvTranspose2d(5, 9, 2, stride=2), out=9),
+    "transposed 3x3": Op(
+        nn.ConvTranspose2d(5, 9, 3, stride=2, padding=1, output_padding=1), out=9
+    ),
+    "transposed 4x4 padded": Op(nn.ConvTranspose2d(5, 9, 4, stride=2, padding=1), out=9),
+    "transposed groups": Op(nn.ConvTranspose2d(6, 9, 3, stride=2, groups=3), 6, 9),
+    "transposed gaps": Op(nn.ConvTranspose2d(5, 9, (1, 2), stride=(2, 3)), out=9),
+    "batch norm after": Op(nn.Sequential(nn.Conv2d(5, 7, 3), nn.BatchNorm2d(7)), out=7),
+    "batch norm before": Op(nn.Sequential(nn.ReLU(), nn.BatchNorm2d(5))),
+    "batch norm transposed groups": Op(
+        nn.Sequential(nn.ConvTranspose2d(6, 4, 2, stride=2, groups=2), nn.BatchNorm2d(4)), 6, 4
+    ),
+    "dropout": Op(nn.Dropout(0.5)),
+    "relu": Op(nn.ReLU()),
+    "leaky relu": Op(nn.LeakyReLU(0.1)),
+    "prelu": Op(nn.PReLU(5)),
+    "prelu shared": Op(nn.PReLU()),
+    "elu": Op(nn.ELU(0.7)),
+    "silu": Op(nn.SiLU()),
+    "gelu": Op(nn.GELU()),
+    "gelu tanh": Op(nn.GELU(approximate="tanh")),
+    "sigmoid": Op(nn.Sigmoid()),
+    "tanh": Op(nn.Tanh()),
+    "hard swish": Op(nn.Hardswish()),
+    "hard sigmoid": Op(nn.Hardsigmoid()),
+    "relu6": Op(nn.ReLU6()),
+    "max pool": Op(nn.MaxPool2d(2)),
+    "max pool padded": Op(nn.MaxPool2d(3, stride=2, padding=1)),
+    "avg pool": Op(nn.AvgPool2d(2)),
+    "avg pool padded": Op(nn.AvgPool2d(3, stride=1, padding=1)),
+    "avg pool padded, taps counted": Op(
+        nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+    ),
+    "nearest": Op(nn.Upsample(scale_factor=3, mode="nearest")),
+    "bilinear": Op(nn.Upsample(scale_factor=2, mode="bilinear")),
+    "bilinear by 3": Op(nn.Upsample(scale_factor=3, mode="bilinear", align_corners=False)),
+    "bilinear align corners": Op(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)),
+    "concat, add, multiply": Op(Skip(), 5, 42),
+    "crop": Op(Fn(lambda x: x[:, :, 2:-3, 1:])),
+    "crop then pad": Op(Fn(lambda x: F.pad(x[:, :, 2:-2, 1:-1], (1, 1, 2, 2)))),
+    "pad constant": Op(Fn(lambda x: F.pad(x, (1, 2, 3, 4), value=0.7))),
+    "pad twice": Op(
+        Fn(lambda x: torch.cat([F.pad(x, (1,) * 4, "reflect"), F.pad(x, (1,) * 4)], 1)), 5, 10
+    ),
+    "softmax inside": Op(nn.Softmax(dim=1)),
+    "squeeze and excite": Op(SqueezeExcite(5)),
+}
+
+
+def randomise(module: nn.Module, seed: int) -> nn.Module:
+    torch.manual_seed(seed)
+    for m in module.modules():
+        if isinstance(m, nn.BatchNorm2d):
+            m.running_mean.normal_()
+            m.running_var.uniform_(0.5, 2)
+            m.weight.data.uniform_(0.5, 2)
+            m.bias.data.normal_()
+        if isinstance(m, nn.PReLU):
+            m.weight.data.uniform_(-0.5, 0.5)
+    return module.eval()
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("name", CASES)
+def test_operator_agrees_with_torch(name: str, isa: str, tmp_path: Path) -> None:
+    module = randomise(CASES[name], 1)
+    shape = (1, 3, 23, 30)
+    path = tmp_path / "op.pyengine"
+    pyengine.build(module, path, sample_shape=shape, task="classification")
+    engine = open_with_isa(path, isa)
+    assert engine.info.isa == isa
+    x = np.random.default_rng(3).standard_normal((2, *shape[1:]), dtype=np.float32)
+    with torch.inference_mode():
+        want = module(torch.from_numpy(x)).numpy()
+    got = engine.run(x)
+    assert got.shape == want.shape
+    assert np.abs(got - want).max() <= TOLERANCE * np.ptp(want)
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+def test_classifier_with_linear_layers(isa: str, tmp_path: Path) -> None:
+    features = nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())
+    module = randomise(
+        nn.Sequential(features, nn.Linear(20 * 10 * 14, 33), nn.ReLU(), nn.Linear(33, 4), nn.Softmax(1)), 2
+    )  # fmt: skip
+    path = tmp_path / "c.pyengine"
+    pyengine.build(module, path, sample_shape=(1, 3, 22, 30))
+    engine = open_with_isa(path, isa)
+    x = np.random.default_rng(0).standard_normal((3, 3, 22, 30), dtype=np.float32)
+    with torch.inference_mode():
+        want = module(torch.from_numpy(x)).numpy()
+    np.testing.assert_allclose(engine.run(x)[:, :, 0, 0], want, atol=TOLERANCE)
+
+
+def random_network(seed: int) -> nn.Module:
+    """A random encoder and decoder; ten of them together use every tileable operator."""
+    rng = np.random.default_rng(seed)
+
+    def activation() -> nn.Module:
+        kinds = [
+            nn.ReLU(), nn.LeakyReLU(0.05), nn.PReLU(), nn.ELU(), nn.SiLU(), nn.GELU(),
+            nn.Sigmoid(), nn.Tanh(), nn.Hardswish(), nn.Hardsigmoid(), nn.ReLU6(),
+        ]  # fmt: skip
+        return kinds[int(rng.integers(len(kinds)))]
+
+    def block(cin: int, cout: int) -> nn.Sequential:
+        kernel = int(rng.choice([1, 3, 5]))
+        dilation = int(rng.choice([1, 2]))
+        pad = dilation * (kernel - 1) // 2
+        mode = str(rng.choice(["zeros", "reflect"]))
+        groups = int(rng.choice([1, 1, 2])) if cin % 2 == 0 and cout % 2 == 0 else 1
+        layers = [
+            nn.Conv2d(cin, cout, kernel, padding=pad, dilation=dilation, padding_mode=mode,
+                      groups=groups, bias=bool(rng.integers(2))),
+            nn.BatchNorm2d(cout), activation(), nn.Dropout(0.3),
+            nn.Conv2d(cout, cout, 3, padding=1, groups=cout), activation(),
+        ]  # fmt: skip
+        return nn.Sequential(*layers)
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            widths = [int(rng.integers(3, 20)) * 2 for _ in range(3)]
+            self.enter = block(2, widths[0])
+            self.low = block(widths[0], widths[1])
+            self.bottom = block(widths[1], widths[2])
+            self.pools = nn.ModuleList(
+                [nn.MaxPool2d(2), nn.AvgPool2d(2), nn.MaxPool2d(3, 2, 1)][i]
+                for i in rng.permutation(3)[:2]
+            )
+            ups = [
+                nn.Sequential(nn.Upsample(scale_factor=2), nn.Conv2d(widths[2], widths[1], 1)),
+                nn.Sequential(
+                    nn.Upsample(scale_factor=2, mode="bilinear"), nn.Conv2d(widths[2], widths[1], 1)
+                ),
+                nn.ConvTranspose2d(widths[2], widths[1], 2, 2),
+                nn.ConvTranspose2d(widths[2], widths[1], 3, 2, 1, 1),
+            ]
+            self.up = ups[seed % 4]
+            self.merge = block(2 * widths[1], widths[1])
+            self.up2 = nn.ConvTranspose2d(widths[1], widths[0], 2, 2)
+            self.gate = nn.Conv2d(widths[0], 1, 1)
+            self.head = nn.Conv2d(widths[0], 3, 1)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            a = self.enter(x)
+            b = self.low(self.pools[0](a))
+            c = self.bottom(self.pools[1](b))
+            d = self.merge(torch.cat([self.up(c), b], 1))
+            e = self.up2(d)
+            return self.head(F.pad(e[:, :, 1:-1, 1:-1], (1, 1, 1, 1)) + a * torch.sigmoid(self.gate(e)))
+
+    torch.manual_seed(seed)
+    return randomise(Net(), seed)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_random_network_agrees_with_torch_and_tiles_exactly(seed: int, make_engine) -> None:
+    module = random_network(seed)
+    engine = make_engine(module, (1, 2, 48, 64))
+    x = np.random.default_rng(seed).standard_normal((1, 2, 64, 48), dtype=np.float32)
+    with torch.inference_mode():
+        want = module(torch.from_numpy(x)).numpy()
+    assert np.abs(engine.run(x) - want).max() <= TOLERANCE * np.ptp(want)
+    image = np.random.default_rng(seed).standard_normal((71, 53, 2), dtype=np.float32)
+    whole = engine.segment(image, tile=(72, 56), output="logits")
+    for tile in (4, (16, 28)):
+        np.testing.assert_array_equal(engine.segment(image, tile=tile, output="logits"), whole)
+
+
+@pytest.mark.parametrize(
+    ("module", "words"),
+    [
+        (nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.InstanceNorm2d(4)),
+         ["InstanceNormalization", "cannot be tiled", "whole image"]),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Softplus()), ["Softplus", "onnxruntime"]),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.PixelShuffle(2)), ["executor that could run it"]),
+        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Upsample(scale_factor=1.5, mode="bilinear")),
+         ["Resize", "whole multiple"]),
+    ],
+)  # fmt: skip
+def test_other_operators_are_refused_by_name(module, words, tmp_path: Path) -> None:
+    with pytest.raises(pyengine.UnsupportedError) as caught:
+        pyengine.build(module.eval(), tmp_path / "x.pyengine", sample_shape=(1, 1, 32, 32))
+    for word in words:
+        assert word in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
