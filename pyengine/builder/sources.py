@@ -35,6 +35,8 @@ class Source:
         Fields that the source brings along (checkpoints do).
     description : str
         For provenance.
+    any_size : bool
+        Whether `run` takes other sizes than that of the sample.
     """
 
     model: onnx.ModelProto
@@ -42,6 +44,7 @@ class Source:
     sample_shape: tuple[int, int, int, int]
     description: str
     manifest: dict[str, Any] = field(default_factory=dict)
+    any_size: bool = False
 
 
 def load_source(source: Any, sample_shape: tuple[int, ...] | None) -> Source:
@@ -171,7 +174,8 @@ def _module_source(module: Any, sample_shape: tuple[int, ...] | None, descriptio
             result = result[0]
         return np.asarray(result.detach().numpy(), np.float32)
 
-    return Source(onnx.load_from_string(buffer.getvalue()), run, shape, description)
+    model = onnx.load_from_string(buffer.getvalue())
+    return Source(model, run, shape, description, any_size=True)
 
 
 def _checkpoint_source(path: Path, sample_shape: tuple[int, ...] | None) -> Source:

@@ -1,0 +1,236 @@
+"""The exactness contract: nobody can tell that tiles were used."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from conftest import random_image
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch import nn
+from train.unet import UNet, UNetConfig
+
+import pyengine
+from pyengine import _core
+
+REFLECT, REPLICATE, CONSTANT = range(3)
+RELAXED = settings(
+    deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@pytest.fixture(scope="session")
+def unets(tmp_path_factory) -> dict[tuple[int, str], str]:
+    """U-Nets of depth 1 to 4, valid and same, with random weights."""
+    folder = tmp_path_factory.mktemp("unets")
+    paths = {}
+    for depth in (1, 2, 3, 4):
+        for padding in ("valid", "same"):
+            torch.manual_seed(depth)
+            config = UNetConfig(base_width=4, depth=depth, classes=3, padding=padding)
+            side = config.output_size(20) + 2 * config.margin
+            path = folder / f"{padding}{depth}.pyengine"
+            pyengine.build(UNet(config).eval(), path, sample_shape=(1, 1, side, side))
+            paths[depth, padding] = str(path)
+    return paths
+
+
+def one_tile(engine: pyengine.Engine, image: np.ndarray, output: str) -> np.ndarray:
+    height, width = image.shape[:2]
+    plan = engine.plan(height, width, tile=(height, width), max_memory=1 << 32)
+    assert plan.grid == (1, 1)
+    return engine.segment(image, tile=(height, width), output=output, max_memory=1 << 32)
+
+
+@RELAXED
+@given(
+    depth=st.integers(1, 4),
+    padding=st.sampled_from(["valid", "same"]),
+    height=st.integers(1, 700),
+    width=st.integers(1, 700),
+    tile=st.tuples(st.integers(1, 400), st.integers(1, 400)),
+    batch_size=st.integers(1, 5),
+    threads=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_tiles_equal_one_tile_bit_for_bit(
+    unets, depth, padding, height, width, tile, batch_size, threads, seed
+) -> None:
+    # Small tiles on large images only repeat the same work: bound the count.
+    tile = (max(tile[0], height // 8), max(tile[1], width // 8))
+    image = random_image(np.random.default_rng(seed), height, width)
+    engine = pyengine.Engine(unets[depth, padding], threads=threads)
+    tiled = engine.segment(image, tile=tile, batch_size=batch_size, output="logits")
+    single = pyengine.Engine(unets[depth, padding], threads=1)
+    np.testing.assert_array_equal(tiled, one_tile(single, image, "logits"))
+
+
+@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("padding", ["valid", "same"])
+def test_every_instruction_set_is_exact(unets, isa, padding, monkeypatch) -> None:
+    monkeypatch.setenv("PYENGINE_ISA", isa)
+    engine = pyengine.Engine(unets[2, padding], threads=2)
+    image = random_image(np.random.default_rng(1), 75, 61, dtype=np.float32)
+    whole = one_tile(engine, image, "logits")
+    for tile in (4, 20, (8, 64)):
+        np.testing.assert_array_equal(engine.segment(image, tile=tile, output="logits"), whole)
+
+
+@pytest.mark.parametrize("depth", [1, 3])
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("size", [(1, 1), (1, 90), (37, 2), (50, 61)])
+def test_segmentation_is_the_network_on_the_mirrored_image(unets, depth, padding, size) -> None:
+    """The definition itself, with numpy.pad as the mirror and run() as the network."""
+    engine = pyengine.Engine(unets[depth, padding])
+    align, margin = engine.info.alignment, engine.info.margin
+    halo = margin if padding == "valid" else engine.info.halo
+    image = random_image(np.random.default_rng(2), *size)
+    want_size = engine.info.input["sample_size_px"][0] % align
+    pads = []
+    for n in size:
+        after = halo + engine.info.halo  # enough context, then up to a size the network accepts
+        after += (want_size - (n + halo + after)) % align
+        pads.append((halo, after))
+    padded = np.pad(image, pads, mode="reflect" if min(size) > 1 else "wrap")
+    if min(size) == 1:  # numpy refuses to mirror a single pixel; both repeat it
+        index = [
+            _core.border_indices(-p[0], n + p[1], n, REFLECT)
+            for n, p in zip(size, pads, strict=True)
+        ]
+        padded = image[np.ix_(*index)]
+    want = engine.run(padded[None, None].astype(np.float32))
+    start = 0 if padding == "valid" else halo
+    want = want[0, :, start : start + size[0], start : start + size[1]]
+    np.testing.assert_array_equal(engine.segment(image, output="logits", tile=16), want)
+
+
+@given(size=st.integers(2, 40), before=st.integers(0, 200), after=st.integers(0, 200))
+def test_mirror_equals_numpy_also_when_it_exceeds_the_image(size, before, after) -> None:
+    line = np.arange(size)
+    got = _core.border_indices(-before, size + after, size, REFLECT)
+    np.testing.assert_array_equal(got, np.pad(line, (before, after), mode="reflect"))
+    got = _core.border_indices(-before, size + after, size, REPLICATE)
+    np.testing.assert_array_equal(got, np.pad(line, (before, after), mode="edge"))
+
+
+def test_one_pixel_repeats_itself() -> None:
+    assert _core.border_indices(-5, 6, 1, REFLECT) == [0] * 11
+
+
+@RELAXED
+@given(
+    height=st.integers(1, 90),
+    width=st.integers(1, 90),
+    tile=st.integers(1, 40),
+    batch_size=st.integers(1, 4),
+    mode=st.sampled_from(["exact", "constant", "gaussian"]),
+)
+def test_identity_network_returns_the_image(tmp_path_factory, height, width, tile, batch_size, mode):
+    """A callable that returns its input: what comes out is what went in, in every mode."""
+    path = tmp_path_factory.getbasetemp() / "identity.pyengine"
+    if not path.exists():
+        conv = nn.Conv2d(1, 1, 1)
+        nn.init.ones_(conv.weight)
+        nn.init.zeros_(conv.bias)
+        pyengine.build(conv, path, sample_shape=(1, 1, 8, 8), activation="none")
+    image = random_image(np.random.default_rng(height), height, width, dtype=np.float32)
+    for executor in ("cpu", lambda batch: batch):
+        engine = pyengine.Engine(path, executor=executor)
+        got = engine.segment(
+            image, tile=tile, batch_size=batch_size, mode=mode, overlap=0.5, output="logits"
+        )[0]
+        if mode == "exact":
+            np.testing.assert_array_equal(got, image)
+        else:
+            # Weighted means of equal values: a few roundings of float32 each.
+            np.testing.assert_allclose(got, image, rtol=3e-6, atol=1e-7)
+
+
+def test_a_callable_behind_the_tiler_gives_the_same_as_the_cpu_engine(unets) -> None:
+    for key in ((2, "valid"), (3, "same")):
+        engine = pyengine.Engine(unets[key])
+        other = pyengine.Engine(unets[key], executor=engine.run)
+        image = random_image(np.random.default_rng(4), 83, 130)
+        want = engine.segment(image, output="logits")
+        np.testing.assert_array_equal(
+            other.segment(image, output="logits", tile=32, batch_size=3), want
+        )
+
+
+@pytest.mark.parametrize("mode", ["constant", "gaussian"])
+@pytest.mark.parametrize("overlap", [0, 0.25, 0.6, 17])
+def test_blending_equals_exact_for_valid_convolutions(make_engine, mode, overlap) -> None:
+    """Every window sees the full context and there is no pooling grid: only rounding remains."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(1, 8, 5), nn.ReLU(), nn.Conv2d(8, 3, 3))
+    engine = make_engine(net, (1, 1, 20, 20))
+    image = random_image(np.random.default_rng(5), 97, 143, dtype=np.float32)
+    exact = engine.segment(image, output="logits")
+    blended = engine.segment(image, output="logits", mode=mode, tile=(40, 33), overlap=overlap)
+    # A weighted mean of equal values: at most 16 windows, each with two roundings of 6e-8.
+    np.testing.assert_allclose(blended, exact, rtol=0, atol=4e-6 * np.abs(exact).max())
+
+
+def test_dtypes_strides_and_channels_do_not_change_the_result(make_engine) -> None:
+    torch.manual_seed(0)
+    engine = make_engine(
+        UNet(UNetConfig(in_channels=3, base_width=4, depth=2, classes=2)).eval(), (1, 3, 60, 60)
+    )
+    image = random_image(np.random.default_rng(6), 50, 70, 3)
+    want = engine.segment(image, output="logits")
+    for same in (
+        image.astype(np.uint16),
+        image.astype(np.float32),
+        np.asfortranarray(image),
+        np.repeat(image, 2, axis=1)[:, ::2],
+        image[::-1][::-1],
+        np.ascontiguousarray(image.transpose(2, 0, 1)).transpose(1, 2, 0),
+    ):
+        before = same.copy()
+        np.testing.assert_array_equal(engine.segment(same, output="logits"), want)
+        np.testing.assert_array_equal(same, before)
+    flipped = engine.segment(image[:, ::-1], output="labels")
+    np.testing.assert_array_equal(
+        flipped, engine.segment(np.ascontiguousarray(image[:, ::-1]), output="labels")
+    )
+
+
+def test_outputs_are_consistent(unets) -> None:
+    engine = pyengine.Engine(unets[2, "same"])
+    image = random_image(np.random.default_rng(7), 60, 41)
+    logits = engine.segment(image, output="logits")
+    probabilities = engine.segment(image, output="probabilities")
+    labels = engine.segment(image)
+    assert labels.dtype == np.uint8
+    assert probabilities.dtype == logits.dtype == np.float32
+    np.testing.assert_array_equal(labels, logits.argmax(0))
+    np.testing.assert_allclose(probabilities, torch.softmax(torch.tensor(logits), 0), atol=1e-6)
+
+
+def test_padding_modes_differ_only_near_the_border(unets) -> None:
+    engine = pyengine.Engine(unets[1, "valid"])
+    image = random_image(np.random.default_rng(8), 80, 80)
+    want, halo = engine.segment(image, output="logits"), engine.info.halo
+    for mode in ("replicate", "constant"):
+        got = engine.segment(image, output="logits", padding_mode=mode)
+        inner = (slice(None), slice(halo, -halo), slice(halo, -halo))
+        np.testing.assert_array_equal(got[inner], want[inner])
+        assert (got != want).any()
+
+
+def test_a_network_of_the_whole_image_runs_in_one_piece_or_is_refused(make_engine) -> None:
+    from test_operators import Op, SqueezeExcite
+
+    torch.manual_seed(0)
+    engine = make_engine(Op(SqueezeExcite(5)).eval(), (1, 3, 32, 32))
+    assert not engine.info.tileable
+    assert "averages over the whole image" in engine.info.not_tileable_reason
+    image = random_image(np.random.default_rng(9), 40, 30, 3)
+    planes = np.ascontiguousarray(np.moveaxis(image, 2, 0)[None].astype(np.float32))
+    np.testing.assert_array_equal(engine.segment(image, output="logits"), engine.run(planes)[0])
+    with pytest.raises(pyengine.UnsupportedError, match="no exact tiles.*averages"):
+        engine.segment(image, tile=16)
+    with pytest.raises(pyengine.UnsupportedError, match="max_memory"):
+        engine.segment(image, max_memory=1000)
+    assert engine.segment(image, tile=16, mode="gaussian").shape == (40, 30)
