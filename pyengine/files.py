@@ -25,6 +25,7 @@ Array = npt.NDArray[Any]
 TIFF = (".tif", ".tiff")
 HDF5 = (".h5", ".hdf5", ".mat")
 PILLOW = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".webp")
+_TIFF_TILE = 256  # pixels
 READABLE = (*TIFF, ".npy", *HDF5, *PILLOW)
 
 
@@ -69,7 +70,10 @@ class _ArraySource(ImageSource):
         self.dtype = np.dtype(array.dtype)
         shape = tuple(array.shape)
         # (N, H, W) is a stack of grey images, unless the last axis holds the network's channels.
-        color = len(shape) >= 3 and shape[-1] == channels and (channels > 1 or len(shape) == 4)
+        # A last axis of 3 or 4 is colour in any case: no image is that narrow.
+        color = len(shape) == 4 or (
+            len(shape) == 3 and (shape[-1] == channels > 1 or shape[-1] in (3, 4))
+        )
         spatial = shape[:-1] if color else shape
         if len(spatial) not in (2, 3):
             raise ValueError(f"shape {shape} is not (H, W), (H, W, C), (N, H, W) or (N, H, W, C)")
@@ -347,17 +351,20 @@ def _writer(target: Path, dataset: str | None, job: _Job) -> Writer:
 
 
 def _write_tiff(path: Path, job: _Job) -> None:
-    strip = 256
     total = math.prod(job.shape) * job.dtype.itemsize
     bands = job.bands()
     with tifffile.TiffWriter(path, bigtiff=total > 3 << 30) as tiff:
         for _ in range(job.source.pages):
             if job.kind == 0:
                 tiff.write(
-                    _strips(bands, strip, job.height), shape=job.page_shape, dtype=job.dtype,
-                    rowsperstrip=strip, compression="zlib", photometric="minisblack",
+                    _tiles(bands, job.height),
+                    shape=job.page_shape,
+                    dtype=job.dtype,
+                    tile=(_TIFF_TILE, _TIFF_TILE),
+                    compression="zlib",
+                    photometric="minisblack",
                     metadata=None,
-                )  # fmt: skip
+                )
             else:
                 # Planes of one page come band by band, so they are gathered first.
                 scores = np.empty(job.page_shape, job.dtype)
@@ -375,30 +382,45 @@ def _page(bands: Iterator[tuple[int, int, Array]], height: int) -> Iterator[tupl
             return
 
 
-def _strips(bands: Iterator[tuple[int, int, Array]], rows: int, height: int) -> Iterator[Array]:
-    """Bands of one page, cut anew into strips of `rows`."""
+def _tiles(bands: Iterator[tuple[int, int, Array]], height: int) -> Iterator[Array]:
+    """Bands of one page, cut anew into the tiles of a TIFF, row by row."""
+
+    def cut(rows: Array) -> Iterator[Array]:
+        for left in range(0, rows.shape[1], _TIFF_TILE):
+            yield rows[:, left : left + _TIFF_TILE]
+
     pending: Array | None = None
     for _, result in _page(bands, height):
         pending = result if pending is None else np.concatenate([pending, result])
-        while pending.shape[0] >= rows:
-            yield pending[:rows]
-            pending = pending[rows:]
+        while pending.shape[0] >= _TIFF_TILE:
+            yield from cut(pending[:_TIFF_TILE])
+            pending = pending[_TIFF_TILE:]
     if pending is not None and pending.shape[0] > 0:
-        yield pending
+        yield from cut(pending)
 
 
 def _write_npy(path: Path, job: _Job) -> None:
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=job.dtype, shape=job.shape)
-    _fill(array, job)
-    array.flush()
+    # By plain writes: a page of a mapped file that finds no room on the disk kills the process.
+    with path.open("wb") as file:
+        description = {"descr": job.dtype.str, "fortran_order": False, "shape": job.shape}
+        np.lib.format.write_array_header_1_0(file, description)
+        start = file.tell()
+        planes_per_page = math.prod(job.page_shape[:-2])
+        for page, begin, result in job.bands():
+            for k, plane in enumerate(result.reshape(planes_per_page, -1, job.width)):
+                row = (page * planes_per_page + k) * job.height + begin
+                file.seek(start + row * job.width * job.dtype.itemsize)
+                file.write(plane.tobytes())
 
 
 def _write_hdf5(path: Path, dataset: str, job: _Job) -> None:
     import h5py
 
+    # The HDF5 library crashes when its last flush finds no room: make sure of the room first.
+    with path.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, math.prod(job.shape) * job.dtype.itemsize + (1 << 16))
     with h5py.File(path, "w") as handle:
-        name = dataset.strip("/") or "labels"
-        _fill(handle.create_dataset(name, job.shape, job.dtype, chunks=True), job)
+        _fill(handle.create_dataset(dataset.strip("/") or "labels", job.shape, job.dtype), job)
 
 
 def _fill(array: Any, job: _Job) -> None:

@@ -4,11 +4,24 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cstring>
+
 #include "bind.h"
 #include "pyengine/error.h"
 #include "pyengine/version.h"
 
 namespace py = pybind11;
+
+namespace {
+
+// Messages quote paths and file contents, which need not be UTF-8.
+void Raise(PyObject* type, const char* message) {
+  const py::object text = py::reinterpret_steal<py::object>(
+      PyUnicode_DecodeUTF8(message, static_cast<py::ssize_t>(std::strlen(message)), "replace"));
+  PyErr_SetObject(type, text.ptr());
+}
+
+}  // namespace
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "Native core of pyengine.";
@@ -25,19 +38,19 @@ PYBIND11_MODULE(_core, m) {
     } catch (const pyengine::Error& e) {
       switch (e.code()) {
         case pyengine::ErrorCode::kInvalidArgument:
-          return PyErr_SetString(PyExc_ValueError, e.what());
+          return Raise(PyExc_ValueError, e.what());
         case pyengine::ErrorCode::kBadEngineFile:
-          return PyErr_SetString(file_error.ptr(), e.what());
+          return Raise(file_error.ptr(), e.what());
         case pyengine::ErrorCode::kUnsupported:
-          return PyErr_SetString(unsupported.ptr(), e.what());
+          return Raise(unsupported.ptr(), e.what());
         case pyengine::ErrorCode::kIo:
-          return PyErr_SetString(PyExc_OSError, e.what());
+          return Raise(PyExc_OSError, e.what());
         case pyengine::ErrorCode::kOutOfMemory:
-          return PyErr_SetString(PyExc_MemoryError, e.what());
+          return Raise(PyExc_MemoryError, e.what());
         case pyengine::ErrorCode::kCancelled:
-          return PyErr_SetString(cancelled.ptr(), e.what());
+          return Raise(cancelled.ptr(), e.what());
         case pyengine::ErrorCode::kInternal:
-          return PyErr_SetString(engine_error.ptr(), e.what());
+          return Raise(engine_error.ptr(), e.what());
       }
     }
   });

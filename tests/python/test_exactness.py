@@ -9,10 +9,10 @@ from conftest import random_image
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from train.unet import UNet, UNetConfig
 
 import pyengine
 from pyengine import _core
+from train.unet import UNet, UNetConfig
 
 REFLECT, REPLICATE, CONSTANT = range(3)
 RELAXED = settings(
@@ -126,7 +126,9 @@ def test_one_pixel_repeats_itself() -> None:
     batch_size=st.integers(1, 4),
     mode=st.sampled_from(["exact", "constant", "gaussian"]),
 )
-def test_identity_network_returns_the_image(tmp_path_factory, height, width, tile, batch_size, mode):
+def test_identity_network_returns_the_image(
+    tmp_path_factory, height, width, tile, batch_size, mode
+):
     """A callable that returns its input: what comes out is what went in, in every mode."""
     path = tmp_path_factory.getbasetemp() / "identity.pyengine"
     if not path.exists():

@@ -9,7 +9,7 @@ import pytest
 import torch
 from conftest import open_with_isa
 from torch import nn
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 import pyengine
 from pyengine import _core
@@ -85,9 +85,7 @@ CASES = {
     "conv many channels": Op(nn.Conv2d(70, 50, 3, padding=1), 70, 50),
     "first layer of many channels": Op(nn.Conv2d(3, 5, 7, stride=2, padding=3), before=False),
     "transposed 2x2": Op(nn.ConvTranspose2d(5, 9, 2, stride=2), out=9),
-    "transposed 3x3": Op(
-        nn.ConvTranspose2d(5, 9, 3, stride=2, padding=1, output_padding=1), out=9
-    ),
+    "transposed 3x3": Op(nn.ConvTranspose2d(5, 9, 3, stride=2, padding=1, output_padding=1), out=9),
     "transposed 4x4 padded": Op(nn.ConvTranspose2d(5, 9, 4, stride=2, padding=1), out=9),
     "transposed groups": Op(nn.ConvTranspose2d(6, 9, 3, stride=2, groups=3), 6, 9),
     "transposed gaps": Op(nn.ConvTranspose2d(5, 9, (1, 2), stride=(2, 3)), out=9),
@@ -234,7 +232,9 @@ def random_network(seed: int) -> nn.Module:
             c = self.bottom(self.pools[1](b))
             d = self.merge(torch.cat([self.up(c), b], 1))
             e = self.up2(d)
-            return self.head(F.pad(e[:, :, 1:-1, 1:-1], (1, 1, 1, 1)) + a * torch.sigmoid(self.gate(e)))
+            return self.head(
+                F.pad(e[:, :, 1:-1, 1:-1], (1, 1, 1, 1)) + a * torch.sigmoid(self.gate(e))
+            )
 
     torch.manual_seed(seed)
     return randomise(Net(), seed)

@@ -13,6 +13,7 @@ class JsonParser {
       : p_(text), begin_(text), end_(text + size), what_(std::move(what)) {}
 
   Json Document() {
+    CheckUtf8();
     Json value = Value(what_, 0);
     Space();
     if (p_ != end_) Fail("text after the end of the document");
@@ -25,6 +26,26 @@ class JsonParser {
   [[noreturn]] void Fail(const std::string& problem) const {
     throw Error(ErrorCode::kBadEngineFile, what_ + ": not valid JSON at byte " +
                                                std::to_string(p_ - begin_) + ": " + problem);
+  }
+  // Keys and values end up in error messages and in Python strings.
+  void CheckUtf8() {
+    for (const char* at = begin_; at != end_;) {
+      const unsigned char lead = static_cast<unsigned char>(*at);
+      const int length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+      bool valid = length > 0 && end_ - at >= length;
+      uint32_t code = length > 1 ? lead & (0x7F >> length) : lead;
+      for (int i = 1; valid && i < length; ++i) {
+        valid = (static_cast<unsigned char>(at[i]) & 0xC0) == 0x80;
+        code = code << 6 | (static_cast<unsigned char>(at[i]) & 0x3F);
+      }
+      static constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
+      valid = valid && code >= kLeast[length] && code < 0x110000 && (code < 0xD800 || code > 0xDFFF);
+      if (!valid) {
+        p_ = at;
+        Fail("not UTF-8");
+      }
+      at += length;
+    }
   }
   void Space() {
     while (p_ != end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\n' || *p_ == '\r')) ++p_;

@@ -1,0 +1,217 @@
+"""The command line as a user meets it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+import torch
+from PIL import Image
+from torch import nn
+
+import pyengine
+from pyengine.cli import main
+
+
+def run(capsys, *arguments: object) -> tuple[int, str, str]:
+    try:
+        status = main([str(a) for a in arguments])
+    except SystemExit as stop:
+        status = stop.code
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+@pytest.fixture
+def images(tmp_path: Path) -> Path:
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for name in ("a.png", "b.tif", "sub/c.png"):
+        image = rng.integers(0, 256, (40, 50), np.uint8)
+        if name.endswith("tif"):
+            tifffile.imwrite(folder / name, image)
+        else:
+            Image.fromarray(image).save(folder / name)
+    (folder / "notes.txt").write_text("not an image")
+    return folder
+
+
+def test_segment_a_folder_keeps_names_and_resumes(capsys, images, tmp_path, membranes) -> None:
+    out = tmp_path / "out"
+    status, text, _ = run(capsys, "segment", images, "-o", out, "--overlay")
+    assert status == 0
+    assert "3 segmented" in text
+    names = sorted(str(p.relative_to(out)) for p in out.rglob("*.*"))
+    assert names == [
+        "a.overlay.png", "a.png", "b.overlay.png", "b.tif", "sub/c.overlay.png", "sub/c.png",
+    ]  # fmt: skip
+    want = membranes.segment(np.asarray(Image.open(images / "a.png")))
+    np.testing.assert_array_equal(np.asarray(Image.open(out / "a.png")), want)
+    (out / "a.png").unlink()
+    kept = (out / "b.tif").stat().st_mtime_ns
+    status, text, _ = run(capsys, "segment", images, "-o", out, "--resume")
+    assert status == 0
+    assert "1 segmented, 2 skipped" in text
+    assert (out / "b.tif").stat().st_mtime_ns == kept
+
+
+def test_segment_one_file_and_globs(capsys, images, tmp_path) -> None:
+    status, _, err = run(
+        capsys, "segment", "-i", images / "a.png", "-o", tmp_path / "one.tif",
+        "--tile", "32x48", "--max-memory", "64M", "--threads", 1,
+    )  # fmt: skip
+    assert (status, err) == (0, "")
+    assert tifffile.imread(tmp_path / "one.tif").shape == (40, 50)
+    status, _, _ = run(
+        capsys, "segment", f"{images}/**/*.png", "-o", tmp_path / "g", "--format", "npy",
+        "--output-kind", "probabilities",
+    )  # fmt: skip
+    assert status == 0
+    assert np.load(tmp_path / "g" / "c.npy").shape == (2, 40, 50)
+
+
+def test_one_bad_image_does_not_cost_the_batch(capsys, images, tmp_path) -> None:
+    (images / "bad.png").write_bytes(b"broken")
+    status, text, err = run(capsys, "segment", images, "-o", tmp_path / "out")
+    assert status == 1
+    assert "3 segmented, 0 skipped, 1 failed" in text
+    assert "bad.png" in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (["segment", "absent.png", "-o", "x.png"], "absent.png"),
+        (["segment", "-o", "x.png"], "no input"),
+        (["segment", ".", "-o", "x", "--engine", "nothing"], "nothing"),
+        (["segment", "x.png"], "--output"),
+        (["segment", ".", "-o", "x", "--tile", "abc"], "abc"),
+        (["segment", ".", "-o", "x", "--max-memory", "many"], "many"),
+        (["info", "nothing"], "shipped: em-membranes"),
+        (["bench", "--size", "0"], "size"),
+        (["build", "absent.onnx", "-o", "x.pyengine"], "absent.onnx"),
+        (["fly"], "fly"),
+        ([], "VERB"),
+    ],
+)
+def test_usage_errors_are_status_2_and_one_line(
+    capsys, tmp_path, monkeypatch, arguments, word
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("seen.png")
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert word in err.strip().splitlines()[-1]
+    assert "Traceback" not in err
+
+
+def test_info(capsys, membranes) -> None:
+    status, text, _ = run(capsys, "info", "em-membranes")
+    assert status == 0
+    for word in ("halo", "receptive field", "1,940,834", "0 = interior, 1 = membrane", "FLOPs"):
+        assert word in text
+    status, text, _ = run(capsys, "info", "em-membranes", "--json")
+    assert json.loads(text)["task"] == "segmentation"
+    status, text, _ = run(capsys, "info")
+    assert text.split() == pyengine.engines()
+
+
+def test_build_verify_classify(capsys, tmp_path, images) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)
+    ).eval()
+    onnx_path, path = tmp_path / "net.onnx", tmp_path / "net.pyengine"
+    torch.onnx.export(net, (torch.zeros(1, 1, 40, 50),), str(onnx_path), dynamo=False)
+    status, text, _ = run(
+        capsys, "build", onnx_path, "-o", path, "--classes", "x,y,z", "--store-onnx",
+        "--preprocessing", '[{"name": "scale_linear", "gain": [0.004], "offset": [-0.5]}]',
+    )  # fmt: skip
+    assert status == 0
+    assert "labels agree on 100" in text
+    status, text, _ = run(capsys, "verify", path, onnx_path, "-i", images / "a.png")
+    assert (status, text[:4]) == (0, "same")
+    status, text, _ = run(capsys, "verify", path, onnx_path, "--tolerance", "0")
+    assert (status, text[:9]) == (1, "DIFFERENT")
+    status, text, _ = run(capsys, "classify", images / "a.png", "-e", path)
+    assert status == 0
+    image = np.asarray(Image.open(images / "a.png")).astype(np.float32) * 0.004 - 0.5
+    with torch.inference_mode():
+        want = torch.softmax(net(torch.from_numpy(image)[None, None]), 1)[0].numpy()
+    assert text.split("\t")[1] == "xyz"[want.argmax()]
+    assert [float(p.split("=")[1]) for p in text.split("\t")[2].split()] == pytest.approx(
+        want.tolist(), abs=1e-4
+    )
+    engine = pyengine.Engine(path)
+    assert engine.classify(np.zeros((11, 90), np.uint8)).probabilities.sum() == pytest.approx(1)
+    status, text, _ = run(capsys, "info", path)
+    assert "averages over the whole image" in text
+
+
+def test_checkpoint_builds_and_agrees(capsys, tmp_path) -> None:
+    from train.unet import UNet, UNetConfig, save_checkpoint
+
+    torch.manual_seed(0)
+    manifest = {
+        "task": "segmentation",
+        "classes": [{"name": "a", "color": [0, 0, 0]}, {"name": "b", "color": [1, 2, 3]}],
+        "input": {"dtype": "uint8", "preprocessing": []},
+        "provenance": {"terms": "none"},
+    }
+    net = UNet(UNetConfig(base_width=4, depth=2))
+    save_checkpoint(str(tmp_path / "net.pt"), net, manifest)
+    status, text, _ = run(capsys, "build", tmp_path / "net.pt", "-o", tmp_path / "net.pyengine")
+    assert status == 0, text
+    info = pyengine.Engine(tmp_path / "net.pyengine").info
+    assert info.classes == ("a", "b")
+    assert info.provenance["terms"] == "none"
+    status, text, _ = run(capsys, "verify", tmp_path / "net.pyengine", tmp_path / "net.pt")
+    assert status == 0
+
+
+def test_bench_and_demo(capsys, tmp_path) -> None:
+    status, text, _ = run(capsys, "bench", "--size", "64x80", "--repeat", 2)
+    assert status == 0
+    assert "64 x 80 px" in text
+    status, text, _ = run(capsys, "demo", "-o", tmp_path, "--size", "300x400")
+    assert status == 0
+    assert "megapixels/s" in text
+    labels = np.asarray(Image.open(tmp_path / "pyengine-demo-labels.png"))
+    assert labels.shape == (300, 400)
+    assert 0.05 < labels.mean() < 0.6
+    assert Image.open(tmp_path / "pyengine-demo-overlay.png").mode == "RGB"
+
+
+def test_the_demo_needs_neither_torch_nor_onnx(tmp_path) -> None:
+    script = (
+        "import sys; sys.modules['torch'] = sys.modules['onnx'] = None\n"
+        "from pyengine.cli import main\n"
+        f"sys.exit(main(['demo', '-o', {str(tmp_path)!r}, '--size', '64']))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_killed_run_leaves_no_half_file(tmp_path) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((4000, 2000), np.uint8))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pyengine", "segment", str(tmp_path / "in.npy"),
+         "-o", str(tmp_path / "out.npy"), "--tile", "64"],
+        stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        process.wait(timeout=2.5)
+        pytest.fail("the run ended before it could be killed")
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    assert not (tmp_path / "out.npy").exists()

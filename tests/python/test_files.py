@@ -1,0 +1,185 @@
+"""Files in, files out: every format, by row bands, the same as in memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+import tifffile
+from conftest import random_image
+from PIL import Image
+
+import pyengine
+from pyengine.files import open_source, overlay, read_image
+
+STACK = np.random.default_rng(0).integers(0, 256, (3, 300, 170), np.uint8)
+
+
+def write(path: Path, array: np.ndarray) -> str:
+    if path.suffix == ".npy":
+        np.save(path, array)
+    elif path.suffix == ".h5":
+        with h5py.File(path, "w") as f:
+            f["group/raw"] = array
+        return f"{path}:/group/raw"
+    elif path.suffix == ".tif":
+        tifffile.imwrite(path, array, photometric="minisblack")
+    else:
+        Image.fromarray(array).save(path)
+    return str(path)
+
+
+def read(path: str) -> np.ndarray:
+    if path.endswith(".npy"):
+        return np.load(path)
+    if ".h5" in path:
+        file, _, name = path.partition(":")
+        with h5py.File(file) as f:
+            return f[name or "labels"][()]
+    return tifffile.imread(path) if path.endswith(".tif") else np.asarray(Image.open(path))
+
+
+@pytest.fixture(scope="module")
+def labels() -> np.ndarray:
+    engine = pyengine.Engine("em-membranes")
+    return np.stack(list(engine.segment_batch(STACK)))
+
+
+@pytest.mark.parametrize("tile", [None, 64])
+@pytest.mark.parametrize("dst", ["out.tif", "out.npy", "out.h5", "out.h5:/x/y"])
+@pytest.mark.parametrize("src", ["in.tif", "in.npy", "in.h5"])
+def test_stacks_stream_to_the_same_labels(membranes, labels, tmp_path, src, dst, tile) -> None:
+    target = str(tmp_path / dst)
+    membranes.segment_file(write(tmp_path / src, STACK), target, tile=tile)
+    np.testing.assert_array_equal(read(target), labels)
+
+
+@pytest.mark.parametrize("dst", ["out.png", "out.tif", "out.npy"])
+@pytest.mark.parametrize("src", ["in.png", "in.tif", "in.npy", "in.bmp"])
+def test_single_images(membranes, labels, tmp_path, src, dst) -> None:
+    target = str(tmp_path / dst)
+    membranes.segment_file(write(tmp_path / src, STACK[1]), target, tile=(80, 96))
+    np.testing.assert_array_equal(read(target), labels[1])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([src, dst])
+
+
+@pytest.mark.parametrize("dst", ["out.tif", "out.npy", "out.h5"])
+@pytest.mark.parametrize("output", ["probabilities", "logits"])
+def test_scores(membranes, tmp_path, dst, output) -> None:
+    target = str(tmp_path / dst)
+    membranes.segment_file(write(tmp_path / "in.npy", STACK[0]), target, output=output, tile=64)
+    got = read(target + (f":/{output}" if dst == "out.h5" else ""))
+    np.testing.assert_array_equal(got, membranes.segment(STACK[0], output=output))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"tile": (64, 48)},
+        {"tile": (64, 48), "compression": "zlib"},
+        {"rowsperstrip": 7},
+        {"rowsperstrip": 7, "compression": "zlib", "predictor": True},
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiff_rows_are_decoded_piecewise(tmp_path, options, dtype, channels) -> None:
+    image = random_image(np.random.default_rng(1), 150, 101, channels, dtype)
+    path = tmp_path / "x.tif"
+    if "predictor" in options and dtype == np.float32:
+        pytest.skip("the floating-point predictor needs a further package")
+    tifffile.imwrite(path, image, photometric="minisblack" if channels == 1 else "rgb", **options)
+    with open_source(str(path), channels) as source:
+        assert source.shape == image.shape
+        for begin, end in ((0, 150), (0, 1), (63, 65), (149, 150), (13, 140)):
+            np.testing.assert_array_equal(source.rows(0, begin, end), image[begin:end])
+
+
+def test_large_image_is_not_read_whole(membranes, tmp_path, monkeypatch) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((3000, 40), np.uint8))
+    seen = []
+    from pyengine import files
+
+    rows = files._ArraySource.rows
+    monkeypatch.setattr(
+        files._ArraySource, "rows", lambda s, p, a, b: (seen.append(b - a), rows(s, p, a, b))[1]
+    )
+    membranes.segment_file(tmp_path / "in.npy", tmp_path / "out.npy", tile=256)
+    assert len(seen) == 12
+    assert max(seen) <= 256 + 2 * membranes.info.halo
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("in.png", b"not an image", ["in.png", "not a readable image"]),
+        ("in.tif", b"not a tiff", ["in.tif", "not a readable TIFF"]),
+        ("in.npy", b"not numpy", ["in.npy", "not a readable NumPy"]),
+        ("in.h5", b"not hdf5", ["in.h5", "not a readable HDF5"]),
+        ("in.xyz", b"", ["unknown image format '.xyz'", ".png"]),
+    ],
+)
+def test_unreadable_files(membranes, tmp_path, name, content, words) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises((OSError, ValueError)) as caught:
+        membranes.segment_file(tmp_path / name, tmp_path / "out.tif")
+    for word in words:
+        assert word in str(caught.value)
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_misfits_are_named(membranes, tmp_path) -> None:
+    stack = write(tmp_path / "stack.npy", STACK)
+    with pytest.raises(ValueError, match="PNG holds the labels of one image"):
+        membranes.segment_file(stack, tmp_path / "out.png")
+    with pytest.raises(ValueError, match="unknown output format '.jpg'"):
+        membranes.segment_file(stack, tmp_path / "out.jpg")
+    color = write(tmp_path / "color.npy", np.zeros((9, 9, 3), np.uint8))
+    with pytest.raises(ValueError, match="3"):
+        membranes.segment_file(color, tmp_path / "out.npy")
+    with h5py.File(tmp_path / "two.h5", "w") as f:
+        f["a"] = f["b"] = STACK[0]
+    with pytest.raises(ValueError, match="name the data set.*a, b"):
+        membranes.segment_file(tmp_path / "two.h5", tmp_path / "out.npy")
+    with pytest.raises(FileNotFoundError, match="absent"):
+        membranes.segment_file(tmp_path / "absent.tif", tmp_path / "out.npy")
+    nan = write(tmp_path / "nan.npy", np.full((30, 30), np.nan, np.float32))
+    with pytest.raises(ValueError, match="900 NaN"):
+        membranes.segment_file(nan, tmp_path / "out.npy")
+    assert not list(tmp_path.glob("out*"))
+    assert not list(tmp_path.glob(".out*"))
+
+
+def test_cancel_leaves_no_file(membranes, tmp_path) -> None:
+    path = write(tmp_path / "in.npy", STACK)
+    calls = []
+    with pytest.raises(pyengine.CancelledError):
+        membranes.segment_file(
+            path, tmp_path / "out.npy", tile=64,
+            progress=lambda done, total: calls.append((done, total)) or len(calls) < 4,
+        )  # fmt: skip
+    assert calls == [(1, 45), (2, 45), (3, 45), (4, 45)]
+    assert [p.name for p in tmp_path.iterdir()] == ["in.npy"]
+
+
+def test_alpha_and_grey_stored_as_colour_are_reduced(tmp_path) -> None:
+    grey = STACK[0]
+    opaque = np.full_like(grey, 255)
+    Image.fromarray(np.dstack([grey] * 3 + [opaque])).save(tmp_path / "rgba.png")
+    Image.fromarray(np.dstack([grey, opaque])).save(tmp_path / "la.png")
+    for name in ("rgba.png", "la.png"):
+        np.testing.assert_array_equal(read_image(str(tmp_path / name), 1), grey)
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "deep.png")
+    np.testing.assert_array_equal(
+        read_image(str(tmp_path / "deep.png"), 1), grey.astype(np.uint16) * 257
+    )
+
+
+def test_overlay_colours_only_the_classes() -> None:
+    image = np.array([[0, 255], [0, 255]], np.uint8)
+    out = overlay(image, np.array([[0, 0], [1, 1]], np.uint8), ((9, 9, 9), (255, 0, 0)))
+    assert out.shape == (2, 2, 3)
+    np.testing.assert_array_equal(out[0], [[0, 0, 0], [255, 255, 255]])
+    assert (out[1, :, 0] > out[1, :, 1]).all()

@@ -1,0 +1,77 @@
+"""One engine, many threads: same results, the GIL released, cancel within a batch."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from conftest import random_image
+
+import pyengine
+
+
+@pytest.mark.parametrize("threads", [1, 2, 4])
+def test_many_callers_get_the_same_as_one(threads: int) -> None:
+    engine = pyengine.Engine("em-membranes", threads=threads)
+    rng = np.random.default_rng(0)
+    images = [random_image(rng, int(h), int(w)) for h, w in rng.integers(20, 150, (12, 2))]
+    want = [engine.segment(i) for i in images]
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(2):
+            for got, expected in zip(pool.map(engine.segment, images), want, strict=True):
+                np.testing.assert_array_equal(got, expected)
+
+
+def test_the_gil_is_released_while_computing(membranes) -> None:
+    image = np.zeros((700, 700), np.uint8)
+    membranes.segment(image)
+    ticks, stop = [], threading.Event()
+
+    def tick() -> None:
+        while not stop.is_set():
+            ticks.append(time.perf_counter())
+            time.sleep(0.001)
+
+    thread = threading.Thread(target=tick)
+    thread.start()
+    begin = time.perf_counter()
+    membranes.segment(image)
+    end = time.perf_counter()
+    stop.set()
+    thread.join()
+    # If the GIL were held, no tick could fall between begin and end.
+    assert sum(begin < t < end for t in ticks) >= 3
+
+
+def test_progress_counts_and_cancel_stops_within_one_batch(membranes) -> None:
+    image = np.zeros((200, 200), np.uint8)
+    calls = []
+    membranes.segment(image, tile=64, batch_size=3, progress=lambda d, t: calls.append((d, t)))
+    assert calls == [(3, 16), (6, 16), (9, 16), (12, 16), (15, 16), (16, 16)]
+    calls.clear()
+    with pytest.raises(pyengine.CancelledError, match="after 6 tiles"):
+        membranes.segment(
+            image, tile=64, batch_size=3,
+            progress=lambda d, t: calls.append(d) or len(calls) < 2,
+        )  # fmt: skip
+    assert calls == [3, 6]
+    assert membranes.segment(image).shape == image.shape
+
+
+def test_progress_bar_goes_to_the_terminal(membranes, capsys) -> None:
+    membranes.segment(np.zeros((100, 100), np.uint8), tile=64, progress=True)
+    assert "4/4" in capsys.readouterr().err
+    with pytest.raises(TypeError, match="progress"):
+        membranes.segment(np.zeros((9, 9), np.uint8), progress="yes")
+
+
+def test_results_repeat(membranes) -> None:
+    image = random_image(np.random.default_rng(1), 130, 170)
+    want = membranes.segment(image, output="logits")
+    for _ in range(3):
+        np.testing.assert_array_equal(membranes.segment(image, output="logits"), want)
+    again = pyengine.Engine("em-membranes")
+    np.testing.assert_array_equal(again.segment(image, output="logits"), want)
