@@ -39,13 +39,12 @@ class CallableExecutor final : public Executor {
     for (int i = 0; fits && i < 4; ++i) fits = array.shape(i) == want[i];
     if (!fits) {
       PyErr_Clear();
-      throw Error(ErrorCode::kInvalidArgument,
-                  "the executor returned " +
-                      (array ? py::str(array.attr("shape")).cast<std::string>()
-                             : std::string("no array")) +
-                      ", the network's output is " +
-                      py::str(py::make_tuple(want[0], want[1], want[2], want[3]))
-                          .cast<std::string>());
+      throw Error(
+          ErrorCode::kInvalidArgument,
+          "the executor returned " +
+              (array ? py::str(array.attr("shape")).cast<std::string>() : std::string("no array")) +
+              ", the network's output is " +
+              py::str(py::make_tuple(want[0], want[1], want[2], want[3])).cast<std::string>());
     }
     std::copy_n(array.data(), array.size(), out);
   }
@@ -87,18 +86,17 @@ py::dict InfoDict(const Engine& engine) {
   for (const ClassInfo& c : i.classes)
     classes.append(py::make_tuple(c.name, py::make_tuple(c.color[0], c.color[1], c.color[2])));
   for (const LayerInfo& l : i.layers)
-    layers.append(py::make_tuple(l.name, l.op, l.channels, l.parameters, l.flops_per_pixel,
-                                 l.stride_px));
-  return py::dict("task"_a = i.task, "channels"_a = g.channels, "outputs"_a = g.classes,
-                  "halo"_a = g.halo, "margin"_a = g.margin, "alignment"_a = g.alignment,
-                  "tileable"_a = g.tileable, "dense"_a = g.dense,
-                  "not_tileable_reason"_a = i.not_tileable_reason,
-                  "receptive_field"_a = i.receptive_field_px, "parameters"_a = i.parameters,
-                  "flops_per_pixel"_a = i.flops_per_pixel,
-                  "sample_size"_a = py::make_tuple(i.sample_height, i.sample_width),
-                  "activation"_a = i.activation, "classes"_a = classes, "layers"_a = layers,
-                  "isa"_a = i.isa, "threads"_a = i.threads, "manifest_json"_a = i.manifest_json,
-                  "graph_json"_a = i.graph_json);
+    layers.append(
+        py::make_tuple(l.name, l.op, l.channels, l.parameters, l.flops_per_pixel, l.stride_px));
+  return py::dict(
+      "task"_a = i.task, "channels"_a = g.channels, "outputs"_a = g.classes, "halo"_a = g.halo,
+      "margin"_a = g.margin, "alignment"_a = g.alignment, "tileable"_a = g.tileable,
+      "dense"_a = g.dense, "not_tileable_reason"_a = i.not_tileable_reason,
+      "receptive_field"_a = i.receptive_field_px, "parameters"_a = i.parameters,
+      "flops_per_pixel"_a = i.flops_per_pixel,
+      "sample_size"_a = py::make_tuple(i.sample_height, i.sample_width),
+      "activation"_a = i.activation, "classes"_a = classes, "layers"_a = layers, "isa"_a = i.isa,
+      "threads"_a = i.threads, "manifest_json"_a = i.manifest_json, "graph_json"_a = i.graph_json);
 }
 
 }  // namespace
@@ -133,6 +131,18 @@ void BindEngine(py::module_& m) {
                             "batch_size"_a = p.batch_size, "memory_bytes"_a = p.memory_bytes);
           },
           "height"_a, "width"_a, "tile_height"_a, "tile_width"_a, "batch_size"_a, "max_memory"_a)
+      .def(
+          "band_rows",
+          [](const Engine& e, int64_t h, int64_t w, int64_t row_begin, int64_t row_end, int64_t th,
+             int64_t tw, int batch, int64_t max_memory, int padding) {
+            int64_t rows[2];
+            const SegmentOptions o =
+                Options(th, tw, batch, max_memory, 0, 0.25, padding, py::none());
+            e.BandRows(h, w, row_begin, row_end, o, rows);
+            return py::make_tuple(rows[0], rows[1]);
+          },
+          "height"_a, "width"_a, "row_begin"_a, "row_end"_a, "tile_height"_a, "tile_width"_a,
+          "batch_size"_a, "max_memory"_a, "padding"_a)
       .def(
           "segment",
           [](const Engine& e, const py::array& image, int kind, int64_t th, int64_t tw, int batch,

@@ -124,7 +124,9 @@ pye_status pye_engine_open(const char* path, const pye_engine_options* options,
   });
 }
 
-void pye_engine_close(pye_engine* engine) { delete engine; }
+void pye_engine_close(pye_engine* engine) {
+  delete engine;
+}
 
 pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) {
   return Guard([&] {
@@ -132,16 +134,11 @@ pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) 
     Require(info != nullptr, "info is NULL");
     Require(info->size >= sizeof(size_t), "info.size is not set");
     const pyengine::EngineInfo& i = engine->engine.info();
-    const pye_engine_info full = {info->size,
-                                  i.geometry.channels,
-                                  i.geometry.classes,
-                                  static_cast<int64_t>(i.classes.size()),
-                                  i.geometry.halo,
-                                  i.geometry.alignment,
-                                  i.parameters,
-                                  i.flops_per_pixel,
-                                  i.threads,
-                                  i.geometry.tileable ? 1 : 0};
+    const pye_engine_info full = {info->size,         i.geometry.channels,
+                                  i.geometry.classes, static_cast<int64_t>(i.classes.size()),
+                                  i.geometry.halo,    i.geometry.alignment,
+                                  i.parameters,       i.flops_per_pixel,
+                                  i.threads,          i.geometry.tileable ? 1 : 0};
     std::memcpy(info, &full, std::min(info->size, sizeof(full)));
   });
 }
@@ -172,5 +169,9 @@ pye_status pye_segment_scores(const pye_engine* engine, const pye_image* image, 
   });
 }
 
-const char* pye_last_error(void) { return last_error.c_str(); }
-const char* pye_version(void) { return PYENGINE_VERSION; }
+const char* pye_last_error(void) {
+  return last_error.c_str();
+}
+const char* pye_version(void) {
+  return PYENGINE_VERSION;
+}

@@ -84,8 +84,8 @@ struct Engine::Impl {
     info.threads = pool->threads();
     if (custom) {
       const NetworkGeometry& g = custom->geometry();
-      if (g.channels != net.channels || g.classes != net.classes || g.before != net.before || g.after != net.after ||
-          g.alignment != net.alignment || g.margin != net.margin)
+      if (g.channels != net.channels || g.classes != net.classes || g.before != net.before ||
+          g.after != net.after || g.alignment != net.alignment || g.margin != net.margin)
         throw Error(ErrorCode::kInvalidArgument,
                     path + ": the executor's geometry differs from the network's");
       info.isa = "custom";
@@ -122,7 +122,9 @@ Engine Engine::Open(const std::string& path, std::shared_ptr<Executor> executor,
   return Engine(std::make_unique<Impl>(path, std::move(executor), options));
 }
 
-const EngineInfo& Engine::info() const noexcept { return impl_->info; }
+const EngineInfo& Engine::info() const noexcept {
+  return impl_->info;
+}
 
 TilePlan Engine::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
   return impl_->tiler->Plan(height, width, options);
@@ -133,9 +135,9 @@ void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_
   impl_->RequireSegmentation();
   if (labels == nullptr) throw Error(ErrorCode::kInvalidArgument, "labels is null");
   if (row_stride < image.width)
-    throw Error(ErrorCode::kInvalidArgument,
-                "row_stride " + std::to_string(row_stride) + " is smaller than the width " +
-                    std::to_string(image.width));
+    throw Error(ErrorCode::kInvalidArgument, "row_stride " + std::to_string(row_stride) +
+                                                 " is smaller than the width " +
+                                                 std::to_string(image.width));
   impl_->tiler->Segment(image, 0, image.height, {OutputKind::kLabels, labels, row_stride, 0, 0},
                         options);
 }
@@ -148,6 +150,13 @@ void Engine::SegmentScores(const ImageView& image, OutputKind kind, float* score
     throw Error(ErrorCode::kInvalidArgument, "scores are probabilities or logits, not labels");
   impl_->tiler->Segment(image, 0, image.height,
                         {kind, scores, image.width, image.height * image.width, 0}, options);
+}
+
+void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
+                      const SegmentOptions& options, int64_t rows[2]) const {
+  const Range need = impl_->tiler->BandRows(height, width, row_begin, row_end, options);
+  rows[0] = need.begin;
+  rows[1] = need.end;
 }
 
 void Engine::SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin,

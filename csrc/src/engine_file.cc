@@ -41,7 +41,7 @@ struct FileDescriptor {
 AlignedBuffer<char> ReadAll(const std::string& path) {
   const FileDescriptor file{::open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (file.fd < 0) IoError("cannot open");
-  struct stat info {};
+  struct stat info{};
   if (::fstat(file.fd, &info) != 0) IoError("cannot read");
   if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kIo, "not a regular file");
   const uint64_t size = static_cast<uint64_t>(info.st_size);
@@ -141,8 +141,8 @@ class Reader {
     std::sort(ranges.begin(), ranges.end());
     int64_t at = 0;
     for (const auto& [begin, end] : ranges) {
-      if (begin != at) Bad("data_offsets: tensors overlap or leave a hole at byte " +
-                           std::to_string(at));
+      if (begin != at)
+        Bad("data_offsets: tensors overlap or leave a hole at byte " + std::to_string(at));
       at = end;
     }
     if (static_cast<uint64_t>(at) != data_size_)
@@ -211,8 +211,7 @@ class Reader {
       file_.head = Head::kSigmoid;
     else if (activation != "none")
       head.At("activation").Fail("'" + activation + "' is not softmax, sigmoid or none");
-    if (file_.head == Head::kSoftmax && outputs == 1)
-      head.Fail("softmax over a single output");
+    if (file_.head == Head::kSoftmax && outputs == 1) head.Fail("softmax over a single output");
     file_.head_in_network = head.At("in_network").Bool();
   }
 

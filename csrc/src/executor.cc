@@ -43,7 +43,9 @@ int64_t Executor::TileMemoryBytes(TileSize tile) const {
   return (floats + 64 * window) * static_cast<int64_t>(sizeof(float));
 }
 
-int64_t Executor::RunMemoryBytes(int64_t, int64_t) const { return 0; }
+int64_t Executor::RunMemoryBytes(int64_t, int64_t) const {
+  return 0;
+}
 
 double Executor::TileCost(TileSize tile) const {
   const Window w = WindowFor(tile);

@@ -42,22 +42,22 @@ typedef enum pye_scores { PYE_PROBABILITIES = 1, PYE_LOGITS = 2 } pye_scores;
 typedef struct pye_engine pye_engine;
 
 typedef struct pye_engine_options {
-  size_t size;      /**< sizeof(pye_engine_options); set by the init function. */
-  int32_t threads;  /**< Threads of one call, the caller's included; 0 = every core. */
-  const char* isa;  /**< "reference", "avx2", "avx512"; NULL = the best there is. */
+  size_t size;     /**< sizeof(pye_engine_options); set by the init function. */
+  int32_t threads; /**< Threads of one call, the caller's included; 0 = every core. */
+  const char* isa; /**< "reference", "avx2", "avx512"; NULL = the best there is. */
 } pye_engine_options;
 
 typedef struct pye_engine_info {
-  size_t size;              /**< sizeof(pye_engine_info); set it before the call. */
-  int64_t channels;         /**< Input channels. */
-  int64_t classes;          /**< Channels of probabilities and logits. */
-  int64_t label_count;      /**< Labels are 0 .. label_count - 1. */
-  int64_t halo_px;          /**< Context around a tile. */
-  int64_t alignment_px;     /**< Tile origins are multiples of it. */
+  size_t size;          /**< sizeof(pye_engine_info); set it before the call. */
+  int64_t channels;     /**< Input channels. */
+  int64_t classes;      /**< Channels of probabilities and logits. */
+  int64_t label_count;  /**< Labels are 0 .. label_count - 1. */
+  int64_t halo_px;      /**< Context around a tile. */
+  int64_t alignment_px; /**< Tile origins are multiples of it. */
   int64_t parameters;
   double flops_per_pixel;
   int32_t threads;
-  int32_t tileable;         /**< 0: the network runs on whole images only. */
+  int32_t tileable; /**< 0: the network runs on whole images only. */
 } pye_engine_info;
 
 /** Borrowed pixels; strides in bytes, may be negative. */
@@ -76,15 +76,15 @@ typedef struct pye_image {
 typedef int32_t (*pye_progress)(void* user, int64_t tiles_done, int64_t tiles_total);
 
 typedef struct pye_segment_options {
-  size_t size;               /**< sizeof(pye_segment_options); set by the init function. */
-  int64_t tile_height_px;    /**< 0 = chosen by the cost model. */
+  size_t size;            /**< sizeof(pye_segment_options); set by the init function. */
+  int64_t tile_height_px; /**< 0 = chosen by the cost model. */
   int64_t tile_width_px;
-  int32_t batch_size;        /**< 0 = automatic. */
-  int64_t max_memory_bytes;  /**< 0 = 384 MiB. */
+  int32_t batch_size;       /**< 0 = automatic. */
+  int64_t max_memory_bytes; /**< 0 = 384 MiB. */
   pye_mode mode;
-  double overlap;            /**< Blending only: fraction (< 1) or pixels (>= 1). */
-  pye_progress progress;     /**< May be NULL. */
-  void* user;                /**< Handed to `progress`. */
+  double overlap;        /**< Blending only: fraction (< 1) or pixels (>= 1). */
+  pye_progress progress; /**< May be NULL. */
+  void* user;            /**< Handed to `progress`. */
 } pye_segment_options;
 
 PYENGINE_EXPORT void pye_engine_options_init(pye_engine_options* options);

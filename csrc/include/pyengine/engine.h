@@ -30,29 +30,29 @@ struct ClassInfo {
 struct LayerInfo {
   std::string name;
   std::string op;
-  int64_t channels = 0;          ///< Output channels.
+  int64_t channels = 0;  ///< Output channels.
   int64_t parameters = 0;
-  double flops_per_pixel = 0;    ///< Per output pixel of the network.
-  double stride_px = 1;          ///< Input pixels per step of this layer's grid.
+  double flops_per_pixel = 0;  ///< Per output pixel of the network.
+  double stride_px = 1;        ///< Input pixels per step of this layer's grid.
 };
 
 /// What an engine file says of itself; immutable.
 struct EngineInfo {
-  std::string task;                ///< "segmentation" or "classification"
+  std::string task;  ///< "segmentation" or "classification"
   NetworkGeometry geometry;
-  std::string not_tileable_reason; ///< Empty if tileable.
+  std::string not_tileable_reason;  ///< Empty if tileable.
   int64_t receptive_field_px = 0;
   int64_t parameters = 0;
-  double flops_per_pixel = 0;      ///< Of a whole-image pass (classification: of one image).
-  int64_t sample_height = 0;       ///< Size the network was built with [px].
+  double flops_per_pixel = 0;  ///< Of a whole-image pass (classification: of one image).
+  int64_t sample_height = 0;   ///< Size the network was built with [px].
   int64_t sample_width = 0;
-  std::string activation;          ///< "softmax", "sigmoid" or "none": logits to probabilities.
+  std::string activation;  ///< "softmax", "sigmoid" or "none": logits to probabilities.
   std::vector<ClassInfo> classes;
   std::vector<LayerInfo> layers;
-  std::string isa;                 ///< Instruction set in use.
+  std::string isa;  ///< Instruction set in use.
   int threads = 1;
-  std::string manifest_json;       ///< The file's manifest, verified.
-  std::string graph_json;          ///< The file's graph, verified.
+  std::string manifest_json;  ///< The file's manifest, verified.
+  std::string graph_json;     ///< The file's graph, verified.
 };
 
 /// How an image will be cut.
@@ -62,7 +62,7 @@ struct TilePlan {
   int64_t tiles_down = 0;
   int64_t tiles_across = 0;
   int batch_size = 1;
-  int64_t memory_bytes = 0;        ///< Estimated working memory.
+  int64_t memory_bytes = 0;  ///< Estimated working memory.
 };
 
 /// A network ready to segment. All const methods may be called from several threads at once.
@@ -93,9 +93,13 @@ class PYENGINE_EXPORT Engine {
   void SegmentScores(const ImageView& image, OutputKind kind, float* scores,
                      const SegmentOptions& options = {}) const;
 
+  /// First and last + 1 row of the image that SegmentBand needs for a band of the result.
+  void BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
+                const SegmentOptions& options, int64_t rows[2]) const;
+
   /// Rows [row_begin, row_end) of the result, from an image of which only some rows are present:
-  /// at least those within Plan().window of the band. `row_begin` must be a multiple of the tile
-  /// height. `out` holds uint8 (rows, W) or float32 (K, rows, W). Exact mode only.
+  /// at least BandRows(). `row_begin` must be a multiple of the tile height. `out` holds uint8
+  /// (rows, W) or float32 (K, rows, W). Exact mode only.
   void SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin, int64_t row_end,
                    void* out, const SegmentOptions& options = {}) const;
 

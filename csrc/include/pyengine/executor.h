@@ -26,16 +26,16 @@ struct Window {
 ///
 /// An image pixel p is output index p of the network and input index p + margin.
 struct NetworkGeometry {
-  int64_t channels = 1;       ///< Input channels.
-  int64_t classes = 1;        ///< Channels of the logits.
-  int64_t halo = 0;           ///< Context a tile needs on any side: max(before, after) [px].
-  int64_t before = 0;         ///< Context above and left, rounded up to the pooling grid [px].
-  int64_t after = 0;          ///< Context below and right [px].
-  int64_t margin = 0;         ///< Pixels the network loses per side (valid convolutions) [px].
-  int64_t alignment = 1;      ///< Tile origins are multiples of it [px].
-  int64_t size_residue = 0;   ///< Input sizes the network accepts, modulo `alignment` [px].
-  bool dense = true;          ///< One output per pixel of the image, less the margin.
-  bool tileable = true;       ///< `dense`, and no output pixel depends on the whole image.
+  int64_t channels = 1;      ///< Input channels.
+  int64_t classes = 1;       ///< Channels of the logits.
+  int64_t halo = 0;          ///< Context a tile needs on any side: max(before, after) [px].
+  int64_t before = 0;        ///< Context above and left, rounded up to the pooling grid [px].
+  int64_t after = 0;         ///< Context below and right [px].
+  int64_t margin = 0;        ///< Pixels the network loses per side (valid convolutions) [px].
+  int64_t alignment = 1;     ///< Tile origins are multiples of it [px].
+  int64_t size_residue = 0;  ///< Input sizes the network accepts, modulo `alignment` [px].
+  bool dense = true;         ///< One output per pixel of the image, less the margin.
+  bool tileable = true;      ///< `dense`, and no output pixel depends on the whole image.
 };
 
 /// Computes the network. Implementations must be safe to call from several threads.

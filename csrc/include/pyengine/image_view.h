@@ -11,16 +11,16 @@ enum class PixelType { kUint8 = 0, kUint16 = 1, kFloat32 = 2 };
 
 /// An image, or a run of rows of a larger one. Strides may be negative.
 struct ImageView {
-  const void* data = nullptr;      ///< First value of row `first_row`.
+  const void* data = nullptr;  ///< First value of row `first_row`.
   PixelType type = PixelType::kUint8;
-  int64_t height = 0;              ///< Rows of the whole image [px].
-  int64_t width = 0;               ///< Columns [px].
+  int64_t height = 0;  ///< Rows of the whole image [px].
+  int64_t width = 0;   ///< Columns [px].
   int64_t channels = 1;
   int64_t row_stride_bytes = 0;
   int64_t pixel_stride_bytes = 0;
   int64_t channel_stride_bytes = 0;
-  int64_t first_row = 0;           ///< Index in the whole image of the first row present.
-  int64_t rows = 0;                ///< Rows present; 0 means all of them.
+  int64_t first_row = 0;  ///< Index in the whole image of the first row present.
+  int64_t rows = 0;       ///< Rows present; 0 means all of them.
 };
 
 }  // namespace pyengine

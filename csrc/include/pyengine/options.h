@@ -10,8 +10,8 @@ namespace pyengine {
 
 /// How an engine is opened.
 struct EngineOptions {
-  int threads = 0;          ///< Threads of one call, the caller's included; 0 = every core.
-  std::string isa;          ///< "reference", "avx2", "avx512"; empty = the best this machine has.
+  int threads = 0;  ///< Threads of one call, the caller's included; 0 = every core.
+  std::string isa;  ///< "reference", "avx2", "avx512"; empty = the best this machine has.
 };
 
 /// How tiles meet.
@@ -42,10 +42,10 @@ using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
 struct SegmentOptions {
   int64_t tile_height_px = 0;  ///< Output tile; 0 = chosen by the cost model.
   int64_t tile_width_px = 0;
-  int batch_size = 0;          ///< Tiles per network call; 0 = 1 on the CPU.
+  int batch_size = 0;            ///< Tiles per network call; 0 = 1 on the CPU.
   int64_t max_memory_bytes = 0;  ///< Working memory beside image and result; 0 = 384 MiB.
   TileMode mode = TileMode::kExact;
-  double overlap = 0.25;       ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
+  double overlap = 0.25;  ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
   PaddingMode padding = PaddingMode::kReflect;
   ProgressFn progress;
 };

@@ -24,14 +24,18 @@ class JsonParser {
   static constexpr int kMaxDepth = 64;
 
   [[noreturn]] void Fail(const std::string& problem) const {
-    throw Error(ErrorCode::kBadEngineFile, what_ + ": not valid JSON at byte " +
-                                               std::to_string(p_ - begin_) + ": " + problem);
+    throw Error(ErrorCode::kBadEngineFile,
+                what_ + ": not valid JSON at byte " + std::to_string(p_ - begin_) + ": " + problem);
   }
   // Keys and values end up in error messages and in Python strings.
   void CheckUtf8() {
     for (const char* at = begin_; at != end_;) {
       const unsigned char lead = static_cast<unsigned char>(*at);
-      const int length = lead < 0x80 ? 1 : lead >> 5 == 6 ? 2 : lead >> 4 == 14 ? 3 : lead >> 3 == 30 ? 4 : 0;
+      const int length = lead < 0x80       ? 1
+                         : lead >> 5 == 6  ? 2
+                         : lead >> 4 == 14 ? 3
+                         : lead >> 3 == 30 ? 4
+                                           : 0;
       bool valid = length > 0 && end_ - at >= length;
       uint32_t code = length > 1 ? lead & (0x7F >> length) : lead;
       for (int i = 1; valid && i < length; ++i) {
@@ -39,7 +43,8 @@ class JsonParser {
         code = code << 6 | (static_cast<unsigned char>(at[i]) & 0x3F);
       }
       static constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-      valid = valid && code >= kLeast[length] && code < 0x110000 && (code < 0xD800 || code > 0xDFFF);
+      valid =
+          valid && code >= kLeast[length] && code < 0x110000 && (code < 0xD800 || code > 0xDFFF);
       if (!valid) {
         p_ = at;
         Fail("not UTF-8");
@@ -191,14 +196,30 @@ class JsonParser {
       }
       if (p_ == end_) Fail("unexpected end in a string");
       switch (*p_++) {
-        case '"': s += '"'; break;
-        case '\\': s += '\\'; break;
-        case '/': s += '/'; break;
-        case 'b': s += '\b'; break;
-        case 'f': s += '\f'; break;
-        case 'n': s += '\n'; break;
-        case 'r': s += '\r'; break;
-        case 't': s += '\t'; break;
+        case '"':
+          s += '"';
+          break;
+        case '\\':
+          s += '\\';
+          break;
+        case '/':
+          s += '/';
+          break;
+        case 'b':
+          s += '\b';
+          break;
+        case 'f':
+          s += '\f';
+          break;
+        case 'n':
+          s += '\n';
+          break;
+        case 'r':
+          s += '\r';
+          break;
+        case 't':
+          s += '\t';
+          break;
         case 'u': {
           unsigned code = Hex4();
           if (code >= 0xD800 && code < 0xDC00) {

@@ -23,8 +23,8 @@ class Json {
   bool Has(const std::string& key) const;
   const Json& At(const std::string& key) const;  // object member; throws if missing
   size_t size() const noexcept { return items_.size(); }
-  const std::vector<Json>& Items() const;                   // array
-  const std::map<std::string, Json>& Members() const;       // object
+  const std::vector<Json>& Items() const;              // array
+  const std::map<std::string, Json>& Members() const;  // object
   const std::string& String() const;
   double Number() const;
   bool Bool() const;

@@ -1,5 +1,7 @@
 #include "core/thread_pool.h"
 
+#include <system_error>
+
 namespace pyengine {
 namespace {
 
@@ -17,7 +19,11 @@ inline void Pause() {
 
 ThreadPool::ThreadPool(int threads) {
   workers_.reserve(threads > 1 ? threads - 1 : 0);
-  for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+  try {
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+  } catch (const std::system_error&) {
+    // The system has no more threads to give: the loops run on those that started.
+  }
 }
 
 ThreadPool::~ThreadPool() {
@@ -48,15 +54,27 @@ void ThreadPool::Run(int64_t n, Body body, void* context) {
   context_ = context;
   count_ = n;
   next_.store(0, std::memory_order_relaxed);
-  running_.store(static_cast<int>(workers_.size()), std::memory_order_relaxed);
-  generation_.fetch_add(1);  // publishes the loop
+  open_.store(true);  // publishes the loop
+  generation_.fetch_add(1);
   if (sleepers_.load() > 0) {
     // The empty section orders this wake-up after a sleeper's last look at `generation_`.
-    { std::lock_guard<std::mutex> sleep(sleep_mutex_); }
+    {
+      std::lock_guard<std::mutex> sleep(sleep_mutex_);
+    }
     wake_.notify_all();
   }
   Work();
-  while (running_.load(std::memory_order_acquire) != 0) Pause();
+  // Every index is taken. Workers that have not joined by now find the loop closed: the caller
+  // waits for those at work, never for one that the system has yet to wake. Both sides write one
+  // flag and then read the other's, in one total order, so that one of them must notice.
+  open_.store(false);
+  // With more threads than cores a worker may need our core to finish.
+  for (int spins = 0; active_.load() != 0; ++spins) {
+    if (spins < kSpins)
+      Pause();
+    else
+      std::this_thread::yield();
+  }
 }
 
 void ThreadPool::WorkerLoop() {
@@ -75,8 +93,9 @@ void ThreadPool::WorkerLoop() {
     }
     if (stop_.load()) return;
     seen = generation_.load(std::memory_order_acquire);
-    Work();
-    running_.fetch_sub(1, std::memory_order_release);
+    active_.fetch_add(1);
+    if (open_.load()) Work();
+    active_.fetch_sub(1);
   }
 }
 

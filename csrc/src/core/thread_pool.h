@@ -27,7 +27,8 @@ class ThreadPool {
 
   template <class F>
   void ParallelFor(int64_t n, F&& body) {
-    Run(n, [](void* b, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(b))(i); },
+    Run(
+        n, [](void* b, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(b))(i); },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
@@ -40,12 +41,13 @@ class ThreadPool {
   std::vector<std::thread> workers_;
   std::mutex busy_;  // held by the caller whose loop the workers serve
 
-  // The current loop; written before `generation_` is raised, read after it was seen.
+  // The current loop; written before `open_` is set, read by workers that joined while it was.
   Body body_ = nullptr;
   void* context_ = nullptr;
   int64_t count_ = 0;
   std::atomic<int64_t> next_{0};
-  std::atomic<int> running_{0};
+  std::atomic<bool> open_{false};
+  std::atomic<int> active_{0};  // workers inside the loop
   std::atomic<uint64_t> generation_{0};
 
   std::mutex sleep_mutex_;

@@ -15,20 +15,34 @@ constexpr size_t kIdleContexts = 4;
 
 ::pyengine::Activation ToKernel(ActivationKind kind) {
   switch (kind) {
-    case ActivationKind::kNone: return Activation::kNone;
-    case ActivationKind::kRelu: return Activation::kRelu;
-    case ActivationKind::kLeakyRelu: return Activation::kLeakyRelu;
-    case ActivationKind::kPRelu: return Activation::kPRelu;
-    case ActivationKind::kElu: return Activation::kElu;
-    case ActivationKind::kSilu: return Activation::kSilu;
-    case ActivationKind::kGelu: return Activation::kGelu;
-    case ActivationKind::kGeluTanh: return Activation::kGeluTanh;
-    case ActivationKind::kSigmoid: return Activation::kSigmoid;
-    case ActivationKind::kTanh: return Activation::kTanh;
-    case ActivationKind::kHardSwish: return Activation::kHardSwish;
-    case ActivationKind::kHardSigmoid: return Activation::kHardSigmoid;
-    case ActivationKind::kClip: return Activation::kClip;
-    case ActivationKind::kErf: return Activation::kErf;
+    case ActivationKind::kNone:
+      return Activation::kNone;
+    case ActivationKind::kRelu:
+      return Activation::kRelu;
+    case ActivationKind::kLeakyRelu:
+      return Activation::kLeakyRelu;
+    case ActivationKind::kPRelu:
+      return Activation::kPRelu;
+    case ActivationKind::kElu:
+      return Activation::kElu;
+    case ActivationKind::kSilu:
+      return Activation::kSilu;
+    case ActivationKind::kGelu:
+      return Activation::kGelu;
+    case ActivationKind::kGeluTanh:
+      return Activation::kGeluTanh;
+    case ActivationKind::kSigmoid:
+      return Activation::kSigmoid;
+    case ActivationKind::kTanh:
+      return Activation::kTanh;
+    case ActivationKind::kHardSwish:
+      return Activation::kHardSwish;
+    case ActivationKind::kHardSigmoid:
+      return Activation::kHardSigmoid;
+    case ActivationKind::kClip:
+      return Activation::kClip;
+    case ActivationKind::kErf:
+      return Activation::kErf;
   }
   return Activation::kNone;
 }
@@ -66,7 +80,9 @@ struct CpuExecutor::Context {
   std::vector<Plane> planes;  // one per plan.specs; those of the caller's memory set at each call
 
   Context(const Key& k, Plan p)
-      : key(k), plan(std::move(p)), arena(static_cast<size_t>(plan.arena_floats)),
+      : key(k),
+        plan(std::move(p)),
+        arena(static_cast<size_t>(plan.arena_floats)),
         planes(plan.specs.size()) {
     // Lanes past the last channel are read by element-wise kernels: they must hold numbers. The
     // pass also faults every page in, once.
@@ -146,8 +162,7 @@ void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
   auto context = Borrow({&whole_program_, {h, w}});
   const Extent& size = context->plan.extents[graph_.output];
   const int64_t in_floats = geometry().channels * h * w;
-  const int64_t out_floats =
-      graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
+  const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
   for (int64_t i = 0; i < n; ++i) Execute(*context, in + i * in_floats, out + i * out_floats);
   Return(std::move(context));
 }
@@ -225,34 +240,66 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
   switch (op.step) {
     case Step::kConv: {
       const int64_t step = op.transposed ? 1 : op.stride[0];
-      const ConvArgs args{in, out, op.packed->blocks.data(), op.packed->bias.data(), activation,
-                          op.in_channels, op.in_lanes, op.in_lanes,
+      const ConvArgs args{in,
+                          out,
+                          op.packed->blocks.data(),
+                          op.packed->bias.data(),
+                          activation,
+                          op.in_channels,
+                          op.in_lanes,
+                          op.in_lanes,
                           op.transposed ? kBlock * op.stride[1] : kBlock,
-                          op.kernel[0], op.kernel[1], step, op.transposed ? 1 : op.stride[1],
-                          op.dilation[0], op.dilation[1]};
+                          op.kernel[0],
+                          op.kernel[1],
+                          step,
+                          op.transposed ? 1 : op.stride[1],
+                          op.dilation[0],
+                          op.dilation[1]};
       ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.conv(args, span); });
       break;
     }
     case Step::kDepthwise: {
-      const DepthwiseArgs args{in, out, op.packed->weights.data(), op.packed->bias.data(),
-                               activation, op.kernel[0], op.kernel[1], op.stride[0], op.stride[1],
-                               op.dilation[0], op.dilation[1]};
+      const DepthwiseArgs args{in,
+                               out,
+                               op.packed->weights.data(),
+                               op.packed->bias.data(),
+                               activation,
+                               op.kernel[0],
+                               op.kernel[1],
+                               op.stride[0],
+                               op.stride[1],
+                               op.dilation[0],
+                               op.dilation[1]};
       ParallelSpans(*pool_, plan, blocks,
                     [&](const Span& span) { kernels_.depthwise(args, span); });
       break;
     }
     case Step::kPool: {
       const Node& node = graph_.nodes[op.node];
-      const PoolArgs args{in, out, node.op == OpKind::kMaxPool, node.count_include_pad,
-                          op.kernel[0], op.kernel[1], op.stride[0], op.stride[1],
-                          plan.valid[0][0], plan.valid[0][1], plan.valid[1][0], plan.valid[1][1]};
+      const PoolArgs args{in,
+                          out,
+                          node.op == OpKind::kMaxPool,
+                          node.count_include_pad,
+                          op.kernel[0],
+                          op.kernel[1],
+                          op.stride[0],
+                          op.stride[1],
+                          plan.valid[0][0],
+                          plan.valid[0][1],
+                          plan.valid[1][0],
+                          plan.valid[1][1]};
       ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.pool(args, span); });
       break;
     }
     case Step::kUpsample: {
       const UpsampleTables& t = context.plan.tables[plan.tables];
-      const UpsampleArgs args{in, out, t.y_index.data(), t.y_next.data(), t.x_index.data(),
-                              t.x_next.data(), t.y_weight.empty() ? nullptr : t.y_weight.data(),
+      const UpsampleArgs args{in,
+                              out,
+                              t.y_index.data(),
+                              t.y_next.data(),
+                              t.x_index.data(),
+                              t.x_next.data(),
+                              t.y_weight.empty() ? nullptr : t.y_weight.data(),
                               t.x_weight.data()};
       ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.upsample(args, span); });
       break;
@@ -266,10 +313,15 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
       const auto single = [&](int i) {
         return graph_.tensors[op.in_tensor[i]].channels == 1 && op.channels > 1;
       };
-      const BinaryArgs args{in, b, out, vector(0) ? 0 : kBlock, vector(1) ? 0 : kBlock, single(0),
-                      single(1),
-                      graph_.nodes[op.node].op == OpKind::kAdd ? Binary::kAdd : Binary::kMul,
-                      activation};
+      const BinaryArgs args{in,
+                            b,
+                            out,
+                            vector(0) ? 0 : kBlock,
+                            vector(1) ? 0 : kBlock,
+                            single(0),
+                            single(1),
+                            graph_.nodes[op.node].op == OpKind::kAdd ? Binary::kAdd : Binary::kMul,
+                            activation};
       ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.binary(args, span); });
       break;
     }
@@ -285,9 +337,8 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
       break;
     }
     case Step::kGlobalAvgPool:
-      pool_->ParallelFor(blocks, [&](int64_t b) {
-        GlobalAverage(in[b], out[b], plan.in_height, plan.in_width);
-      });
+      pool_->ParallelFor(
+          blocks, [&](int64_t b) { GlobalAverage(in[b], out[b], plan.in_height, plan.in_width); });
       break;
     case Step::kFlatten:
       Flatten(in, out, op.in_channels, plan.in_height, plan.in_width);
@@ -295,9 +346,8 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
     case Step::kCopy: {
       const int64_t bands = CeilDiv(plan.height, plan.row_step);
       pool_->ParallelFor(bands, [&](int64_t i) {
-        CopyChannels(in, op.in_lanes, out, op.out_lanes, op.channels, op.channel_offset,
-                     plan.width, i * plan.row_step,
-                     std::min(plan.height, (i + 1) * plan.row_step));
+        CopyChannels(in, op.in_lanes, out, op.out_lanes, op.channels, op.channel_offset, plan.width,
+                     i * plan.row_step, std::min(plan.height, (i + 1) * plan.row_step));
       });
       break;
     }

@@ -77,9 +77,9 @@ const KernelTable& SelectKernels(const std::string& isa) {
     if (wanted.empty() && entry.usable) return *entry.table;
     if (wanted == entry.table->isa) {
       if (entry.usable) return *entry.table;
-      throw Error(ErrorCode::kUnsupported,
-                  "instruction set '" + wanted + "' was asked for, but this CPU or operating "
-                  "system does not have it");
+      throw Error(ErrorCode::kUnsupported, "instruction set '" + wanted +
+                                               "' was asked for, but this CPU or operating "
+                                               "system does not have it");
     }
     known += (known.empty() ? "" : ", ") + std::string(entry.table->isa);
   }

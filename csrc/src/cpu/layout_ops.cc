@@ -6,8 +6,7 @@
 namespace pyengine {
 
 void CopyChannels(const Plane* in, int64_t in_lanes, const Plane* out, int64_t out_lanes,
-                  int64_t channels, int64_t offset, int64_t width, int64_t y_begin,
-                  int64_t y_end) {
+                  int64_t channels, int64_t offset, int64_t width, int64_t y_begin, int64_t y_end) {
   // Whole planes move as they are where the layouts agree.
   const bool planes = in_lanes == out_lanes && offset % out_lanes == 0;
   for (int64_t c = 0; c < channels; c += planes ? in_lanes : 1) {

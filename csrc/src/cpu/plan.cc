@@ -58,9 +58,9 @@ class Planner {
     std::vector<size_t> order;
     for (size_t s = 0; s < count; ++s) {
       if (program_.storages[s].external || first[s] < 0) continue;
-      size[s] = RoundUp(CheckedMul(plan_.buffers[s].plane_floats, program_.storages[s].blocks(),
-                                   "activation"),
-                        kFloatsPerLine);
+      size[s] = RoundUp(
+          CheckedMul(plan_.buffers[s].plane_floats, program_.storages[s].blocks(), "activation"),
+          kFloatsPerLine);
       order.push_back(s);
     }
     std::stable_sort(order.begin(), order.end(),
@@ -75,8 +75,7 @@ class Planner {
         offset = std::max(offset, b.offset + size[other]);
       }
       plan_.buffers[s].offset = offset;
-      plan_.arena_floats = std::max(plan_.arena_floats,
-                                    CheckedAdd(offset, size[s], "activation"));
+      plan_.arena_floats = std::max(plan_.arena_floats, CheckedAdd(offset, size[s], "activation"));
       placed.insert(std::upper_bound(placed.begin(), placed.end(), s,
                                      [&](size_t a, size_t b) {
                                        return plan_.buffers[a].offset < plan_.buffers[b].offset;
@@ -183,7 +182,8 @@ class Planner {
         if (node.op == OpKind::kUpsampleBilinear) {
           if (node.align_corners) {
             const int64_t size = out.axis[axis].size();
-            const double position = size > 1 ? double(i) * double(need.size() - 1) / double(size - 1) : 0;
+            const double position =
+                size > 1 ? double(i) * double(need.size() - 1) / double(size - 1) : 0;
             a = static_cast<int64_t>(position);
             w = static_cast<float>(position - double(a));
           } else {
@@ -210,14 +210,15 @@ class Planner {
     if (op.step == Step::kConv) {
       plan.block_step = std::min<int64_t>(blocks, 4);
       const int64_t groups = CeilDiv(blocks, plan.block_step);
-      plan.row_step = std::max<int64_t>(1, CeilDiv(plan.height, std::max<int64_t>(1, wanted / groups)));
+      plan.row_step =
+          std::max<int64_t>(1, CeilDiv(plan.height, std::max<int64_t>(1, wanted / groups)));
     } else if (op.step == Step::kSoftmax) {
       plan.block_step = blocks;
       plan.row_step = std::max<int64_t>(1, CeilDiv(plan.height, wanted));
     } else {
       plan.block_step = 1;
-      plan.row_step = std::max<int64_t>(
-          1, CeilDiv(plan.height, std::max<int64_t>(1, CeilDiv(wanted, blocks))));
+      plan.row_step =
+          std::max<int64_t>(1, CeilDiv(plan.height, std::max<int64_t>(1, CeilDiv(wanted, blocks))));
     }
   }
 

@@ -12,8 +12,8 @@ namespace {
 struct Value {
   std::vector<BlockRef> refs;
   int64_t lanes = kBlock;
-  bool whole = true;          // false once cropped or padded: its storage has another extent
-  std::vector<int> producers; // operations whose output it is, while an activation may still fuse
+  bool whole = true;           // false once cropped or padded: its storage has another extent
+  std::vector<int> producers;  // operations whose output it is, while an activation may still fuse
 };
 
 class Lowering {
@@ -186,12 +186,12 @@ class Lowering {
       // Taps that reach past the input's ends see zeros on a finite image.
       const int64_t k = node.kernel[axis], s = node.stride[axis];
       pad_before[axis] = std::max<int64_t>(0, -CeilDiv(before[axis] - (k - 1), s));
-      pad_after[axis] = std::max<int64_t>(
-          0, FloorDiv(k - 1 + node.output_padding[axis] - after[axis], s));
+      pad_after[axis] =
+          std::max<int64_t>(0, FloorDiv(k - 1 + node.output_padding[axis] - after[axis], s));
     }
     const Amounts pads{pad_before[0], pad_before[1], pad_after[0], pad_after[1]};
-    const Value value = Shifted(Padded(in, Blocked(in), pads, BorderMode::kZero, 0),
-                                pads.top, pads.left);  // back to the input's own indices
+    const Value value = Shifted(Padded(in, Blocked(in), pads, BorderMode::kZero, 0), pads.top,
+                                pads.left);  // back to the input's own indices
     int64_t r[2];
     for (r[0] = 0; r[0] < node.stride[0]; ++r[0])
       for (r[1] = 0; r[1] < node.stride[1]; ++r[1]) {
@@ -199,7 +199,8 @@ class Lowering {
         op.transposed = true;
         for (int axis = 0; axis < 2; ++axis) {
           const int64_t s = node.stride[axis];
-          op.kernel[axis] = r[axis] < node.kernel[axis] ? CeilDiv(node.kernel[axis] - r[axis], s) : 0;
+          op.kernel[axis] =
+              r[axis] < node.kernel[axis] ? CeilDiv(node.kernel[axis] - r[axis], s) : 0;
           // r is the phase of i + before; the output's own phase is r - before.
           op.phase[axis] = FloorMod(r[axis] - before[axis], s);
           op.first_tap[axis] =
@@ -308,17 +309,25 @@ class Lowering {
 
   static Step StepOf(OpKind kind) {
     switch (kind) {
-      case OpKind::kAffine: return Step::kAffine;
+      case OpKind::kAffine:
+        return Step::kAffine;
       case OpKind::kMaxPool:
-      case OpKind::kAvgPool: return Step::kPool;
-      case OpKind::kGlobalAvgPool: return Step::kGlobalAvgPool;
+      case OpKind::kAvgPool:
+        return Step::kPool;
+      case OpKind::kGlobalAvgPool:
+        return Step::kGlobalAvgPool;
       case OpKind::kUpsampleNearest:
-      case OpKind::kUpsampleBilinear: return Step::kUpsample;
+      case OpKind::kUpsampleBilinear:
+        return Step::kUpsample;
       case OpKind::kAdd:
-      case OpKind::kMul: return Step::kBinary;
-      case OpKind::kFlatten: return Step::kFlatten;
-      case OpKind::kSoftmax: return Step::kSoftmax;
-      default: throw Error(ErrorCode::kInternal, "operator without a lowering");
+      case OpKind::kMul:
+        return Step::kBinary;
+      case OpKind::kFlatten:
+        return Step::kFlatten;
+      case OpKind::kSoftmax:
+        return Step::kSoftmax;
+      default:
+        throw Error(ErrorCode::kInternal, "operator without a lowering");
     }
   }
 

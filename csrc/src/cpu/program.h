@@ -14,9 +14,9 @@ namespace pyengine {
 
 // A piece of memory that holds one tensor's region, in blocks of `lanes` channels.
 struct Storage {
-  int tensor = 0;      // whose index space and region it has
+  int tensor = 0;  // whose index space and region it has
   int64_t channels = 0;
-  int64_t lanes = 16;  // 16, or 1: planar, as images come
+  int64_t lanes = 16;     // 16, or 1: planar, as images come
   bool external = false;  // the caller's memory
   // Finite images only: made-up pixels around the extent, for consumers that pad.
   Amounts border;
@@ -48,9 +48,9 @@ enum class Step {
 
 struct Op {
   Step step = Step::kConv;
-  int node = -1;         // graph node it stems from
+  int node = -1;  // graph node it stems from
   int in_tensor[2] = {-1, -1};
-  int out_tensor = -1;   // whose region it computes
+  int out_tensor = -1;  // whose region it computes
   std::vector<BlockRef> in[2], out;
   int64_t in_lanes = 16, out_lanes = 16;
   int64_t in_channels = 0, channels = 0;

@@ -96,15 +96,16 @@ const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
   const int64_t cin_group = node.in_channels / node.groups;
   const int64_t cout_group = node.out_channels / node.groups;
-  slot = Pack(node.in_channels, node.out_channels, node.groups, taps[0], taps[1], kBlock,
-              [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
-                // Later inputs meet earlier taps: reading order is the reverse of tap order.
-                const int64_t ky = phase[0] + (taps[0] - 1 - ty) * node.stride[0];
-                const int64_t kx = phase[1] + (taps[1] - 1 - tx) * node.stride[1];
-                const int64_t input = o / cout_group * cin_group + i;
-                return w[((input * cout_group + o % cout_group) * node.kernel[0] + ky) *
-                             node.kernel[1] + kx];
-              });
+  slot = Pack(
+      node.in_channels, node.out_channels, node.groups, taps[0], taps[1], kBlock,
+      [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
+        // Later inputs meet earlier taps: reading order is the reverse of tap order.
+        const int64_t ky = phase[0] + (taps[0] - 1 - ty) * node.stride[0];
+        const int64_t kx = phase[1] + (taps[1] - 1 - tx) * node.stride[1];
+        const int64_t input = o / cout_group * cin_group + i;
+        return w[((input * cout_group + o % cout_group) * node.kernel[0] + ky) * node.kernel[1] +
+                 kx];
+      });
   slot->bias = PadToBlocks(bias, node.out_channels, node.out_channels);
   return slot.get();
 }
@@ -121,6 +122,8 @@ const PackedAffine* PackedWeights::Affine(int index) {
   return slot.get();
 }
 
-const float* PackedWeights::Slopes(int index) { return Affine(index)->scale.data(); }
+const float* PackedWeights::Slopes(int index) {
+  return Affine(index)->scale.data();
+}
 
 }  // namespace pyengine

@@ -9,8 +9,12 @@
 namespace pyengine {
 namespace {
 
-int64_t Before(const Amounts& a, int axis) { return axis == 0 ? a.top : a.left; }
-int64_t After(const Amounts& a, int axis) { return axis == 0 ? a.bottom : a.right; }
+int64_t Before(const Amounts& a, int axis) {
+  return axis == 0 ? a.top : a.left;
+}
+int64_t After(const Amounts& a, int axis) {
+  return axis == 0 ? a.bottom : a.right;
+}
 
 // A positive rational: grid steps are products and quotients of strides.
 struct Ratio {
@@ -92,16 +96,15 @@ int64_t OutputSize(const Node& node, int axis, int64_t in) {
       break;
   }
   if (out < 1)
-    throw Error(ErrorCode::kInvalidArgument,
-                "the image is too small for the network: '" + node.name + "' (" +
-                    OpName(node.op) + ") gets " + std::to_string(in) + " px");
+    throw Error(ErrorCode::kInvalidArgument, "the image is too small for the network: '" +
+                                                 node.name + "' (" + OpName(node.op) + ") gets " +
+                                                 std::to_string(in) + " px");
   return out;
 }
 
 std::string WholeImageReason(const Node& node) {
   const std::string who = "'" + node.name + "' (" + OpName(node.op) + ")";
-  if (node.op == OpKind::kGlobalAvgPool)
-    return who + " averages over the whole image";
+  if (node.op == OpKind::kGlobalAvgPool) return who + " averages over the whole image";
   if (node.op == OpKind::kFlatten || node.op == OpKind::kLinear)
     return who + " joins all pixels of the image";
   if (node.op == OpKind::kUpsampleBilinear && node.align_corners)
@@ -116,8 +119,7 @@ std::vector<Region> NeededRegions(const Graph& graph, const Region& out) {
     const Region& need = regions[node->output];
     if (need.axis[0].empty() || need.axis[1].empty()) continue;
     Region in;
-    for (int axis = 0; axis < 2; ++axis)
-      in.axis[axis] = NeededInput(*node, axis, need.axis[axis]);
+    for (int axis = 0; axis < 2; ++axis) in.axis[axis] = NeededInput(*node, axis, need.axis[axis]);
     for (int i : node->inputs) regions[i].Include(in);
   }
   return regions;
@@ -152,13 +154,12 @@ std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
       }
     }
     if (node.op == OpKind::kFlatten && !graph.tensors[node.inputs[0]].vector) {
-      const int64_t values =
-          CheckedMul(graph.tensors[node.inputs[0]].channels,
-                     CheckedMul(in.size[0], in.size[1], "flatten"), "flatten");
+      const int64_t values = CheckedMul(graph.tensors[node.inputs[0]].channels,
+                                        CheckedMul(in.size[0], in.size[1], "flatten"), "flatten");
       if (values != node.out_channels)
         throw Error(ErrorCode::kInvalidArgument,
-                    "an input of " + std::to_string(h) + " x " + std::to_string(w) +
-                        " px gives " + std::to_string(values) + " values at '" + node.name +
+                    "an input of " + std::to_string(h) + " x " + std::to_string(w) + " px gives " +
+                        std::to_string(values) + " values at '" + node.name +
                         "', the network needs " + std::to_string(node.out_channels));
     }
     extents[node.output] = out;
@@ -167,7 +168,8 @@ std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
 }
 
 double NodeFlops(const Node& node, double output_pixels) {
-  const double channels = double(node.in_channels) / double(node.groups) * double(node.out_channels);
+  const double channels =
+      double(node.in_channels) / double(node.groups) * double(node.out_channels);
   const double taps = double(node.kernel[0]) * double(node.kernel[1]);
   switch (node.op) {
     case OpKind::kConv:
@@ -204,8 +206,7 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
     if (alignment > 4096)
       throw Error(ErrorCode::kUnsupported, "the network's total stride exceeds 4096 px");
   }
-  for (size_t t = 0; t < graph.tensors.size(); ++t)
-    result.stride_px.push_back(step_y[t].value());
+  for (size_t t = 0; t < graph.tensors.size(); ++t) result.stride_px.push_back(step_y[t].value());
   net.alignment = alignment;
 
   const bool dense = step_y[graph.output] == Ratio{} && step_x[graph.output] == Ratio{} &&

@@ -65,9 +65,9 @@ struct GraphAnalysis {
   NetworkGeometry network;
   std::string not_tileable_reason;
   int64_t receptive_field_px = 0;
-  double flops_per_pixel = 0;            // of a whole-image pass; not tileable: of one sample image
-  std::vector<double> node_flops;        // per output pixel (or per image), by node
-  std::vector<double> stride_px;         // input pixels per index step, by tensor
+  double flops_per_pixel = 0;      // of a whole-image pass; not tileable: of one sample image
+  std::vector<double> node_flops;  // per output pixel (or per image), by node
+  std::vector<double> stride_px;   // input pixels per index step, by tensor
 };
 
 // `sample_h` x `sample_w` is an input size that the network accepts.

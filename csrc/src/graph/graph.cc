@@ -38,12 +38,18 @@ const std::map<std::string, OpKind>& OpKinds() {
 
 const std::map<std::string, ActivationKind>& ActivationKinds() {
   static const std::map<std::string, ActivationKind> kinds = {
-      {"relu", ActivationKind::kRelu},         {"leaky_relu", ActivationKind::kLeakyRelu},
-      {"prelu", ActivationKind::kPRelu},       {"elu", ActivationKind::kElu},
-      {"silu", ActivationKind::kSilu},         {"gelu", ActivationKind::kGelu},
-      {"gelu_tanh", ActivationKind::kGeluTanh}, {"sigmoid", ActivationKind::kSigmoid},
-      {"tanh", ActivationKind::kTanh},         {"hard_swish", ActivationKind::kHardSwish},
-      {"hard_sigmoid", ActivationKind::kHardSigmoid}, {"clip", ActivationKind::kClip},
+      {"relu", ActivationKind::kRelu},
+      {"leaky_relu", ActivationKind::kLeakyRelu},
+      {"prelu", ActivationKind::kPRelu},
+      {"elu", ActivationKind::kElu},
+      {"silu", ActivationKind::kSilu},
+      {"gelu", ActivationKind::kGelu},
+      {"gelu_tanh", ActivationKind::kGeluTanh},
+      {"sigmoid", ActivationKind::kSigmoid},
+      {"tanh", ActivationKind::kTanh},
+      {"hard_swish", ActivationKind::kHardSwish},
+      {"hard_sigmoid", ActivationKind::kHardSigmoid},
+      {"clip", ActivationKind::kClip},
       {"erf", ActivationKind::kErf},
   };
   return kinds;
@@ -147,8 +153,8 @@ class GraphReader {
       const Json& name = json.At("kind");
       const auto kind = ActivationKinds().find(name.String());
       if (kind == ActivationKinds().end())
-        throw Error(ErrorCode::kUnsupported, "activation '" + name.String() +
-                                                 "' is not one that the CPU executor runs");
+        throw Error(ErrorCode::kUnsupported,
+                    "activation '" + name.String() + "' is not one that the CPU executor runs");
       node.activation = kind->second;
     }
   }
@@ -245,7 +251,9 @@ class GraphReader {
 
 }  // namespace
 
-Graph ParseGraph(const Json& json) { return GraphReader(json).Read(); }
+Graph ParseGraph(const Json& json) {
+  return GraphReader(json).Read();
+}
 
 const char* OpName(OpKind op) {
   for (const auto& [name, kind] : OpKinds())

@@ -32,12 +32,12 @@ enum class OpKind {
 enum class ActivationKind {
   kNone,
   kRelu,
-  kLeakyRelu,    // alpha: slope below zero
-  kPRelu,        // slopes per channel
-  kElu,          // alpha
+  kLeakyRelu,  // alpha: slope below zero
+  kPRelu,      // slopes per channel
+  kElu,        // alpha
   kSilu,
-  kGelu,         // exact, with erf
-  kGeluTanh,     // tanh approximation
+  kGelu,      // exact, with erf
+  kGeluTanh,  // tanh approximation
   kSigmoid,
   kTanh,
   kHardSwish,
@@ -59,8 +59,9 @@ struct Node {
   std::vector<int> inputs;
   int output = -1;
 
-  std::string weight;  // conv (O, I/groups, kh, kw); transposed (I, O/groups, kh, kw); linear (O, I)
-  std::string bias;    // (O); empty if none. Affine: weight = scale, bias = shift. PReLU: weight.
+  std::string
+      weight;        // conv (O, I/groups, kh, kw); transposed (I, O/groups, kh, kw); linear (O, I)
+  std::string bias;  // (O); empty if none. Affine: weight = scale, bias = shift. PReLU: weight.
   int64_t in_channels = 0, out_channels = 0, groups = 1;
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};  // [y, x]
   int64_t output_padding[2] = {0, 0};

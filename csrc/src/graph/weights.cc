@@ -35,14 +35,14 @@ void CheckWeights(const Graph& graph, const WeightMap& weights) {
     const int64_t channels = graph.tensors[node.output].channels;
     switch (node.op) {
       case OpKind::kConv:
-        Require(node, weights, node.weight,
-                {node.out_channels, node.in_channels / node.groups, node.kernel[0],
-                 node.kernel[1]});
+        Require(
+            node, weights, node.weight,
+            {node.out_channels, node.in_channels / node.groups, node.kernel[0], node.kernel[1]});
         break;
       case OpKind::kConvTranspose:
-        Require(node, weights, node.weight,
-                {node.in_channels, node.out_channels / node.groups, node.kernel[0],
-                 node.kernel[1]});
+        Require(
+            node, weights, node.weight,
+            {node.in_channels, node.out_channels / node.groups, node.kernel[0], node.kernel[1]});
         break;
       case OpKind::kLinear:
         Require(node, weights, node.weight, {node.out_channels, node.in_channels});

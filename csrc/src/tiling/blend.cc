@@ -16,8 +16,7 @@ std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode) {
   };
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x)
-      weights[y * width + x] =
-          static_cast<float>(std::max(1e-3, axis(y, height) * axis(x, width)));
+      weights[y * width + x] = static_cast<float>(std::max(1e-3, axis(y, height) * axis(x, width)));
   return weights;
 }
 
@@ -54,8 +53,7 @@ void BlendAccumulator::Finish(int64_t y) {
   if (rows <= 0) return;
   const int64_t plane = window_height_ * width_;
   for (int64_t i = 0; i < rows * width_; ++i) {
-    if (!(coverage_[i] > 0))
-      throw Error(ErrorCode::kInternal, "a pixel is covered by no window");
+    if (!(coverage_[i] > 0)) throw Error(ErrorCode::kInternal, "a pixel is covered by no window");
     for (int64_t k = 0; k < classes_; ++k) sums_[k * plane + i] /= coverage_[i];
   }
   sink_(sums_.data(), plane, first_row_, rows);

@@ -18,8 +18,8 @@ std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode);
 class BlendAccumulator {
  public:
   // Finished rows [y, y + rows): planes of `classes` x rows x width, `plane_stride` apart.
-  using Sink = std::function<void(const float* logits, int64_t plane_stride, int64_t y,
-                                  int64_t rows)>;
+  using Sink =
+      std::function<void(const float* logits, int64_t plane_stride, int64_t y, int64_t rows)>;
 
   BlendAccumulator(int64_t classes, int64_t height, int64_t width, int64_t window_height,
                    int64_t window_width, TileMode mode, Sink sink);

@@ -20,9 +20,10 @@ void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int6
   const auto outside = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const int64_t column = BorderIndex(x + i, image.width, mode);
-      out[i] = column < 0 ? 0.0f
-                          : static_cast<float>(*reinterpret_cast<const T*>(line + column * step)) *
-                                    gain + offset;
+      out[i] = column < 0
+                   ? 0.0f
+                   : static_cast<float>(*reinterpret_cast<const T*>(line + column * step)) * gain +
+                         offset;
     }
   };
   const int64_t left = std::clamp<int64_t>(-x, 0, width);
@@ -33,8 +34,8 @@ void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int6
     for (int64_t i = left; i < right; ++i) out[i] = static_cast<float>(pixels[i]) * gain + offset;
   } else {
     for (int64_t i = left; i < right; ++i)
-      out[i] = static_cast<float>(*reinterpret_cast<const T*>(line + (x + i) * step)) * gain +
-               offset;
+      out[i] =
+          static_cast<float>(*reinterpret_cast<const T*>(line + (x + i) * step)) * gain + offset;
   }
   outside(right, width);
 }
@@ -83,9 +84,11 @@ void RefuseNonFinite(const ImageView& image) {
     }
   if (count > 0)
     throw Error(ErrorCode::kInvalidArgument,
-                "the image holds " + std::to_string(count) + " NaN or infinite values, the first "
-                "at row " + std::to_string(first_y) + ", column " + std::to_string(first_x) +
-                    ", channel " + std::to_string(first_c) + "; all values must be finite");
+                "the image holds " + std::to_string(count) +
+                    " NaN or infinite values, the first "
+                    "at row " +
+                    std::to_string(first_y) + ", column " + std::to_string(first_x) + ", channel " +
+                    std::to_string(first_c) + "; all values must be finite");
 }
 
 }  // namespace pyengine

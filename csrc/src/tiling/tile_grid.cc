@@ -16,11 +16,11 @@ constexpr int64_t kMaxSidePx = 4096;
 // Sides that cut `size` into equal parts, in multiples of the alignment.
 std::vector<int64_t> CandidateSides(int64_t size, int64_t alignment, int64_t wanted) {
   if (wanted > 0) return {RoundUp(wanted, alignment)};
-  std::set<int64_t> sides;
-  for (int64_t parts = 1; parts <= CeilDiv(size, alignment); parts += std::max<int64_t>(1, parts / 3)) {
+  std::set<int64_t> sides = {alignment};
+  for (int64_t parts = 1; parts <= CeilDiv(size, alignment);
+       parts += std::max<int64_t>(1, parts / 3)) {
     const int64_t side = RoundUp(CeilDiv(size, parts), alignment);
     if (side <= std::max(kMaxSidePx, alignment)) sides.insert(side);
-    if (side == alignment) break;
   }
   return {sides.rbegin(), sides.rend()};
 }

@@ -17,7 +17,9 @@ constexpr int64_t kDefaultMemoryBytes = int64_t(384) << 20;
 constexpr size_t kKeptPlans = 16;
 constexpr int64_t kDefaultBlendTilePx = 512;
 
-std::string Px(int64_t a, int64_t b) { return std::to_string(a) + " x " + std::to_string(b); }
+std::string Px(int64_t a, int64_t b) {
+  return std::to_string(a) + " x " + std::to_string(b);
+}
 
 }  // namespace
 
@@ -69,16 +71,21 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
     throw Error(ErrorCode::kInvalidArgument,
                 "the image is " + Px(height, width) + " px, needs at least 1 x 1");
   if (options.tile_height_px < 0 || options.tile_width_px < 0)
-    throw Error(ErrorCode::kInvalidArgument, "tile " + Px(options.tile_height_px,
-                options.tile_width_px) + " px must be positive");
+    throw Error(
+        ErrorCode::kInvalidArgument,
+        "tile " + Px(options.tile_height_px, options.tile_width_px) + " px must be positive");
   if (options.batch_size < 0)
     throw Error(ErrorCode::kInvalidArgument,
                 "batch_size " + std::to_string(options.batch_size) + " must be >= 1");
   if (options.max_memory_bytes < 0)
     throw Error(ErrorCode::kInvalidArgument, "max_memory must be positive");
   if (!net_.tileable) throw Error(ErrorCode::kUnsupported, "no tiles: " + why_not_tileable_);
-  const PlanKey key{height, width, options.tile_height_px, options.tile_width_px,
-                    options.max_memory_bytes, options.batch_size};
+  const PlanKey key{height,
+                    width,
+                    options.tile_height_px,
+                    options.tile_width_px,
+                    options.max_memory_bytes,
+                    options.batch_size};
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (auto it = plans_.begin(); it != plans_.end(); ++it)
@@ -98,9 +105,9 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
     return executor_->TileMemoryBytes(tile) +
            (plan.batch_size - 1) * pixels * static_cast<int64_t>(sizeof(float));
   };
-  plan.tile = ChooseTile(height, width, net_.alignment,
-                         {options.tile_height_px, options.tile_width_px}, budget,
-                         {[&](TileSize tile) { return executor_->TileCost(tile); }, memory});
+  plan.tile =
+      ChooseTile(height, width, net_.alignment, {options.tile_height_px, options.tile_width_px},
+                 budget, {[&](TileSize tile) { return executor_->TileCost(tile); }, memory});
   plan.window = executor_->WindowFor(plan.tile);
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);
@@ -116,9 +123,9 @@ void Tiler::CheckImage(const ImageView& image, const SegmentOptions& options) co
     throw Error(ErrorCode::kInvalidArgument,
                 "the image is " + Px(image.height, image.width) + " px, needs at least 1 x 1");
   if (image.channels != net_.channels)
-    throw Error(ErrorCode::kInvalidArgument,
-                "the image has " + std::to_string(image.channels) + " channels, the network needs " +
-                    std::to_string(net_.channels));
+    throw Error(ErrorCode::kInvalidArgument, "the image has " + std::to_string(image.channels) +
+                                                 " channels, the network needs " +
+                                                 std::to_string(net_.channels));
   if (image.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the image has no data");
   if (!net_.dense)
     throw Error(ErrorCode::kUnsupported,
@@ -166,27 +173,34 @@ void Tiler::WriteTile(const float* logits, int64_t tile_height, int64_t tile_wid
   });
 }
 
+Range Tiler::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
+                      const SegmentOptions& options) const {
+  const TilePlan plan = Plan(height, width, options);
+  const int64_t last_tile = (row_end - 1) / plan.tile.height * plan.tile.height;
+  const int64_t first = row_begin - plan.window.top;
+  const int64_t last = last_tile - plan.window.top + plan.window.height;
+  // What lies outside the image is mirrored from as far inside.
+  Range need{std::max<int64_t>(0, first), std::min(height, last)};
+  if (first < 0 && options.padding == PaddingMode::kReflect)
+    need.end = std::max(need.end, std::min(height, 1 - first));
+  if (last > height && options.padding == PaddingMode::kReflect)
+    need.begin = std::max<int64_t>(0, std::min(need.begin, height - 1 - (last - height)));
+  return need;
+}
+
 void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
                          const OutputView& out, const SegmentOptions& options) const {
   const TilePlan plan = Plan(image.height, image.width, options);
   const TileSize tile = plan.tile;
   const Window window = plan.window;
   if (row_begin % tile.height != 0)
+    throw Error(ErrorCode::kInvalidArgument, "row " + std::to_string(row_begin) +
+                                                 " is not a multiple of the tile height " +
+                                                 std::to_string(tile.height));
+  const Range need = BandRows(image.height, image.width, row_begin, row_end, options);
+  if (image.first_row > need.begin || image.first_row + image.rows < need.end)
     throw Error(ErrorCode::kInvalidArgument,
-                "row " + std::to_string(row_begin) + " is not a multiple of the tile height " +
-                    std::to_string(tile.height));
-  // The rows that mirroring may ask for are those of the windows, cut at the image, unless the
-  // image is so small that it folds more than once: then all of them.
-  const int64_t last_tile = (row_end - 1) / tile.height * tile.height;
-  int64_t need_begin = std::max<int64_t>(0, row_begin - window.top);
-  int64_t need_end = std::min(image.height, last_tile - window.top + window.height);
-  if (row_begin - window.top < 0)
-    need_end = std::max(need_end, std::min(image.height, window.top - row_begin + 1));
-  const int64_t below = last_tile - window.top + window.height - image.height;
-  if (below > 0) need_begin = std::max<int64_t>(0, std::min(need_begin, image.height - 1 - below));
-  if (image.first_row > need_begin || image.first_row + image.rows < need_end)
-    throw Error(ErrorCode::kInvalidArgument,
-                "rows " + std::to_string(need_begin) + " to " + std::to_string(need_end) +
+                "rows " + std::to_string(need.begin) + " to " + std::to_string(need.end) +
                     " are needed, the view holds " + std::to_string(image.first_row) + " to " +
                     std::to_string(image.first_row + image.rows));
 
@@ -213,8 +227,8 @@ void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_
     }
     if (options.progress && !options.progress(at + n, plan.tiles_down * across)) {
       Return(std::move(buffers));
-      throw Error(ErrorCode::kCancelled, "cancelled by the progress callback after " +
-                                             std::to_string(at + n) + " tiles");
+      throw Error(ErrorCode::kCancelled,
+                  "cancelled by the progress callback after " + std::to_string(at + n) + " tiles");
     }
   }
   Return(std::move(buffers));
@@ -241,9 +255,10 @@ void Tiler::SegmentAsOneTile(const ImageView& image, const OutputView& out,
   const int64_t needed = executor_->RunMemoryBytes(in_h, in_w);
   if (needed > budget)
     throw Error(ErrorCode::kUnsupported,
-                "the image needs " + std::to_string(needed) + " bytes in one piece, max_memory is " +
-                    std::to_string(budget) + ", and this network has no exact tiles: " +
-                    why_not_tileable_ + "; use mode=\"gaussian\" or raise max_memory");
+                "the image needs " + std::to_string(needed) +
+                    " bytes in one piece, max_memory is " + std::to_string(budget) +
+                    ", and this network has no exact tiles: " + why_not_tileable_ +
+                    "; use mode=\"gaussian\" or raise max_memory");
   auto buffers = Borrow();
   float* window = Buffers::Grow(buffers->windows, CheckedMul(in_h, in_w, "image") * net_.channels);
   float* logits = Buffers::Grow(buffers->logits, CheckedMul(h, w, "image") * net_.classes);
@@ -263,12 +278,13 @@ void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
   const int64_t h = side(options.tile_height_px, image.height);
   const int64_t w = side(options.tile_width_px, image.width);
   const auto overlap = [&](int64_t tile) {
-    const double px = options.overlap < 1 ? std::floor(options.overlap * double(tile))
-                                          : options.overlap;
+    const double px =
+        options.overlap < 1 ? std::floor(options.overlap * double(tile)) : options.overlap;
     if (!(px >= 0) || px >= double(tile))
-      throw Error(ErrorCode::kInvalidArgument,
-                  "overlap " + std::to_string(options.overlap) + " must be >= 0 and smaller than "
-                  "the tile of " + std::to_string(tile) + " px");
+      throw Error(ErrorCode::kInvalidArgument, "overlap " + std::to_string(options.overlap) +
+                                                   " must be >= 0 and smaller than "
+                                                   "the tile of " +
+                                                   std::to_string(tile) + " px");
     return static_cast<int64_t>(px);
   };
   const std::vector<int64_t> rows = BlendOrigins(image.height, h, overlap(h));
@@ -293,8 +309,8 @@ void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
       sums.Add(logits, y, x);
       if (options.progress && !options.progress(++done, total)) {
         Return(std::move(buffers));
-        throw Error(ErrorCode::kCancelled, "cancelled by the progress callback after " +
-                                               std::to_string(done) + " tiles");
+        throw Error(ErrorCode::kCancelled,
+                    "cancelled by the progress callback after " + std::to_string(done) + " tiles");
       }
     }
   }

@@ -8,6 +8,7 @@
 
 #include "core/thread_pool.h"
 #include "engine_file.h"
+#include "graph/geometry.h"
 #include "pyengine/engine.h"
 #include "tiling/scores.h"
 
@@ -21,6 +22,10 @@ class Tiler {
   ~Tiler();
 
   TilePlan Plan(int64_t height, int64_t width, const SegmentOptions& options) const;
+
+  // Rows of the image that the band [row_begin, row_end) needs, mirrored ones included.
+  Range BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
+                 const SegmentOptions& options) const;
 
   // Segments rows [row_begin, row_end). Exact mode: row_begin is a multiple of the tile height
   // and the view holds at least the rows the band needs. Other modes: the whole image.
@@ -40,8 +45,8 @@ class Tiler {
                       const SegmentOptions& options) const;
   void Gather(const ImageView& image, const SegmentOptions& options, int64_t y, int64_t x,
               int64_t height, int64_t width, float* window) const;
-  void WriteTile(const float* logits, int64_t tile_height, int64_t tile_width, int64_t y,
-                 int64_t x, int64_t rows, int64_t columns, const OutputView& out) const;
+  void WriteTile(const float* logits, int64_t tile_height, int64_t tile_width, int64_t y, int64_t x,
+                 int64_t rows, int64_t columns, const OutputView& out) const;
   // Smallest size >= `size` of an output that the network can give.
   int64_t AcceptedOutput(int64_t size) const;
   std::unique_ptr<Buffers> Borrow() const;

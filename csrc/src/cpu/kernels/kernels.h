@@ -15,8 +15,8 @@ namespace pyengine {
 constexpr int kBlock = 16;  // channels per plane
 
 struct Plane {
-  float* data;          // index (0, 0), lane 0
-  int64_t row_stride;   // [floats]
+  float* data;         // index (0, 0), lane 0
+  int64_t row_stride;  // [floats]
 };
 
 // Part of an operation's output: blocks x rows x columns. Kernels write nothing outside it.
@@ -27,8 +27,20 @@ struct Span {
 };
 
 enum class Activation : int {
-  kNone, kRelu, kLeakyRelu, kPRelu, kElu, kSilu, kGelu, kGeluTanh, kSigmoid, kTanh, kHardSwish,
-  kHardSigmoid, kClip, kErf,
+  kNone,
+  kRelu,
+  kLeakyRelu,
+  kPRelu,
+  kElu,
+  kSilu,
+  kGelu,
+  kGeluTanh,
+  kSigmoid,
+  kTanh,
+  kHardSwish,
+  kHardSigmoid,
+  kClip,
+  kErf,
 };
 
 struct ActivationArgs {
@@ -48,13 +60,13 @@ struct ConvBlock {
 struct ConvArgs {
   const Plane* in;
   Plane* out;
-  const ConvBlock* blocks;      // one per output block
-  const float* bias;            // padded to blocks
+  const ConvBlock* blocks;  // one per output block
+  const float* bias;        // padded to blocks
   ActivationArgs activation;
-  int64_t in_channels;          // the last plane holds only the remaining ones
-  int64_t in_lanes;             // channels per input plane: 16, or 1 for planar input
-  int64_t in_pixel_stride;      // [floats] 16, or 1 for planar input
-  int64_t out_pixel_stride;     // [floats] 16, or 16 * s for one phase of a transposed convolution
+  int64_t in_channels;       // the last plane holds only the remaining ones
+  int64_t in_lanes;          // channels per input plane: 16, or 1 for planar input
+  int64_t in_pixel_stride;   // [floats] 16, or 1 for planar input
+  int64_t out_pixel_stride;  // [floats] 16, or 16 * s for one phase of a transposed convolution
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 

@@ -1,16 +1,22 @@
 // AVX2 + FMA: two registers of 8 make a V16; 6 pixels x 16 channels fill 12 of 16 registers.
-#include <immintrin.h>
-
 #include "cpu/kernels/kernels.h"
+
+#include <immintrin.h>
 
 namespace pyengine {
 namespace {
 
 typedef __m256 Register;
 constexpr int kRegisters = 2;
-static inline Register LoadRegister(const float* p) { return _mm256_loadu_ps(p); }
-static inline void StoreRegister(float* p, Register v) { _mm256_storeu_ps(p, v); }
-static inline Register BroadcastRegister(const float* p) { return _mm256_broadcast_ss(p); }
+static inline Register LoadRegister(const float* p) {
+  return _mm256_loadu_ps(p);
+}
+static inline void StoreRegister(float* p, Register v) {
+  _mm256_storeu_ps(p, v);
+}
+static inline Register BroadcastRegister(const float* p) {
+  return _mm256_broadcast_ss(p);
+}
 static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm256_fmadd_ps(a, b, c);
 }
@@ -19,7 +25,9 @@ struct V16 {
   __m256 lo, hi;
 };
 
-static inline V16 Load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+static inline V16 Load(const float* p) {
+  return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)};
+}
 static inline void Store(float* p, V16 v) {
   _mm256_storeu_ps(p, v.lo);
   _mm256_storeu_ps(p + 8, v.hi);

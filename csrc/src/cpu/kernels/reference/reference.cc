@@ -8,21 +8,34 @@ namespace {
 
 float Activate(const ActivationArgs& a, float x, int64_t channel) {
   switch (a.kind) {
-    case Activation::kNone: return x;
-    case Activation::kRelu: return x > 0 ? x : 0;
-    case Activation::kLeakyRelu: return x > 0 ? x : a.alpha * x;
-    case Activation::kPRelu: return x > 0 ? x : a.slopes[channel] * x;
-    case Activation::kElu: return x > 0 ? x : a.alpha * std::expm1(x);
-    case Activation::kSilu: return x / (1 + std::exp(-x));
-    case Activation::kGelu: return 0.5f * x * (1 + std::erf(x * 0.70710678f));
+    case Activation::kNone:
+      return x;
+    case Activation::kRelu:
+      return x > 0 ? x : 0;
+    case Activation::kLeakyRelu:
+      return x > 0 ? x : a.alpha * x;
+    case Activation::kPRelu:
+      return x > 0 ? x : a.slopes[channel] * x;
+    case Activation::kElu:
+      return x > 0 ? x : a.alpha * std::expm1(x);
+    case Activation::kSilu:
+      return x / (1 + std::exp(-x));
+    case Activation::kGelu:
+      return 0.5f * x * (1 + std::erf(x * 0.70710678f));
     case Activation::kGeluTanh:
       return 0.5f * x * (1 + std::tanh(0.79788456f * (x + 0.044715f * x * x * x)));
-    case Activation::kSigmoid: return 1 / (1 + std::exp(-x));
-    case Activation::kTanh: return std::tanh(x);
-    case Activation::kHardSwish: return x * std::fmin(std::fmax(x + 3, 0.f), 6.f) / 6;
-    case Activation::kHardSigmoid: return std::fmin(std::fmax(a.alpha * x + a.beta, 0.f), 1.f);
-    case Activation::kClip: return std::fmin(std::fmax(x, a.alpha), a.beta);
-    case Activation::kErf: return std::erf(x);
+    case Activation::kSigmoid:
+      return 1 / (1 + std::exp(-x));
+    case Activation::kTanh:
+      return std::tanh(x);
+    case Activation::kHardSwish:
+      return x * std::fmin(std::fmax(x + 3, 0.f), 6.f) / 6;
+    case Activation::kHardSigmoid:
+      return std::fmin(std::fmax(a.alpha * x + a.beta, 0.f), 1.f);
+    case Activation::kClip:
+      return std::fmin(std::fmax(x, a.alpha), a.beta);
+    case Activation::kErf:
+      return std::erf(x);
   }
   return x;
 }
@@ -118,9 +131,8 @@ void BinaryOp(const BinaryArgs& a, const Span& span) {
         At(a.a[a.a_broadcast ? 0 : block], y, x, a.a_pixel_stride)[a.a_broadcast ? 0 : lane];
     const float right =
         At(a.b[a.b_broadcast ? 0 : block], y, x, a.b_pixel_stride)[a.b_broadcast ? 0 : lane];
-    At(a.out[block], y, x)[lane] =
-        Activate(a.activation, a.op == Binary::kAdd ? left + right : left * right,
-                 block * kBlock + lane);
+    At(a.out[block], y, x)[lane] = Activate(
+        a.activation, a.op == Binary::kAdd ? left + right : left * right, block * kBlock + lane);
   });
 }
 

@@ -55,28 +55,36 @@ static inline V16 Clamp(V16 x, float low, float high) {
 // `slopes` points at the 16 slopes of this block (PReLU), else anything.
 static inline V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) {
   switch (a.kind) {
-    case Activation::kNone: return x;
-    case Activation::kRelu: return Max(x, Set1(0.0f));
-    case Activation::kLeakyRelu: return SelectPositive(x, x, Mul(x, Set1(a.alpha)));
-    case Activation::kPRelu: return SelectPositive(x, x, Mul(x, Load(slopes)));
+    case Activation::kNone:
+      return x;
+    case Activation::kRelu:
+      return Max(x, Set1(0.0f));
+    case Activation::kLeakyRelu:
+      return SelectPositive(x, x, Mul(x, Set1(a.alpha)));
+    case Activation::kPRelu:
+      return SelectPositive(x, x, Mul(x, Load(slopes)));
     case Activation::kElu:
       return SelectPositive(x, x, Mul(Set1(a.alpha), Sub(Exp(x), Set1(1.0f))));
-    case Activation::kSilu: return Mul(x, Sigmoid(x));
+    case Activation::kSilu:
+      return Mul(x, Sigmoid(x));
     case Activation::kGelu:
       return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Erf(Mul(x, Set1(0.70710678f)))));
     case Activation::kGeluTanh: {
       const V16 cubic = Mul(Mul(Mul(Set1(0.044715f), x), x), x);
-      return Mul(Mul(Set1(0.5f), x),
-                 Add(Set1(1.0f), Tanh(Mul(Set1(0.79788456f), Add(x, cubic)))));
+      return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Tanh(Mul(Set1(0.79788456f), Add(x, cubic)))));
     }
-    case Activation::kSigmoid: return Sigmoid(x);
-    case Activation::kTanh: return Tanh(x);
+    case Activation::kSigmoid:
+      return Sigmoid(x);
+    case Activation::kTanh:
+      return Tanh(x);
     case Activation::kHardSwish:
       return Mul(x, Mul(Clamp(Add(x, Set1(3.0f)), 0.0f, 6.0f), Set1(1.0f / 6.0f)));
     case Activation::kHardSigmoid:
       return Clamp(Fma(x, Set1(a.alpha), Set1(a.beta)), 0.0f, 1.0f);
-    case Activation::kClip: return Clamp(x, a.alpha, a.beta);
-    case Activation::kErf: return Erf(x);
+    case Activation::kClip:
+      return Clamp(x, a.alpha, a.beta);
+    case Activation::kErf:
+      return Erf(x);
   }
   return x;
 }
@@ -85,7 +93,9 @@ static inline const float* Slopes(const ActivationArgs& a, int64_t block) {
   return a.slopes ? a.slopes + block * kBlock : 0;
 }
 
-static inline int64_t Smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+static inline int64_t Smaller(int64_t a, int64_t b) {
+  return a < b ? a : b;
+}
 
 // ---- convolution -----------------------------------------------------------------------------
 
@@ -99,7 +109,7 @@ struct ConvStep {
   const float* weights[2];  // of the chunk's first plane, per output block
   int64_t block;            // first output block
   int64_t plane_begin, plane_end;
-  bool first, last;         // chunk of the sum
+  bool first, last;  // chunk of the sum
 };
 
 // Loops over a register tile must vanish before the compiler decides what lives in registers.
@@ -120,8 +130,8 @@ static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, 
     const Plane& plane = a.out[step.block + h / kRegisters];
     out[h] = plane.data + y * plane.row_stride + x * a.out_pixel_stride + h % kRegisters * kWidth;
     const Register bias = LoadRegister(a.bias + step.block * kBlock + h * kWidth);
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p)
-      acc[p][h] = step.first ? bias : LoadRegister(out[h] + p * a.out_pixel_stride);
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) acc[p][h] =
+        step.first ? bias : LoadRegister(out[h] + p * a.out_pixel_stride);
   }
   PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = step.weights[b];
   for (int64_t plane = step.plane_begin; plane < step.plane_end; ++plane) {
@@ -135,20 +145,19 @@ static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, 
             corner + ky * a.dilation_y * row_stride + kx * a.dilation_x * a.in_pixel_stride;
         for (int64_t c = 0; c < lanes; ++c) {
           Register weight[kHalves];
-          PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-            weight[h] = LoadRegister(w[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
+          PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
+              LoadRegister(w[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
           PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
             const Register value = BroadcastRegister(in + p * pixel + c);
-            PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-              acc[p][h] = FmaRegister(value, weight[h], acc[p][h]);
+            PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
+                FmaRegister(value, weight[h], acc[p][h]);
           }
         }
         PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += lanes * kBlock;
       }
     }
   }
-  PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p)
+  PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) PYENGINE_UNROLL for (int p = 0; p < PX; ++p)
       StoreRegister(out[h] + p * a.out_pixel_stride, acc[p][h]);
   if (!step.last || a.activation.kind == Activation::kNone) return;
   for (int b = 0; b < OB; ++b)
@@ -276,8 +285,8 @@ static void Pool(const PoolArgs& a, const Span& span) {
             result = a.maximum ? Max(Load(tap), result) : Add(result, Load(tap));
         }
         if (!a.maximum) {
-          const int64_t taps = a.count_all ? a.kernel_y * a.kernel_x
-                                           : (ky_end - ky_begin) * (kx_end - kx_begin);
+          const int64_t taps =
+              a.count_all ? a.kernel_y * a.kernel_x : (ky_end - ky_begin) * (kx_end - kx_begin);
           result = Div(result, Set1(static_cast<float>(taps)));
         }
         Store(out, result);
