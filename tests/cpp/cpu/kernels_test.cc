@@ -1,0 +1,271 @@
+// Every vectorised kernel against the reference, on awkward sizes, with guards around the outputs.
+//
+// Tolerances: a convolution sums K products of standard normal numbers by FMA in the same order in
+// both, so results must be equal to the last bit. Operators with transcendental functions differ
+// by the polynomials' error, stated in simd/kernels.inc.h: 4e-7 absolute for erf and tanh, times
+// the argument for SiLU and GELU.
+#include "cpu/kernels/kernels.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "cpu/cpu_features.h"
+#include "support/random_tensor.h"
+
+namespace pyengine {
+namespace {
+
+constexpr int64_t kWidths[] = {1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 15, 16, 17, 25, 97};
+
+class Kernels : public testing::TestWithParam<std::string> {
+ protected:
+  const KernelTable& fast = SelectKernels(GetParam());
+};
+
+void ExpectEqual(const GuardedPlanes& a, const GuardedPlanes& b, float tolerance = 0) {
+  a.CheckGuards();
+  b.CheckGuards();
+  for (size_t i = 0; i < a.values().size(); ++i) {
+    const float x = a.values()[i], y = b.values()[i];
+    ASSERT_NEAR(x, y, tolerance * std::max(1.0f, std::fabs(x))) << i;
+  }
+}
+
+std::vector<float> Random(int64_t n, uint32_t seed) {
+  GuardedPlanes planes(1, 1, (n + kBlock - 1) / kBlock, seed);
+  return {planes.planes[0].data, planes.planes[0].data + n};
+}
+
+TEST_P(Kernels, ForcedTableIsTheActiveOne) {
+  EXPECT_EQ(fast.isa, GetParam());
+}
+
+struct ConvCase {
+  int64_t cin, cout, kernel, stride, dilation, in_lanes;
+};
+
+TEST_P(Kernels, ConvEqualsReferenceBitForBit) {
+  const ConvCase cases[] = {{1, 16, 3, 1, 1, 1},   {3, 20, 3, 2, 1, 1},    {16, 16, 3, 1, 1, 16},
+                            {17, 33, 3, 1, 1, 16}, {40, 48, 1, 1, 1, 16},  {5, 3, 5, 1, 2, 16},
+                            {32, 64, 2, 2, 1, 16}, {150, 16, 3, 1, 1, 16}, {16, 80, 3, 3, 1, 16},
+                            {600, 17, 1, 1, 1, 16}};
+  for (const ConvCase& c : cases)
+    for (int64_t width : kWidths) {
+      const int64_t height = 3;
+      const int64_t planes = (c.cin + c.in_lanes - 1) / c.in_lanes;
+      const int64_t blocks = (c.cout + kBlock - 1) / kBlock;
+      const int64_t reach = (c.kernel - 1) * c.dilation + 1;
+      GuardedPlanes in(planes, (height - 1) * c.stride + reach, (width - 1) * c.stride + reach, 1,
+                       c.in_lanes);
+      GuardedPlanes out(blocks, height, width, 2), want(blocks, height, width, 2);
+      const auto weights = Random(blocks * planes * c.in_lanes * c.kernel * c.kernel * kBlock, 3);
+      const auto bias = Random(blocks * kBlock, 4);
+      std::vector<ConvBlock> list;
+      for (int64_t b = 0; b < blocks; ++b)
+        list.push_back(
+            {weights.data() + b * planes * c.in_lanes * c.kernel * c.kernel * kBlock, 0, planes});
+      ConvArgs args{in.planes.data(),
+                    out.planes.data(),
+                    list.data(),
+                    bias.data(),
+                    {Activation::kRelu, 0, 0, nullptr},
+                    c.cin,
+                    c.in_lanes,
+                    c.in_lanes,
+                    kBlock,
+                    c.kernel,
+                    c.kernel,
+                    c.stride,
+                    c.stride,
+                    c.dilation,
+                    c.dilation};
+      const Span span{0, blocks, 0, height, 0, width};
+      fast.conv(args, span);
+      args.out = want.planes.data();
+      kReferenceKernels.conv(args, span);
+      ExpectEqual(want, out);
+    }
+}
+
+TEST_P(Kernels, ConvOfAPartWritesOnlyThatPart) {
+  GuardedPlanes in(2, 12, 20, 1), out(3, 10, 18, 2), want(3, 10, 18, 2);
+  const auto weights = Random(3 * 2 * 9 * kBlock * kBlock, 3);
+  const auto bias = Random(3 * kBlock, 4);
+  std::vector<ConvBlock> list;
+  for (int64_t b = 0; b < 3; ++b)
+    list.push_back({weights.data() + b * 2 * 9 * kBlock * kBlock, 0, 2});
+  ConvArgs args{in.planes.data(),
+                out.planes.data(),
+                list.data(),
+                bias.data(),
+                {Activation::kNone, 0, 0, nullptr},
+                32,
+                16,
+                16,
+                kBlock,
+                3,
+                3,
+                1,
+                1,
+                1,
+                1};
+  const Span span{1, 3, 2, 7, 3, 16};
+  fast.conv(args, span);
+  args.out = want.planes.data();
+  kReferenceKernels.conv(args, span);
+  ExpectEqual(want, out);  // untouched values are equal because both started alike
+}
+
+TEST_P(Kernels, DepthwiseEqualsReference) {
+  for (int64_t width : kWidths)
+    for (int64_t stride : {1, 2}) {
+      GuardedPlanes in(2, 2 * stride + 3, (width - 1) * stride + 3, 1);
+      GuardedPlanes out(2, 3, width, 2), want(2, 3, width, 2);
+      const auto weights = Random(2 * 9 * kBlock, 3), bias = Random(2 * kBlock, 4);
+      DepthwiseArgs args{in.planes.data(),
+                         out.planes.data(),
+                         weights.data(),
+                         bias.data(),
+                         {Activation::kNone, 0, 0, nullptr},
+                         3,
+                         3,
+                         stride,
+                         stride,
+                         1,
+                         1};
+      const Span span{0, 2, 0, 3, 0, width};
+      fast.depthwise(args, span);
+      args.out = want.planes.data();
+      kReferenceKernels.depthwise(args, span);
+      ExpectEqual(want, out);
+    }
+}
+
+TEST_P(Kernels, PoolEqualsReferenceAlsoAtBorders) {
+  for (int64_t width : kWidths)
+    for (bool maximum : {true, false})
+      for (bool count_all : {true, false}) {
+        GuardedPlanes in(2, 9, 2 * width + 3, 1), out(2, 4, width, 2), want(2, 4, width, 2);
+        PoolArgs args{in.planes.data(), out.planes.data(), maximum, count_all, 3, 3, 2, 2, 1, 8, 1,
+                      2 * width};
+        const Span span{0, 2, 0, 4, 0, width};
+        fast.pool(args, span);
+        args.out = want.planes.data();
+        kReferenceKernels.pool(args, span);
+        ExpectEqual(want, out);
+      }
+}
+
+TEST_P(Kernels, UpsampleEqualsReference) {
+  for (bool linear : {false, true})
+    for (int64_t width : kWidths) {
+      GuardedPlanes in(1, 4, width + 1, 1), out(1, 6, 2 * width, 2), want(1, 6, 2 * width, 2);
+      std::vector<int64_t> y, yn, x, xn;
+      std::vector<float> wy, wx;
+      for (int64_t i = 0; i < 6; ++i)
+        y.push_back(i / 2), yn.push_back(i / 2 + 1), wy.push_back(0.25f);
+      for (int64_t i = 0; i < 2 * width; ++i)
+        x.push_back(i / 2), xn.push_back(i / 2 + 1), wx.push_back(0.75f);
+      UpsampleArgs args{in.planes.data(),
+                        out.planes.data(),
+                        y.data(),
+                        yn.data(),
+                        x.data(),
+                        xn.data(),
+                        linear ? wy.data() : nullptr,
+                        wx.data()};
+      const Span span{0, 1, 0, 6, 0, 2 * width};
+      fast.upsample(args, span);
+      args.out = want.planes.data();
+      kReferenceKernels.upsample(args, span);
+      ExpectEqual(want, out);
+    }
+}
+
+TEST_P(Kernels, BinaryEqualsReferenceWithBroadcasts) {
+  for (Binary op : {Binary::kAdd, Binary::kMul})
+    for (int64_t pixel : {16, 0})
+      for (bool broadcast : {false, true}) {
+        GuardedPlanes a(2, 3, 5, 1), b(2, 3, 5, 5), out(2, 3, 5, 2), want(2, 3, 5, 2);
+        if (pixel == 0)
+          for (Plane& plane : b.planes) plane.row_stride = 0;
+        BinaryArgs args{a.planes.data(),
+                        b.planes.data(),
+                        out.planes.data(),
+                        kBlock,
+                        pixel,
+                        false,
+                        broadcast,
+                        op,
+                        {Activation::kRelu, 0, 0, nullptr}};
+        const Span span{0, 2, 0, 3, 0, 5};
+        fast.binary(args, span);
+        args.out = want.planes.data();
+        kReferenceKernels.binary(args, span);
+        ExpectEqual(want, out);
+      }
+}
+
+TEST_P(Kernels, ActivationsFollowReference) {
+  const auto slopes = Random(2 * kBlock, 9);
+  for (int kind = 0; kind <= static_cast<int>(Activation::kErf); ++kind) {
+    GuardedPlanes in(2, 3, 97, 1), out(2, 3, 97, 2), want(2, 3, 97, 2);
+    // Large arguments too: exp must neither overflow nor lose the sign of its limits.
+    for (int i = 0; i < 64; ++i) in.planes[0].data[i] = static_cast<float>(i - 32) * 5;
+    AffineArgs args{in.planes.data(),
+                    out.planes.data(),
+                    nullptr,
+                    nullptr,
+                    {static_cast<Activation>(kind), 0.3f, 0.6f, slopes.data()}};
+    const Span span{0, 2, 0, 3, 0, 97};
+    fast.affine(args, span);
+    args.out = want.planes.data();
+    kReferenceKernels.affine(args, span);
+    ExpectEqual(want, out, 2e-6f);
+  }
+}
+
+TEST_P(Kernels, AffineEqualsReference) {
+  const auto scale = Random(2 * kBlock, 7), shift = Random(2 * kBlock, 8);
+  GuardedPlanes in(2, 3, 13, 1), out(2, 3, 13, 2), want(2, 3, 13, 2);
+  AffineArgs args{in.planes.data(),
+                  out.planes.data(),
+                  scale.data(),
+                  shift.data(),
+                  {Activation::kNone, 0, 0, nullptr}};
+  const Span span{0, 2, 0, 3, 0, 13};
+  fast.affine(args, span);
+  args.out = want.planes.data();
+  kReferenceKernels.affine(args, span);
+  ExpectEqual(want, out);
+}
+
+TEST_P(Kernels, SoftmaxSumsToOneAndFollowsReference) {
+  for (int64_t channels : {1, 2, 15, 16, 17, 32}) {
+    const int64_t blocks = (channels + kBlock - 1) / kBlock;
+    GuardedPlanes in(blocks, 2, 7, 1), out(blocks, 2, 7, 2), want(blocks, 2, 7, 2);
+    SoftmaxArgs args{in.planes.data(), out.planes.data(), channels};
+    const Span span{0, blocks, 0, 2, 0, 7};
+    fast.softmax(args, span);
+    args.out = want.planes.data();
+    kReferenceKernels.softmax(args, span);
+    out.CheckGuards();
+    for (int64_t pixel = 0; pixel < 14; ++pixel) {
+      float sum = 0;
+      for (int64_t c = 0; c < channels; ++c) {
+        const float value = out.planes[c / kBlock].data[pixel * kBlock + c % kBlock];
+        ASSERT_NEAR(value, want.planes[c / kBlock].data[pixel * kBlock + c % kBlock], 1e-6f);
+        sum += value;
+      }
+      ASSERT_NEAR(sum, 1, 1e-5f);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, Kernels, testing::ValuesIn(UsableIsas()),
+                         [](const auto& isa) { return isa.param; });
+
+}  // namespace
+}  // namespace pyengine

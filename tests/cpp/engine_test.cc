@@ -1,0 +1,108 @@
+#include "pyengine/engine.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <thread>
+
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+const std::string kTiny = PYENGINE_TEST_DATA "/tiny.pyengine";
+
+std::vector<uint8_t> Noise(int64_t h, int64_t w) {
+  std::vector<uint8_t> pixels(static_cast<size_t>(h * w));
+  std::mt19937 random(static_cast<uint32_t>(h + w));
+  for (auto& p : pixels) p = static_cast<uint8_t>(random());
+  return pixels;
+}
+
+ImageView View(const std::vector<uint8_t>& pixels, int64_t h, int64_t w) {
+  return {pixels.data(), PixelType::kUint8, h, w, 1, w, 1, 1, 0, 0};
+}
+
+std::vector<float> Logits(const Engine& engine, int64_t h, int64_t w, int64_t tile) {
+  const auto pixels = Noise(h, w);
+  std::vector<float> out(static_cast<size_t>(2 * h * w));
+  SegmentOptions o;
+  o.tile_height_px = o.tile_width_px = tile;
+  engine.SegmentScores(View(pixels, h, w), OutputKind::kLogits, out.data(), o);
+  return out;
+}
+
+TEST(Engine, TilesAndThreadsDoNotChangeABit) {
+  for (const char* isa : {"", "reference"}) {
+    const Engine one = Engine::Open(kTiny, {1, isa}), many = Engine::Open(kTiny, {3, isa});
+    for (auto [h, w] : {std::pair<int64_t, int64_t>{1, 1}, {5, 61}, {64, 40}, {97, 33}}) {
+      const auto want = Logits(one, h, w, 128);
+      for (int64_t tile : {2, 6, 16, 50}) {
+        ASSERT_EQ(Logits(one, h, w, tile), want);
+        ASSERT_EQ(Logits(many, h, w, tile), want);
+      }
+    }
+  }
+}
+
+TEST(Engine, ServesManyThreadsAtOnce) {
+  const Engine engine = Engine::Open(kTiny, {2, ""});
+  const auto want = Logits(engine, 70, 50, 0);
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&, t] {
+      for (int round = 0; round < 8; ++round) {
+        EXPECT_EQ(Logits(engine, 70, 50, 0), want);
+        Logits(engine, 20 + 7 * t + round, 30, 0);  // other sizes come and go
+      }
+    });
+  for (auto& thread : threads) thread.join();
+}
+
+TEST(Engine, ProgressCancelsAndTheEngineStaysUsable) {
+  const Engine engine = Engine::Open(kTiny);
+  const auto pixels = Noise(64, 64);
+  std::vector<uint8_t> labels(64 * 64);
+  SegmentOptions o;
+  o.tile_height_px = o.tile_width_px = 16;
+  int calls = 0;
+  o.progress = [&](int64_t, int64_t total) {
+    EXPECT_EQ(total, 16);
+    return ++calls < 3;
+  };
+  try {
+    engine.SegmentLabels(View(pixels, 64, 64), labels.data(), 64, o);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kCancelled);
+  }
+  EXPECT_EQ(calls, 3);
+  engine.SegmentLabels(View(pixels, 64, 64), labels.data(), 64);
+}
+
+TEST(Engine, NegativeStridesReadTheImageBackwards) {
+  const Engine engine = Engine::Open(kTiny);
+  const auto pixels = Noise(30, 20);
+  const std::vector<uint8_t> reversed(pixels.rbegin(), pixels.rend());
+  std::vector<uint8_t> want(600), got(600);
+  engine.SegmentLabels(View(reversed, 30, 20), want.data(), 20);
+  const ImageView view{&pixels.back(), PixelType::kUint8, 30, 20, 1, -20, -1, 1, 0, 0};
+  engine.SegmentLabels(view, got.data(), 20);
+  EXPECT_EQ(got, want);
+}
+
+TEST(Engine, InfoDescribesTheNetwork) {
+  const Engine engine = Engine::Open(kTiny);
+  const EngineInfo& info = engine.info();
+  EXPECT_EQ(info.task, "segmentation");
+  EXPECT_EQ(info.geometry.margin, 8);
+  EXPECT_EQ(info.geometry.alignment, 2);
+  EXPECT_EQ(info.classes[1].name, "object");
+  EXPECT_GT(info.flops_per_pixel, 0);
+  EXPECT_EQ(Engine::Open(kTiny, {1, "reference"}).info().isa, "reference");
+  EXPECT_THROW(Engine::Open(kTiny, {1, "mmx"}), Error);
+  EXPECT_THROW(Engine::Open(kTiny, {-1, ""}), Error);
+}
+
+}  // namespace
+}  // namespace pyengine

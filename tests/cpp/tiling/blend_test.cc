@@ -1,0 +1,48 @@
+#include "tiling/blend.h"
+
+#include <gtest/gtest.h>
+
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+TEST(Blend, GaussianIsSymmetricPositiveAndHighestInTheMiddle) {
+  const auto w = BlendWeights(9, 12, TileMode::kGaussian);
+  for (int64_t y = 0; y < 9; ++y)
+    for (int64_t x = 0; x < 12; ++x) {
+      const float v = w[static_cast<size_t>(y * 12 + x)];
+      EXPECT_GT(v, 0);
+      EXPECT_LE(v, w[4 * 12 + 5]);
+      EXPECT_FLOAT_EQ(v, w[static_cast<size_t>((8 - y) * 12 + 11 - x)]);
+    }
+}
+
+TEST(Blend, AveragesAndEmitsEachRowOnce) {
+  std::vector<float> out(8, -1);
+  int64_t rows_seen = 0;
+  BlendAccumulator sums(1, 4, 2, 3, 2, TileMode::kConstant,
+                        [&](const float* v, int64_t, int64_t y, int64_t rows) {
+                          EXPECT_EQ(y, rows_seen);
+                          rows_seen += rows;
+                          std::copy_n(v, rows * 2, out.begin() + y * 2);
+                        });
+  const std::vector<float> first(6, 1.0f), second(6, 3.0f);
+  sums.Finish(0);
+  sums.Add(first.data(), 0, 0);
+  sums.Finish(1);
+  sums.Add(second.data(), 1, 0);
+  sums.Finish(4);
+  EXPECT_EQ(rows_seen, 4);
+  EXPECT_EQ(out, (std::vector<float>{1, 1, 2, 2, 2, 2, 3, 3}));
+}
+
+TEST(Blend, AnUncoveredPixelIsAnErrorNotADivisionByZero) {
+  BlendAccumulator sums(1, 2, 4, 2, 2, TileMode::kConstant, [](auto...) {});
+  const std::vector<float> values(4, 1.0f);
+  sums.Add(values.data(), 0, 0);
+  EXPECT_THROW(sums.Finish(2), Error);
+}
+
+}  // namespace
+}  // namespace pyengine

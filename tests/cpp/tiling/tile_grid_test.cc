@@ -1,0 +1,50 @@
+#include "tiling/tile_grid.h"
+
+#include <gtest/gtest.h>
+
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+TEST(TileGrid, CoversEveryPixel) {
+  for (int64_t size = 1; size < 80; ++size)
+    for (int64_t tile = 1; tile < 40; ++tile) {
+      std::vector<int> exact(static_cast<size_t>(size), 0), blend = exact;
+      for (int64_t at : ExactOrigins(size, tile))
+        for (int64_t i = at; i < std::min(size, at + tile); ++i) ++exact[static_cast<size_t>(i)];
+      for (int n : exact) ASSERT_EQ(n, 1);
+      for (int64_t overlap : {int64_t{0}, tile / 2, tile - 1}) {
+        for (int64_t at : BlendOrigins(size, tile, overlap)) {
+          if (size >= tile) {
+            ASSERT_LE(at + tile, size);
+          }
+          for (int64_t i = at; i < std::min(size, at + tile); ++i) ++blend[static_cast<size_t>(i)];
+        }
+        for (int n : blend) ASSERT_GE(n, 1);
+      }
+    }
+}
+
+TEST(TileGrid, ChoosesTheCheapestTileThatFits) {
+  // Halo 10 on each side: larger tiles waste less, memory limits them.
+  const TileCosts costs{[](TileSize t) { return double((t.height + 20) * (t.width + 20)); },
+                        [](TileSize t) { return (t.height + 20) * (t.width + 20); }};
+  TileSize tile = ChooseTile(1000, 1000, 8, {0, 0}, 1 << 30, costs);
+  EXPECT_EQ(tile.height, 1000);
+  EXPECT_EQ(tile.width, 1000);
+  tile = ChooseTile(1000, 1000, 8, {0, 0}, 200000, costs);
+  EXPECT_LE((tile.height + 20) * (tile.width + 20), 200000);
+  EXPECT_EQ(tile.height % 8, 0);
+  tile = ChooseTile(1000, 1000, 8, {100, 0}, 1 << 30, costs);
+  EXPECT_EQ(tile.height, 104);
+  try {
+    ChooseTile(1000, 1000, 8, {0, 0}, 100, costs);
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_NE(std::string(e.what()).find("784"), std::string::npos) << e.what();
+  }
+}
+
+}  // namespace
+}  // namespace pyengine
