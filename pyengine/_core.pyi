@@ -25,6 +25,18 @@ class Engine:
         batch_size: int,
         max_memory: int,
     ) -> dict[str, Any]: ...
+    def band_rows(
+        self,
+        height: int,
+        width: int,
+        row_begin: int,
+        row_end: int,
+        tile_height: int,
+        tile_width: int,
+        batch_size: int,
+        max_memory: int,
+        padding: int,
+    ) -> tuple[int, int]: ...
     def segment(
         self,
         image: npt.NDArray[Any],

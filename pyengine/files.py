@@ -303,20 +303,17 @@ class _Job:
 
     def bands(self) -> Iterator[tuple[int, int, Array]]:
         """(page, first row, result) in order; result is (rows, W) or (K, rows, W)."""
-        tile_height, above = self.plan.tile[0], self.plan.context[0]
-        below = self.plan.window[0] - above - tile_height
+        tile_height = self.plan.tile[0]
         tiles = self.plan.grid[0] * self.plan.grid[1]
+        core = self.engine._core
+        cut = (*self.sides, self.batch_size, self.max_memory, self.padding)
         for page in range(self.source.pages):
             for begin in range(0, self.height, tile_height):
                 end = min(begin + tile_height, self.height)
-                # Mirrored rows lie as far inside the image as the window reaches outside.
-                low, high = begin - above, begin + tile_height + below
-                first = max(0, min(low, self.height - 1 - max(0, high - self.height)))
-                last = min(self.height, max(high, 1 - min(0, low)))
-                rows = self.source.rows(page, first, last)
-                result = self.engine._core.segment_band(
-                    np.ascontiguousarray(rows), first, self.height, self.kind, begin, end,
-                    *self.sides, self.batch_size, self.max_memory, self.padding,
+                first, last = core.band_rows(self.height, self.width, begin, end, *cut)
+                rows = np.ascontiguousarray(self.source.rows(page, first, last))
+                result = core.segment_band(
+                    rows, first, self.height, self.kind, begin, end, *cut,
                     self._progress(page, tiles),
                 )  # fmt: skip
                 yield page, begin, result
