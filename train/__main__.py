@@ -1,8 +1,9 @@
-"""``python -m train fit SYSTEM``: train one of the configured systems."""
+"""``python -m train``: train one of the configured systems, or score an engine on its data."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -17,8 +18,13 @@ def main(argv: list[str] | None = None) -> int:
     fit.add_argument("--output", "-o", type=Path, help="folder (default: runs/SYSTEM)")
     fit.add_argument("--steps", type=int, help="replaces the configured number of steps")
     fit.add_argument("--resume", action="store_true", help="continue from last.pt")
+    evaluate = verbs.add_parser("evaluate", help="score an engine on the validation sections")
+    evaluate.add_argument("system", help="name in train/configs, or a TOML file")
+    evaluate.add_argument("--engine", help="engine file or name (default: the system's name)")
     args = parser.parse_args(argv)
     try:
+        if args.verb == "evaluate":
+            return _evaluate(args)
         overrides = {} if args.steps is None else {"steps": args.steps}
         config = load_config(args.system, **overrides)
         from train.fit import fit as run
@@ -28,6 +34,14 @@ def main(argv: list[str] | None = None) -> int:
         print(f"train: {error}", file=sys.stderr)
         return 2
     print(checkpoint)
+    return 0
+
+
+def _evaluate(args: argparse.Namespace) -> int:
+    from train.evaluate import evaluate_engine
+
+    config = load_config(args.system)
+    print(json.dumps(evaluate_engine(args.engine or config.system, config)))
     return 0
 
 
