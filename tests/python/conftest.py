@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-import pyengine
-
+# The folder `train` is not installed, but pyengine is: the sources, which lack the native module,
+# must not hide it ("python -m pytest" puts them first).
 ROOT = Path(__file__).resolve().parents[2]
-# The folder `train` is not installed; pyengine itself must come from the installation.
-sys.path.append(str(ROOT))
+sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT] + [str(ROOT)]
+
+import pyengine  # noqa: E402
 
 
 @pytest.fixture(scope="session")

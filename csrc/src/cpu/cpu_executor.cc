@@ -111,30 +111,33 @@ std::vector<Region> CpuExecutor::TileRegions(TileSize tile) const {
   return NeededRegions(graph_, {{{0, tile.height}, {0, tile.width}}});
 }
 
-std::unique_ptr<CpuExecutor::Context> CpuExecutor::Borrow(const Key& key) {
+CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
+  Loan loan;
   {
     std::lock_guard<std::mutex> lock(mutex_);
     for (auto it = idle_.begin(); it != idle_.end(); ++it)
       if ((*it)->key == key) {
-        auto context = std::move(*it);
-        idle_.erase(it);
-        return context;
+        loan.splice(loan.begin(), idle_, it);
+        return loan;
       }
   }
-  if (key.first == &tile_program_)
-    return std::make_unique<Context>(
-        key, MakePlan(graph_, tile_program_, TileRegions({key.second.first, key.second.second}),
-                      pool_->threads()));
-  const std::vector<Extent> extents = Extents(graph_, key.second.first, key.second.second);
+  const TileSize size{key.second.first, key.second.second};
+  if (key.first == &tile_program_) {
+    Plan plan = MakePlan(graph_, tile_program_, TileRegions(size), pool_->threads());
+    loan.push_back(std::make_unique<Context>(key, std::move(plan)));
+    return loan;
+  }
+  const std::vector<Extent> extents = Extents(graph_, size.height, size.width);
   Plan plan = MakePlan(graph_, whole_program_, WholeRegions(extents), pool_->threads());
   plan.extents = extents;
-  return std::make_unique<Context>(key, std::move(plan));
+  loan.push_back(std::make_unique<Context>(key, std::move(plan)));
+  return loan;
 }
 
-void CpuExecutor::Return(std::unique_ptr<Context> context) {
-  std::list<std::unique_ptr<Context>> evicted;  // freed after the lock is
+void CpuExecutor::Return(Loan loan) {
+  Loan evicted;  // freed after the lock is
   std::lock_guard<std::mutex> lock(mutex_);
-  idle_.push_front(std::move(context));
+  idle_.splice(idle_.begin(), loan);
   if (idle_.size() > kIdleContexts) evicted.splice(evicted.begin(), idle_, std::prev(idle_.end()));
 }
 
@@ -149,22 +152,22 @@ Window CpuExecutor::WindowFor(TileSize tile) const {
 }
 
 void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, TileSize tile) {
-  auto context = Borrow({&tile_program_, {tile.height, tile.width}});
-  const Buffer& in = context->plan.buffers.front();
+  Loan loan = Borrow({&tile_program_, {tile.height, tile.width}});
+  const Buffer& in = loan.front()->plan.buffers.front();
   const int64_t in_floats = in.plane_floats * geometry().channels;
   const int64_t out_floats = tile.height * tile.width * geometry().classes;
   for (int64_t i = 0; i < n; ++i)
-    Execute(*context, windows + i * in_floats, logits + i * out_floats);
-  Return(std::move(context));
+    Execute(*loan.front(), windows + i * in_floats, logits + i * out_floats);
+  Return(std::move(loan));
 }
 
 void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) {
-  auto context = Borrow({&whole_program_, {h, w}});
-  const Extent& size = context->plan.extents[graph_.output];
+  Loan loan = Borrow({&whole_program_, {h, w}});
+  const Extent& size = loan.front()->plan.extents[graph_.output];
   const int64_t in_floats = geometry().channels * h * w;
   const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
-  for (int64_t i = 0; i < n; ++i) Execute(*context, in + i * in_floats, out + i * out_floats);
-  Return(std::move(context));
+  for (int64_t i = 0; i < n; ++i) Execute(*loan.front(), in + i * in_floats, out + i * out_floats);
+  Return(std::move(loan));
 }
 
 int64_t CpuExecutor::TileMemoryBytes(TileSize tile) const {

@@ -35,8 +35,10 @@ class CpuExecutor final : public Executor {
   using Key = std::pair<const Program*, std::pair<int64_t, int64_t>>;
 
   std::vector<Region> TileRegions(TileSize tile) const;
-  std::unique_ptr<Context> Borrow(const Key& key);
-  void Return(std::unique_ptr<Context> context);
+  // A list of one context: nodes move between lists, so that lending allocates nothing.
+  using Loan = std::list<std::unique_ptr<Context>>;
+  Loan Borrow(const Key& key);
+  void Return(Loan loan);
   void Execute(Context& context, const float* in, float* out);
   void RunStep(const Op& op, const OpPlan& plan, Context& context);
 

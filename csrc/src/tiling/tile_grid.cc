@@ -27,12 +27,6 @@ std::vector<int64_t> CandidateSides(int64_t size, int64_t alignment, int64_t wan
 
 }  // namespace
 
-std::vector<int64_t> ExactOrigins(int64_t size, int64_t tile) {
-  std::vector<int64_t> origins;
-  for (int64_t at = 0; at < size; at += tile) origins.push_back(at);
-  return origins;
-}
-
 std::vector<int64_t> BlendOrigins(int64_t size, int64_t window, int64_t overlap) {
   std::vector<int64_t> origins;
   for (int64_t at = 0;; at += window - overlap) {

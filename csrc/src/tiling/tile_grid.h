@@ -9,9 +9,6 @@
 
 namespace pyengine {
 
-// Origins 0, tile, 2 * tile, ... that cover [0, size). The last tile may reach past the end.
-std::vector<int64_t> ExactOrigins(int64_t size, int64_t tile);
-
 // Origins of overlapping windows of `window` that cover [0, size) without reaching past it where
 // size >= window: steps of window - overlap, the last one moved back to the end.
 std::vector<int64_t> BlendOrigins(int64_t size, int64_t window, int64_t overlap);

@@ -53,17 +53,19 @@ Tiler::Tiler(std::shared_ptr<Executor> executor, Normalisation normalisation, He
 
 Tiler::~Tiler() = default;
 
-std::unique_ptr<Tiler::Buffers> Tiler::Borrow() const {
+Tiler::Loan Tiler::Borrow() const {
+  Loan loan;
   std::lock_guard<std::mutex> lock(mutex_);
-  if (idle_.empty()) return std::make_unique<Buffers>();
-  auto buffers = std::move(idle_.front());
-  idle_.pop_front();
-  return buffers;
+  if (idle_.empty())
+    loan.emplace_back();
+  else
+    loan.splice(loan.begin(), idle_, idle_.begin());
+  return loan;
 }
 
-void Tiler::Return(std::unique_ptr<Buffers> buffers) const {
+void Tiler::Return(Loan loan) const {
   std::lock_guard<std::mutex> lock(mutex_);
-  idle_.push_front(std::move(buffers));
+  idle_.splice(idle_.begin(), loan);
 }
 
 TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
@@ -206,32 +208,32 @@ void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_
 
   const int64_t window_floats = window.height * window.width * net_.channels;
   const int64_t logit_floats = tile.height * tile.width * net_.classes;
-  const std::vector<int64_t> columns = ExactOrigins(image.width, tile.width);
-  const int64_t across = static_cast<int64_t>(columns.size());
+  const int64_t across = plan.tiles_across;
   const int64_t first = row_begin / tile.height * across;
   const int64_t end = CeilDiv(row_end, tile.height) * across;
-  auto buffers = Borrow();
-  float* windows = Buffers::Grow(buffers->windows, window_floats * plan.batch_size);
-  float* logits = Buffers::Grow(buffers->logits, logit_floats * plan.batch_size);
+  Loan loan = Borrow();
+  Buffers& buffers = loan.front();
+  float* windows = Buffers::Grow(buffers.windows, window_floats * plan.batch_size);
+  float* logits = Buffers::Grow(buffers.logits, logit_floats * plan.batch_size);
   for (int64_t at = first; at < end; at += plan.batch_size) {
     const int64_t n = std::min<int64_t>(plan.batch_size, end - at);
     for (int64_t i = 0; i < n; ++i)
       Gather(image, options, (at + i) / across * tile.height - window.top,
-             columns[(at + i) % across] - window.left, window.height, window.width,
+             (at + i) % across * tile.width - window.left, window.height, window.width,
              windows + i * window_floats);
     executor_->RunTile(windows, logits, n, tile);
     for (int64_t i = 0; i < n; ++i) {
-      const int64_t y = (at + i) / across * tile.height, x = columns[(at + i) % across];
+      const int64_t y = (at + i) / across * tile.height, x = (at + i) % across * tile.width;
       WriteTile(logits + i * logit_floats, tile.height, tile.width, y, x,
                 std::min(tile.height, row_end - y), std::min(tile.width, image.width - x), out);
     }
     if (options.progress && !options.progress(at + n, plan.tiles_down * across)) {
-      Return(std::move(buffers));
+      Return(std::move(loan));
       throw Error(ErrorCode::kCancelled,
                   "cancelled by the progress callback after " + std::to_string(at + n) + " tiles");
     }
   }
-  Return(std::move(buffers));
+  Return(std::move(loan));
 }
 
 int64_t Tiler::AcceptedOutput(int64_t size) const {
@@ -259,13 +261,14 @@ void Tiler::SegmentAsOneTile(const ImageView& image, const OutputView& out,
                     " bytes in one piece, max_memory is " + std::to_string(budget) +
                     ", and this network has no exact tiles: " + why_not_tileable_ +
                     "; use mode=\"gaussian\" or raise max_memory");
-  auto buffers = Borrow();
-  float* window = Buffers::Grow(buffers->windows, CheckedMul(in_h, in_w, "image") * net_.channels);
-  float* logits = Buffers::Grow(buffers->logits, CheckedMul(h, w, "image") * net_.classes);
+  Loan loan = Borrow();
+  Buffers& buffers = loan.front();
+  float* window = Buffers::Grow(buffers.windows, CheckedMul(in_h, in_w, "image") * net_.channels);
+  float* logits = Buffers::Grow(buffers.logits, CheckedMul(h, w, "image") * net_.classes);
   Gather(image, options, -net_.margin, -net_.margin, in_h, in_w, window);
   executor_->Run(window, logits, 1, in_h, in_w);
   WriteTile(logits, h, w, 0, 0, image.height, image.width, out);
-  Return(std::move(buffers));
+  Return(std::move(loan));
   if (options.progress) options.progress(1, 1);
 }
 
@@ -296,9 +299,10 @@ void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
                             WriteScores(logits + r * image.width, stride, net_.classes, head_, out,
                                         y + r, 0, image.width);
                         });
-  auto buffers = Borrow();
-  float* window = Buffers::Grow(buffers->windows, in_h * in_w * net_.channels);
-  float* logits = Buffers::Grow(buffers->logits, h * w * net_.classes);
+  Loan loan = Borrow();
+  Buffers& buffers = loan.front();
+  float* window = Buffers::Grow(buffers.windows, in_h * in_w * net_.channels);
+  float* logits = Buffers::Grow(buffers.logits, h * w * net_.classes);
   const int64_t total = static_cast<int64_t>(rows.size() * columns.size());
   int64_t done = 0;
   for (int64_t y : rows) {
@@ -308,14 +312,14 @@ void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
       executor_->Run(window, logits, 1, in_h, in_w);
       sums.Add(logits, y, x);
       if (options.progress && !options.progress(++done, total)) {
-        Return(std::move(buffers));
+        Return(std::move(loan));
         throw Error(ErrorCode::kCancelled,
                     "cancelled by the progress callback after " + std::to_string(done) + " tiles");
       }
     }
   }
   sums.Finish(image.height);
-  Return(std::move(buffers));
+  Return(std::move(loan));
 }
 
 }  // namespace pyengine

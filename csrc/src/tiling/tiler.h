@@ -49,8 +49,10 @@ class Tiler {
                  int64_t rows, int64_t columns, const OutputView& out) const;
   // Smallest size >= `size` of an output that the network can give.
   int64_t AcceptedOutput(int64_t size) const;
-  std::unique_ptr<Buffers> Borrow() const;
-  void Return(std::unique_ptr<Buffers> buffers) const;
+  // A list of one: nodes move between lists, so that lending allocates nothing.
+  using Loan = std::list<Buffers>;
+  Loan Borrow() const;
+  void Return(Loan loan) const;
 
   std::shared_ptr<Executor> executor_;
   const NetworkGeometry net_;
@@ -60,7 +62,7 @@ class Tiler {
   std::shared_ptr<ThreadPool> pool_;
 
   mutable std::mutex mutex_;
-  mutable std::list<std::unique_ptr<Buffers>> idle_;
+  mutable Loan idle_;
   mutable std::list<std::pair<PlanKey, TilePlan>> plans_;  // most recently used first
 };
 

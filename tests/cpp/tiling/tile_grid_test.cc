@@ -7,23 +7,20 @@
 namespace pyengine {
 namespace {
 
-TEST(TileGrid, CoversEveryPixel) {
+TEST(TileGrid, OverlappingWindowsCoverEveryPixel) {
   for (int64_t size = 1; size < 80; ++size)
-    for (int64_t tile = 1; tile < 40; ++tile) {
-      std::vector<int> exact(static_cast<size_t>(size), 0), blend = exact;
-      for (int64_t at : ExactOrigins(size, tile))
-        for (int64_t i = at; i < std::min(size, at + tile); ++i) ++exact[static_cast<size_t>(i)];
-      for (int n : exact) ASSERT_EQ(n, 1);
+    for (int64_t tile = 1; tile < 40; ++tile)
       for (int64_t overlap : {int64_t{0}, tile / 2, tile - 1}) {
+        std::vector<int> covered(static_cast<size_t>(size), 0);
         for (int64_t at : BlendOrigins(size, tile, overlap)) {
           if (size >= tile) {
             ASSERT_LE(at + tile, size);
           }
-          for (int64_t i = at; i < std::min(size, at + tile); ++i) ++blend[static_cast<size_t>(i)];
+          for (int64_t i = at; i < std::min(size, at + tile); ++i)
+            ++covered[static_cast<size_t>(i)];
         }
-        for (int n : blend) ASSERT_GE(n, 1);
+        for (int n : covered) ASSERT_GE(n, 1);
       }
-    }
 }
 
 TEST(TileGrid, ChoosesTheCheapestTileThatFits) {
