@@ -44,7 +44,7 @@ AlignedBuffer<char> ReadAll(const std::string& path) {
   struct stat info{};
   if (::fstat(file.fd, &info) != 0) IoError("cannot read");
   if (!S_ISREG(info.st_mode)) throw Error(ErrorCode::kIo, "not a regular file");
-  const uint64_t size = static_cast<uint64_t>(info.st_size);
+  const auto size = static_cast<uint64_t>(info.st_size);
   if (size < 8) Bad("header: the file has " + std::to_string(size) + " bytes, needs at least 8");
   if (size > kMaxFileBytes) Bad("file size: larger than 64 GiB");
   AlignedBuffer<char> bytes(size);
@@ -263,6 +263,7 @@ class Reader {
     if (items.size() != 1 && static_cast<int64_t>(items.size()) != channels)
       list.Fail("must hold 1 or " + std::to_string(channels) + " numbers");
     std::vector<double> values;
+    values.reserve(static_cast<size_t>(channels));
     for (int64_t c = 0; c < channels; ++c)
       values.push_back(items[items.size() == 1 ? 0 : static_cast<size_t>(c)].Number());
     return values;

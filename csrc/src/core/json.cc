@@ -30,7 +30,7 @@ class JsonParser {
   // Keys and values end up in error messages and in Python strings.
   void CheckUtf8() {
     for (const char* at = begin_; at != end_;) {
-      const unsigned char lead = static_cast<unsigned char>(*at);
+      const auto lead = static_cast<unsigned char>(*at);
       const int length = lead < 0x80       ? 1
                          : lead >> 5 == 6  ? 2
                          : lead >> 4 == 14 ? 3

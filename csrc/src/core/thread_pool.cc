@@ -21,7 +21,7 @@ ThreadPool::ThreadPool(int threads) {
   workers_.reserve(threads > 1 ? threads - 1 : 0);
   try {
     for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
-  } catch (const std::system_error&) {
+  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
     // The system has no more threads to give: the loops run on those that started.
   }
 }
@@ -29,7 +29,7 @@ ThreadPool::ThreadPool(int threads) {
 ThreadPool::~ThreadPool() {
   stop_.store(true);
   {
-    std::lock_guard<std::mutex> lock(sleep_mutex_);
+    std::scoped_lock lock(sleep_mutex_);
     generation_.fetch_add(1);
   }
   wake_.notify_all();
@@ -59,7 +59,7 @@ void ThreadPool::Run(int64_t n, Body body, void* context) {
   if (sleepers_.load() > 0) {
     // The empty section orders this wake-up after a sleeper's last look at `generation_`.
     {
-      std::lock_guard<std::mutex> sleep(sleep_mutex_);
+      std::scoped_lock sleep(sleep_mutex_);
     }
     wake_.notify_all();
   }

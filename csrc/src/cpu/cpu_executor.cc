@@ -79,8 +79,8 @@ struct CpuExecutor::Context {
   AlignedBuffer<float> arena;
   std::vector<Plane> planes;  // one per plan.specs; those of the caller's memory set at each call
 
-  Context(const Key& k, Plan p)
-      : key(k),
+  Context(Key k, Plan p)
+      : key(std::move(k)),
         plan(std::move(p)),
         arena(static_cast<size_t>(plan.arena_floats)),
         planes(plan.specs.size()) {
@@ -114,7 +114,7 @@ std::vector<Region> CpuExecutor::TileRegions(TileSize tile) const {
 CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
   Loan loan;
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::scoped_lock lock(mutex_);
     for (auto it = idle_.begin(); it != idle_.end(); ++it)
       if ((*it)->key == key) {
         loan.splice(loan.begin(), idle_, it);
@@ -136,7 +136,7 @@ CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
 
 void CpuExecutor::Return(Loan loan) {
   Loan evicted;  // freed after the lock is
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::scoped_lock lock(mutex_);
   idle_.splice(idle_.begin(), loan);
   if (idle_.size() > kIdleContexts) evicted.splice(evicted.begin(), idle_, std::prev(idle_.end()));
 }
@@ -238,7 +238,7 @@ void CpuExecutor::Execute(Context& context, const float* in, float* out) {
 void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
   const Plane* in = context.planes.data() + plan.in_begin[0];
   Plane* out = context.planes.data() + plan.out_begin;
-  const int64_t blocks = static_cast<int64_t>(plan.out_count);
+  const auto blocks = static_cast<int64_t>(plan.out_count);
   const ActivationArgs activation{ToKernel(op.activation), op.alpha, op.beta, op.slopes};
   switch (op.step) {
     case Step::kConv: {

@@ -304,7 +304,8 @@ class Lowering {
       op.in_tensor[1] = node.inputs[1];
       op.in[1] = Blocked(node.inputs[1]).refs;
     }
-    Emit(std::move(op), op.step == Step::kAffine || op.step == Step::kBinary);
+    const bool may_fuse = op.step == Step::kAffine || op.step == Step::kBinary;
+    Emit(std::move(op), may_fuse);
   }
 
   static Step StepOf(OpKind kind) {

@@ -55,7 +55,7 @@ Tiler::~Tiler() = default;
 
 Tiler::Loan Tiler::Borrow() const {
   Loan loan;
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::scoped_lock lock(mutex_);
   if (idle_.empty())
     loan.emplace_back();
   else
@@ -64,7 +64,7 @@ Tiler::Loan Tiler::Borrow() const {
 }
 
 void Tiler::Return(Loan loan) const {
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::scoped_lock lock(mutex_);
   idle_.splice(idle_.begin(), loan);
 }
 
@@ -89,7 +89,7 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
                     options.max_memory_bytes,
                     options.batch_size};
   {
-    std::lock_guard<std::mutex> lock(mutex_);
+    std::scoped_lock lock(mutex_);
     for (auto it = plans_.begin(); it != plans_.end(); ++it)
       if (it->first == key) {
         plans_.splice(plans_.begin(), plans_, it);
@@ -114,7 +114,7 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);
   plan.memory_bytes = memory(plan.tile);
-  std::lock_guard<std::mutex> lock(mutex_);
+  std::scoped_lock lock(mutex_);
   plans_.emplace_front(key, plan);
   if (plans_.size() > kKeptPlans) plans_.pop_back();
   return plan;
@@ -303,7 +303,7 @@ void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
   Buffers& buffers = loan.front();
   float* window = Buffers::Grow(buffers.windows, in_h * in_w * net_.channels);
   float* logits = Buffers::Grow(buffers.logits, h * w * net_.classes);
-  const int64_t total = static_cast<int64_t>(rows.size() * columns.size());
+  const auto total = static_cast<int64_t>(rows.size() * columns.size());
   int64_t done = 0;
   for (int64_t y : rows) {
     sums.Finish(y);

@@ -6,7 +6,7 @@
 namespace pyengine {
 namespace {
 
-typedef __m256 Register;
+using Register = __m256;
 constexpr int kRegisters = 2;
 static inline Register LoadRegister(const float* p) {
   return _mm256_loadu_ps(p);

@@ -6,7 +6,7 @@
 namespace pyengine {
 namespace {
 
-typedef __m512 Register;
+using Register = __m512;
 constexpr int kRegisters = 1;
 static inline Register LoadRegister(const float* p) {
   return _mm512_loadu_ps(p);
@@ -21,7 +21,7 @@ static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm512_fmadd_ps(a, b, c);
 }
 
-typedef __m512 V16;
+using V16 = __m512;
 
 static inline V16 Load(const float* p) {
   return _mm512_loadu_ps(p);

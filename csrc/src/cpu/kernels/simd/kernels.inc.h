@@ -90,7 +90,7 @@ static inline V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) 
 }
 
 static inline const float* Slopes(const ActivationArgs& a, int64_t block) {
-  return a.slopes ? a.slopes + block * kBlock : 0;
+  return a.slopes ? a.slopes + block * kBlock : nullptr;
 }
 
 static inline int64_t Smaller(int64_t a, int64_t b) {
