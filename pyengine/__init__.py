@@ -8,6 +8,11 @@
 
 from __future__ import annotations
 
+from pkgutil import extend_path
+
+# In the source folder these sources hide the installed package, which has the native module.
+__path__ = extend_path(__path__, __name__)
+
 try:
     from pyengine._core import (
         CancelledError,

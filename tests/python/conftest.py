@@ -11,12 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-# The folder `train` is not installed, but pyengine is: the sources, which lack the native module,
-# must not hide it ("python -m pytest" puts them first).
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:] = [p for p in sys.path if Path(p or ".").resolve() != ROOT] + [str(ROOT)]
+import pyengine
 
-import pyengine  # noqa: E402
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.append(str(ROOT))  # for the folder `train`, which is not installed
 
 
 @pytest.fixture(scope="session")
