@@ -56,7 +56,10 @@ def _parser() -> argparse.ArgumentParser:
 
     p = _verb(verbs, "segment", _segment, "segment files, folders or globs")
     p.add_argument("input", nargs="*", metavar="IN", help="image files, folders or globs")
-    p.add_argument("--input", "-i", dest="more_inputs", action="append", default=[], metavar="IN")
+    p.add_argument(
+        "--input", "-i", dest="more_inputs", action="append", default=[], metavar="IN",
+        help="the same as a flag; may be repeated",
+    )  # fmt: skip
     p.add_argument("--output", "-o", required=True, help="output file (one input) or folder")
     _engine_options(p)
     _tile_options(p)

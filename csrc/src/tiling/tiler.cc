@@ -120,7 +120,7 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
   return plan;
 }
 
-void Tiler::CheckImage(const ImageView& image, const SegmentOptions& options) const {
+void Tiler::CheckImage(const ImageView& image) const {
   if (image.height < 1 || image.width < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 "the image is " + Px(image.height, image.width) + " px, needs at least 1 x 1");
@@ -132,14 +132,13 @@ void Tiler::CheckImage(const ImageView& image, const SegmentOptions& options) co
   if (!net_.dense)
     throw Error(ErrorCode::kUnsupported,
                 "this network does not give one output per pixel (" + why_not_tileable_ + ")");
-  (void)options;
 }
 
 void Tiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_end,
                     const OutputView& out, const SegmentOptions& options) const {
   ImageView image = view;
   if (image.rows == 0) image.rows = image.height;
-  CheckImage(image, options);
+  CheckImage(image);
   if (row_begin < 0 || row_end > image.height || row_begin >= row_end)
     throw Error(ErrorCode::kInvalidArgument,
                 "rows " + std::to_string(row_begin) + " to " + std::to_string(row_end) +

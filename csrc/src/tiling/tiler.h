@@ -36,7 +36,7 @@ class Tiler {
   struct Buffers;
   struct PlanKey;
 
-  void CheckImage(const ImageView& image, const SegmentOptions& options) const;
+  void CheckImage(const ImageView& image) const;
   void SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
                     const OutputView& out, const SegmentOptions& options) const;
   void SegmentAsOneTile(const ImageView& image, const OutputView& out,
