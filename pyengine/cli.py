@@ -294,7 +294,7 @@ def _info(args: argparse.Namespace) -> int:
     engine = Engine(args.engine)
     i = engine.info
     if args.json:
-        print(json.dumps(i.manifest, indent=2, ensure_ascii=False))
+        print(json.dumps(dict(i.manifest), indent=2, ensure_ascii=False))
         return 0
     flops_unit = "per image" if i.task == "classification" else "per pixel"
     steps = ", ".join(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -36,7 +38,7 @@ class EngineInfo:
     """Names; the label is the index."""
     colors: tuple[tuple[int, int, int], ...]
     """RGB of each class, for overlays."""
-    input: dict[str, Any]
+    input: Mapping[str, Any]
     """``channels``, ``dtype``, ``preprocessing``, ``sample_size_px`` as in the file."""
     halo: int
     """Context around a tile, derived from the network."""
@@ -54,15 +56,15 @@ class EngineInfo:
     """Of a whole-image pass; for classification, of one image."""
     outputs: int
     """Channels of probabilities and logits."""
-    provenance: dict[str, Any]
-    parity: dict[str, Any]
+    provenance: Mapping[str, Any]
+    parity: Mapping[str, Any]
     """What the build step measured against the source network."""
     executor: str
     isa: str
     """Instruction set in use."""
     threads: int
     layers: tuple[LayerInfo, ...] = field(repr=False)
-    manifest: dict[str, Any] = field(repr=False)
+    manifest: Mapping[str, Any] = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ def read_info(core: dict[str, Any], path: str, executor: str) -> EngineInfo:
         task=core["task"],
         classes=tuple(name for name, _ in core["classes"]),
         colors=tuple(color for _, color in core["classes"]),
-        input=manifest["input"],
+        input=MappingProxyType(manifest["input"]),
         halo=core["halo"],
         alignment=core["alignment"],
         margin=core["margin"],
@@ -109,11 +111,11 @@ def read_info(core: dict[str, Any], path: str, executor: str) -> EngineInfo:
         parameters=core["parameters"],
         flops_per_pixel=core["flops_per_pixel"],
         outputs=core["outputs"],
-        provenance=manifest.get("provenance", {}),
-        parity=manifest.get("parity", {}),
+        provenance=MappingProxyType(manifest.get("provenance", {})),
+        parity=MappingProxyType(manifest.get("parity", {})),
         executor=executor,
         isa=core["isa"],
         threads=core["threads"],
         layers=tuple(LayerInfo(*row) for row in core["layers"]),
-        manifest=manifest,
+        manifest=MappingProxyType(manifest),
     )

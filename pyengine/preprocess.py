@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ import numpy.typing as npt
 from PIL import Image
 
 
-def normalise(planes: npt.NDArray[np.float32], spec: dict[str, Any]) -> npt.NDArray[np.float32]:
+def normalise(planes: npt.NDArray[np.float32], spec: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """Apply the manifest's preprocessing to (C, H, W) values, in float32.
 
     Parameters
     ----------
     planes : ndarray of float32, shape (C, H, W)
         Pixel values as numbers.
-    spec : dict
+    spec : mapping
         ``manifest["input"]``.
 
     Returns
@@ -34,14 +35,14 @@ def normalise(planes: npt.NDArray[np.float32], spec: dict[str, Any]) -> npt.NDAr
     return planes
 
 
-def network_input(image: npt.NDArray[Any], spec: dict[str, Any]) -> npt.NDArray[np.float32]:
+def network_input(image: npt.NDArray[Any], spec: Mapping[str, Any]) -> npt.NDArray[np.float32]:
     """A whole image as a (1, C, h, w) batch of the network's own size.
 
     Parameters
     ----------
     image : ndarray, shape (H, W) or (H, W, C)
         Resized bilinearly (Pillow, with its antialiasing) to ``spec["sample_size_px"]``.
-    spec : dict
+    spec : mapping
         ``manifest["input"]``.
 
     Raises

@@ -165,8 +165,8 @@ def verify(
     source : torch.nn.Module, path or onnx.ModelProto
         What it was built from; see `build`.
     images : iterable of ndarray, optional
-        Images as for `Engine.segment`, at least as large as the network's sample size; the upper
-        left part of that size is compared after normalisation. Default: random inputs.
+        Images as for `Engine.segment`. The upper left part of the network's sample size is
+        compared after normalisation; smaller images are mirrored up to it. Default: random inputs.
     sample_shape : tuple of int, optional
         (1, C, H, W); default the one the engine was built with.
     tolerance : float
@@ -180,7 +180,7 @@ def verify(
     Raises
     ------
     ValueError
-        An image that is too small, or outputs of another shape.
+        An image that does not fit the network, or outputs of another shape.
     """
     opened = engine if isinstance(engine, Engine) else Engine(engine)
     spec = opened.info.input
@@ -192,12 +192,9 @@ def verify(
     samples = []
     for image in images:
         opened._check_image(image)
-        if image.shape[0] < height or image.shape[1] < width:
-            raise ValueError(
-                f"the image is {image.shape[0]} x {image.shape[1]} px, parity needs at least "
-                f"{height} x {width}"
-            )
-        part = image[:height, :width]
+        rows = _core.border_indices(0, height, image.shape[0], 0)
+        columns = _core.border_indices(0, width, image.shape[1], 0)
+        part = image[np.ix_(rows, columns)]
         planes = part[None] if part.ndim == 2 else np.moveaxis(part, 2, 0)
         samples.append(np.ascontiguousarray(normalise(planes.astype(np.float32), spec)[None]))
     return compare(opened, loaded.run, samples, tolerance)

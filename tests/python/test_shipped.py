@@ -28,6 +28,16 @@ def test_it_ships_and_says_what_it_is(membranes) -> None:
     assert f"{info.provenance['metrics']['v_rand']:.4f}" in card
 
 
+def test_info_is_immutable(membranes) -> None:
+    for change in (
+        lambda i: setattr(i, "halo", 1),
+        lambda i: i.input.update(channels=2),
+        lambda i: i.manifest.pop("task"),
+    ):
+        with pytest.raises(AttributeError):
+            change(membranes.info)
+
+
 def test_it_reaches_its_bars_on_the_validation_sections(data, membranes, monkeypatch) -> None:
     monkeypatch.setenv("PYENGINE_DATA", str(data))
     scores = evaluate_engine("em-membranes", load_config("em-membranes"))

@@ -16,6 +16,8 @@ int64_t After(const Amounts& a, int axis) {
   return axis == 0 ? a.bottom : a.right;
 }
 
+constexpr int64_t kMaxStridePx = 4096;
+
 // A positive rational: grid steps are products and quotients of strides.
 struct Ratio {
   int64_t num = 1, den = 1;
@@ -80,11 +82,11 @@ int64_t OutputSize(const Node& node, int axis, int64_t in) {
       out = FloorDiv(in + before + after - (k - 1) * d - 1, s) + 1;
       break;
     case OpKind::kConvTranspose:
-      out = (in - 1) * s - before - after + k + node.output_padding[axis];
+      out = CheckedMul(in - 1, s, "size") - before - after + k + node.output_padding[axis];
       break;
     case OpKind::kUpsampleNearest:
     case OpKind::kUpsampleBilinear:
-      out = in * s;
+      out = CheckedMul(in, s, "size");
       break;
     case OpKind::kPad:
       out = in + before + after;
@@ -203,8 +205,9 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
         throw Error(ErrorCode::kUnsupported,
                     "'" + node.name + "' joins planes of different resolution");
     alignment = std::lcm(alignment, std::lcm(step_y[node.output].num, step_x[node.output].num));
-    if (alignment > 4096)
-      throw Error(ErrorCode::kUnsupported, "the network's total stride exceeds 4096 px");
+    if (alignment > kMaxStridePx || step_y[node.output].den > kMaxStridePx ||
+        step_x[node.output].den > kMaxStridePx)
+      throw Error(ErrorCode::kUnsupported, "the network shrinks or enlarges its planes more than 4096 times");
   }
   for (size_t t = 0; t < graph.tensors.size(); ++t) result.stride_px.push_back(step_y[t].value());
   net.alignment = alignment;
