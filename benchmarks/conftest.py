@@ -14,6 +14,7 @@ from benchmarks.machine import machine_name
 def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, Any]) -> None:
     # The kind of machine matters, not which one it was.
     machine_info["node"] = machine_info["name"] = machine_name()
+    machine_info.pop("release", None)
 
 
 @pytest.fixture
