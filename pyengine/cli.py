@@ -16,7 +16,8 @@ import numpy as np
 
 from pyengine import __version__, build, engines, verify
 from pyengine.engine import Engine
-from pyengine.files import READABLE, overlay, read_image, save_image, split_dataset
+from pyengine.image_source import READABLE, read_image, split_dataset
+from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
 
 USAGE_ERROR = 2
@@ -212,7 +213,7 @@ def _segment(args: argparse.Namespace) -> int:
                 **options,
             )  # fmt: skip
             if args.overlay:
-                _write_overlay(engine, path, target, options)
+                _write_overlay(engine, path, target, args.output_kind, options)
         except (ValueError, TypeError, OSError, MemoryError) as error:
             # One bad image must not cost the rest of a batch.
             if len(jobs) == 1:
@@ -231,9 +232,11 @@ def _default_suffix(path: str, kind: str) -> str:
     return ".png" if kind == "labels" else ".tif"
 
 
-def _write_overlay(engine: Engine, path: str, target: str, options: dict[str, Any]) -> None:
+def _write_overlay(
+    engine: Engine, path: str, target: str, kind: str, options: dict[str, Any]
+) -> None:
     image = read_image(path, engine.info.input["channels"])
-    labels = engine.segment(image, **options)
+    labels = read_image(target, 1) if kind == "labels" else engine.segment(image, **options)
     name = split_dataset(target)[0].with_suffix(".overlay.png")
     save_image(name, overlay(image, labels, engine.info.colors))
 

@@ -232,7 +232,7 @@ class Engine:
         ValueError
             The format or the image does not fit.
         """
-        from pyengine.files import segment_file
+        from pyengine.segment_file import segment_file
 
         segment_file(
             self, os.fspath(src), os.fspath(dst), tile=tile, batch_size=batch_size, output=output,

@@ -12,7 +12,8 @@ from conftest import random_image
 from PIL import Image
 
 import pyengine
-from pyengine.files import open_source, overlay, read_image
+from pyengine.image_source import open_source, read_image
+from pyengine.overlay import overlay
 
 STACK = np.random.default_rng(0).integers(0, 256, (3, 300, 170), np.uint8)
 
@@ -100,11 +101,13 @@ def test_tiff_rows_are_decoded_piecewise(tmp_path, options, dtype, channels) -> 
 def test_large_image_is_not_read_whole(membranes, tmp_path, monkeypatch) -> None:
     np.save(tmp_path / "in.npy", np.zeros((3000, 40), np.uint8))
     seen = []
-    from pyengine import files
+    from pyengine import image_source
 
-    rows = files._ArraySource.rows
+    rows = image_source._ArraySource.rows
     monkeypatch.setattr(
-        files._ArraySource, "rows", lambda s, p, a, b: (seen.append(b - a), rows(s, p, a, b))[1]
+        image_source._ArraySource,
+        "rows",
+        lambda s, p, a, b: (seen.append(b - a), rows(s, p, a, b))[1],
     )
     membranes.segment_file(tmp_path / "in.npy", tmp_path / "out.npy", tile=256)
     assert len(seen) == 12
