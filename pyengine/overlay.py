@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from pyengine.builder.container import write_atomically
+from pyengine.atomic_file import write_atomically
 from pyengine.image_source import Array
 
 

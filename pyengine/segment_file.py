@@ -12,7 +12,7 @@ import numpy as np
 import tifffile
 from PIL import Image
 
-from pyengine.builder.container import write_atomically
+from pyengine.atomic_file import write_atomically
 from pyengine.image_source import HDF5, TIFF, Array, ImageSource, open_source, split_dataset
 from pyengine.progress import Progress, progress_callback
 

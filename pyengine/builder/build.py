@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
-from pyengine.builder.container import serialize, write_atomically
+from pyengine.atomic_file import write_atomically
+from pyengine.builder.container import serialize
 from pyengine.builder.onnx_import import import_onnx
 from pyengine.builder.parity import BuildReport, check_geometry, compare, random_samples
 from pyengine.builder.sources import load_source

@@ -73,7 +73,6 @@ def test_onnx_file_builds_and_verifies(dynamic: bool, tmp_path) -> None:
 
 
 def test_the_new_exporters_onnx_builds(tmp_path) -> None:
-    pytest.importorskip("onnxscript")
     net = network("BasicUNet")
     program = torch.onnx.export(net, (torch.zeros(1, 1, 64, 64),), dynamo=True)
     assert pyengine.build(program.model_proto, tmp_path / "net.pyengine").passed
