@@ -207,7 +207,8 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
     alignment = std::lcm(alignment, std::lcm(step_y[node.output].num, step_x[node.output].num));
     if (alignment > kMaxStridePx || step_y[node.output].den > kMaxStridePx ||
         step_x[node.output].den > kMaxStridePx)
-      throw Error(ErrorCode::kUnsupported, "the network shrinks or enlarges its planes more than 4096 times");
+      throw Error(ErrorCode::kUnsupported,
+                  "the network shrinks or enlarges its planes more than 4096 times");
   }
   for (size_t t = 0; t < graph.tensors.size(); ++t) result.stride_px.push_back(step_y[t].value());
   net.alignment = alignment;
