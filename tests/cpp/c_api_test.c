@@ -86,6 +86,10 @@ int main(void) {
   CHECK(pye_segment_labels(engine, &image, dense, kWidth, NULL) == PYE_INVALID_ARGUMENT);
   CHECK(strstr(pye_last_error(), "3 channels") != NULL);
   image.channels = 1;
+  image.type = PYE_UINT16;
+  CHECK(pye_segment_labels(engine, &image, dense, kWidth, NULL) == PYE_INVALID_ARGUMENT);
+  CHECK(strstr(pye_last_error(), "29 bytes") != NULL);
+  image.type = PYE_UINT8;
   image.height = 0;
   CHECK(pye_segment_labels(engine, &image, dense, kWidth, NULL) == PYE_INVALID_ARGUMENT);
   pye_engine_close(engine);

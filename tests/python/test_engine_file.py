@@ -166,6 +166,13 @@ FORGERIES: dict[str, tuple[dict[str, Any], str]] = {
     "groups": ({"graph": lambda g: g["nodes"][0].update(groups=3)}, "groups"),
     "amounts": ({"graph": lambda g: g["nodes"][0].update(amounts=[-5, 0, 0, 0])}, "amounts"),
     "out channels": ({"graph": lambda g: g["nodes"][0].update(out_channels=5)}, "channels"),
+    "reflection beyond the image": (
+        {"graph": lambda g: g["nodes"][0].update(border="reflect", amounts=[0, 99, 0, 0])},
+        "reflection"),
+    "pool of nothing": (
+        {"graph": lambda g: g["nodes"].insert(1, {
+            "op": "max_pool", "name": "p", "inputs": [g["nodes"][0]["output"]], "output": "p",
+            "kernel": [2, 2], "amounts": [2, 0, 0, 0]})}, "smaller than the kernel"),
     "undefined tensor": ({"graph": lambda g: g["nodes"][0].update(inputs=["?"])}, "produced"),
     "cycle": (
         {"graph": lambda g: g["nodes"][0].update(inputs=[g["nodes"][1]["output"]])}, "produced"),

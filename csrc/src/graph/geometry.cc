@@ -135,7 +135,8 @@ std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
     Extent out;
     if (!graph.tensors[node.output].vector)
       for (int axis = 0; axis < 2; ++axis) out.size[axis] = OutputSize(node, axis, in.size[axis]);
-    if (node.op == OpKind::kPad && node.border == BorderMode::kReflect)
+    const bool pads = node.op == OpKind::kPad || node.op == OpKind::kConv;
+    if (pads && node.border == BorderMode::kReflect)
       for (int axis = 0; axis < 2; ++axis)
         if (std::max(Before(node.amounts, axis), After(node.amounts, axis)) >= in.size[axis])
           throw Error(ErrorCode::kInvalidArgument,

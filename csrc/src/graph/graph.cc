@@ -1,5 +1,6 @@
 #include "graph/graph.h"
 
+#include <algorithm>
 #include <map>
 
 #include "core/checked_math.h"
@@ -194,6 +195,13 @@ class GraphReader {
       case OpKind::kActivation:
         if (node.activation == ActivationKind::kPRelu && node.weight.empty())
           json.Fail("prelu needs a weight");
+        break;
+      case OpKind::kMaxPool:
+      case OpKind::kAvgPool:
+        // A window without a single pixel of the image has no maximum and no mean.
+        if (std::max(node.amounts.top, node.amounts.bottom) >= node.kernel[0] ||
+            std::max(node.amounts.left, node.amounts.right) >= node.kernel[1])
+          json.Fail("amounts must be smaller than the kernel");
         break;
       case OpKind::kGlobalAvgPool:
         vector = true;

@@ -129,6 +129,15 @@ void Tiler::CheckImage(const ImageView& image) const {
                                                  " channels, the network needs " +
                                                  std::to_string(net_.channels));
   if (image.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the image has no data");
+  const int64_t value_bytes = image.type == PixelType::kUint8    ? 1
+                              : image.type == PixelType::kUint16 ? 2
+                                                                 : 4;
+  for (int64_t stride :
+       {image.row_stride_bytes, image.pixel_stride_bytes, image.channel_stride_bytes})
+    if (stride % value_bytes != 0)
+      throw Error(ErrorCode::kInvalidArgument, "stride " + std::to_string(stride) +
+                                                   " bytes must be a multiple of the value's " +
+                                                   std::to_string(value_bytes) + " bytes");
   if (!net_.dense)
     throw Error(ErrorCode::kUnsupported,
                 "this network does not give one output per pixel (" + why_not_tileable_ + ")");
