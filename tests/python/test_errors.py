@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -267,25 +269,40 @@ else:
     assert list(folder.iterdir()) == []
 
 
+@contextlib.contextmanager
+def small_disk(folder: Path, options: str) -> Iterator[None]:
+    """A tmpfs with these options, mounted at a new folder; skips where mounting is not allowed."""
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", options, "none", str(folder)]
+    if subprocess.run(command, capture_output=True, check=False).returncode != 0:
+        pytest.skip("mounting a small tmpfs needs root")
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
 @pytest.mark.parametrize("name", ["out.tif", "out.npy", "out.h5", "out.png"])
 def test_full_tmpfs_leaves_nothing_behind(membranes, tmp_path: Path, name: str) -> None:
     """A real full disk: writes into a mapped sparse file would kill the process here."""
+    np.save(tmp_path / "in.npy", synthetic_em(1400, 300))
     folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=64k", "none", str(folder)],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if mounted.returncode != 0:
-        pytest.skip("mounting a small tmpfs needs root")
-    try:
+    with small_disk(folder, "size=64k"):
         (folder / "filler").write_bytes(bytes(60 << 10))
-        np.save(tmp_path / "in.npy", synthetic_em(1400, 300))
         with pytest.raises(OSError, match=r"(?i)space|disk|write"):
             membranes.segment_file(tmp_path / "in.npy", folder / name)
         assert [p.name for p in folder.iterdir()] == ["filler"]
-    finally:
-        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_read_only_disk_is_an_error(membranes, tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", np.zeros((20, 20), np.uint8))
+    with small_disk(tmp_path / "disk", "ro,size=64k"):
+        with pytest.raises(OSError, match="Read-only"):
+            membranes.segment_file(tmp_path / "in.npy", tmp_path / "disk" / "out.npy")
+        with pytest.raises(OSError, match="Read-only"):
+            pyengine.build(
+                nn.Conv2d(1, 2, 3), tmp_path / "disk" / "x.pyengine", sample_shape=(1, 1, 8, 8)
+            )
 
 
 def test_out_of_memory_is_an_error_and_the_engine_survives() -> None:
