@@ -361,10 +361,12 @@ def _bench(args: argparse.Namespace) -> int:
         engine.segment(image, **options)
         times.append(time.perf_counter() - started)
     p50, p95 = np.percentile(times, [50, 95])
-    plan = engine.plan(height, width, **options)
+    cut = "in one piece"
+    if engine.info.tileable:
+        plan = engine.plan(height, width, **options)
+        cut = f"in {plan.grid[0]} x {plan.grid[1]} tile(s) of {plan.tile[0]} x {plan.tile[1]}"
     print(
-        f"{engine.info.isa}, {engine.info.threads} thread(s), {height} x {width} px in "
-        f"{plan.grid[0]} x {plan.grid[1]} tile(s) of {plan.tile[0]} x {plan.tile[1]}: "
+        f"{engine.info.isa}, {engine.info.threads} thread(s), {height} x {width} px {cut}: "
         f"first {1e3 * first:.1f} ms, p50 {1e3 * p50:.1f} ms, p95 {1e3 * p95:.1f} ms, "
         f"max {1e3 * max(times):.1f} ms, {height * width / p50 / 1e6:.2f} Mpx/s"
     )

@@ -73,7 +73,11 @@ class _Job:
         self.height, self.width = source.shape[:2]
         # The checks of `segment`, on an empty stand-in of the same shape and dtype.
         engine._check_image(np.broadcast_to(np.zeros((), source.dtype), source.shape))
-        self.plan = engine.plan(self.height, self.width, tile, batch_size, max_memory)
+        # Networks of the whole image have no tiles: their band is the whole page.
+        self.band_height, self.tiles = self.height, 1
+        if engine.info.tileable:
+            plan = engine.plan(self.height, self.width, tile, batch_size, max_memory)
+            self.band_height, self.tiles = plan.tile[0], plan.grid[0] * plan.grid[1]
         self.dtype = np.dtype(np.uint8 if self.kind == 0 else np.float32)
         classes = () if self.kind == 0 else (engine.info.outputs,)
         self.page_shape = (*classes, self.height, self.width)
@@ -81,27 +85,27 @@ class _Job:
 
     def bands(self) -> Iterator[tuple[int, int, Array]]:
         """(page, first row, result) in order; result is (rows, W) or (K, rows, W)."""
-        tile_height = self.plan.tile[0]
-        tiles = self.plan.grid[0] * self.plan.grid[1]
         core = self.engine._core
         cut = (*self.sides, self.batch_size, self.max_memory, self.padding)
         for page in range(self.source.pages):
-            for begin in range(0, self.height, tile_height):
-                end = min(begin + tile_height, self.height)
-                first, last = core.band_rows(self.height, self.width, begin, end, *cut)
+            for begin in range(0, self.height, self.band_height):
+                end = min(begin + self.band_height, self.height)
+                first, last = 0, self.height
+                if self.engine.info.tileable:
+                    first, last = core.band_rows(self.height, self.width, begin, end, *cut)
                 rows = np.ascontiguousarray(self.source.rows(page, first, last))
                 result = core.segment_band(
                     rows, first, self.height, self.kind, begin, end, *cut,
-                    self._progress(page, tiles),
+                    self._progress(page),
                 )  # fmt: skip
                 yield page, begin, result
 
-    def _progress(self, page: int, tiles: int) -> Callable[[int, int], bool | None] | None:
+    def _progress(self, page: int) -> Callable[[int, int], bool | None] | None:
         callback = self.callback
         if callback is None:
             return None
-        total = tiles * self.source.pages
-        return lambda done, _: callback(page * tiles + done, total)
+        total = self.tiles * self.source.pages
+        return lambda done, _: callback(page * self.tiles + done, total)
 
 
 Writer = Callable[[Path, _Job], None]

@@ -179,6 +179,21 @@ def test_alpha_and_grey_stored_as_colour_are_reduced(tmp_path) -> None:
     )
 
 
+def test_networks_of_the_whole_image_go_page_by_page(make_engine, tmp_path) -> None:
+    import torch
+    from test_operators import Op, SqueezeExcite
+
+    torch.manual_seed(0)
+    engine = make_engine(Op(SqueezeExcite(5)).eval(), (1, 3, 32, 32))
+    stack = np.random.default_rng(0).integers(0, 256, (2, 40, 33, 3), np.uint8)
+    np.save(tmp_path / "in.npy", stack)
+    engine.segment_file(tmp_path / "in.npy", tmp_path / "out.npy")
+    want = np.stack([engine.segment(image) for image in stack])
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), want)
+    with pytest.raises(pyengine.UnsupportedError, match="no exact tiles"):
+        engine.segment_file(tmp_path / "in.npy", tmp_path / "out.npy", tile=16)
+
+
 def test_overlay_colours_only_the_classes() -> None:
     image = np.array([[0, 255], [0, 255]], np.uint8)
     out = overlay(image, np.array([[0, 0], [1, 1]], np.uint8), ((9, 9, 9), (255, 0, 0)))
