@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
+from pyengine.arguments import (
+    MODES,
+    OUTPUTS,
+    PADDINGS,
+    Mode,
+    Output,
+    PaddingMode,
+    choice,
+    positive,
+    tile_sides,
+)
 from pyengine.info import Classification, EngineInfo, TilePlan, read_info
 from pyengine.progress import Progress, progress_callback
 from pyengine.shipped import resolve
 
-Output = Literal["labels", "probabilities", "logits"]
-Mode = Literal["exact", "gaussian", "constant"]
-PaddingMode = Literal["reflect", "replicate", "constant"]
 Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
-_OUTPUTS = ("labels", "probabilities", "logits")
-_MODES = ("exact", "constant", "gaussian")
-_PADDINGS = ("reflect", "replicate", "constant")
 _DTYPES = (np.uint8, np.uint16, np.float32)
 
 
@@ -75,13 +79,13 @@ class Engine:
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be >= 1, got {threads}")
         path = resolve(path_or_name)
-        network: Network | None = None
-        if callable(executor):
-            network = _logits_of(executor, path)
+        head: dict[str, Any] = {}  # known once the file is open, used once the network runs
+        network = _logits_of(executor, head) if callable(executor) else None
         self._core = _core.Engine(str(path), threads or 0, "", network)
         self._info = read_info(
             self._core.info(), str(path), "callable" if callable(executor) else "cpu"
         )
+        head.update(self._info.manifest["head"])
 
     @property
     def info(self) -> EngineInfo:
@@ -104,10 +108,10 @@ class Engine:
         max_memory: int | None = None,
     ) -> TilePlan:
         """How an image of `height` x `width` pixels would be cut; see `segment`."""
-        tile_h, tile_w = _tile_sides(tile)
+        tile_h, tile_w = tile_sides(tile)
         plan = self._core.plan(
-            height, width, tile_h, tile_w, _positive("batch_size", batch_size),
-            _positive("max_memory", max_memory),
+            height, width, tile_h, tile_w, positive("batch_size", batch_size),
+            positive("max_memory", max_memory),
         )  # fmt: skip
         return TilePlan(**plan)
 
@@ -172,13 +176,13 @@ class Engine:
         mirror-padded image. On the CPU the result is bit for bit that of a single tile.
         """
         self._check_image(image)
-        tile_h, tile_w = _tile_sides(tile)
+        tile_h, tile_w = tile_sides(tile)
         with progress_callback(progress) as callback:
             return self._core.segment(
-                image, _choice("output", output, _OUTPUTS), tile_h, tile_w,
-                _positive("batch_size", batch_size), _positive("max_memory", max_memory),
-                _choice("mode", mode, _MODES), float(overlap),
-                _choice("padding_mode", padding_mode, _PADDINGS), callback,
+                image, choice("output", output, OUTPUTS), tile_h, tile_w,
+                positive("batch_size", batch_size), positive("max_memory", max_memory),
+                choice("mode", mode, MODES), float(overlap),
+                choice("padding_mode", padding_mode, PADDINGS), callback,
             )  # fmt: skip
 
     def segment_batch(
@@ -334,29 +338,6 @@ def _check_device(device: str) -> None:
         )
 
 
-def _tile_sides(tile: int | tuple[int, int] | None) -> tuple[int, int]:
-    if tile is None:
-        return 0, 0
-    sides = (tile, tile) if isinstance(tile, (int, np.integer)) else tuple(tile)
-    if len(sides) != 2 or any(not isinstance(s, (int, np.integer)) or s < 1 for s in sides):
-        raise ValueError(f"tile must be a positive int or (height, width), got {tile!r}")
-    return int(sides[0]), int(sides[1])
-
-
-def _positive(name: str, value: int | None) -> int:
-    if value is None:
-        return 0
-    if value < 1:
-        raise ValueError(f"{name} must be >= 1, got {value}")
-    return int(value)
-
-
-def _choice(name: str, value: str, known: tuple[str, ...]) -> int:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-    return known.index(value)
-
-
 def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} array of shape {value.shape}"
@@ -373,15 +354,14 @@ def _head(logits: npt.NDArray[np.float32], activation: str) -> npt.NDArray[np.fl
     return logits
 
 
-def _logits_of(network: Network, path: os.PathLike[str]) -> Network:
-    """`network` itself, or its logits where the source network ends in softmax or sigmoid."""
-    manifest = json.loads(_core.Engine(str(path), 1, "", None).info()["manifest_json"])
-    head = manifest["head"]
-    if not head["in_network"] or head["activation"] == "none":
-        return network
+def _logits_of(network: Network, head: dict[str, Any]) -> Network:
+    """The logits of `network`, where the source network ends in softmax or sigmoid."""
 
     def logits(batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        p = np.clip(np.asarray(network(batch), np.float32), 1e-30, 1.0)
+        result = network(batch)
+        if not head["in_network"] or head["activation"] == "none":
+            return result
+        p = np.clip(np.asarray(result, np.float32), 1e-30, 1.0)
         if head["activation"] == "softmax":
             return np.log(p)
         return np.log(p) - np.log(np.clip(1 - p, 1e-30, 1.0))

@@ -12,12 +12,21 @@ import numpy as np
 import tifffile
 from PIL import Image
 
+from pyengine.arguments import (
+    OUTPUTS,
+    PADDINGS,
+    Output,
+    PaddingMode,
+    choice,
+    positive,
+    tile_sides,
+)
 from pyengine.atomic_file import write_atomically
 from pyengine.image_source import HDF5, TIFF, Array, ImageSource, open_source, split_dataset
 from pyengine.progress import Progress, progress_callback
 
 if TYPE_CHECKING:
-    from pyengine.engine import Engine, Output, PaddingMode
+    from pyengine.engine import Engine
 
 _TIFF_TILE = 256  # pixels
 
@@ -39,10 +48,8 @@ def segment_file(
         target, dataset = split_dataset(dst)
         if not target.parent.is_dir():
             raise FileNotFoundError(f"{target.parent}: no such folder")
-        if dataset is None and target.suffix.lower() in HDF5:
-            dataset = "labels" if output == "labels" else output
         job = _Job(engine, source, output, tile, batch_size, max_memory, padding_mode)
-        writer = _writer(target, dataset, job)
+        writer = _writer(target, (dataset or "").strip("/") or output, job)
         with progress_callback(progress) as callback:
             job.callback = callback
             write_atomically(target, lambda temporary: writer(temporary, job))
@@ -61,14 +68,12 @@ class _Job:
         max_memory: int | None,
         padding_mode: PaddingMode,
     ) -> None:
-        from pyengine.engine import _OUTPUTS, _PADDINGS, _choice, _positive, _tile_sides
-
         self.engine, self.source = engine, source
-        self.kind = _choice("output", output, _OUTPUTS)
-        self.padding = _choice("padding_mode", padding_mode, _PADDINGS)
-        self.sides = _tile_sides(tile)
-        self.batch_size = _positive("batch_size", batch_size)
-        self.max_memory = _positive("max_memory", max_memory)
+        self.kind = choice("output", output, OUTPUTS)
+        self.padding = choice("padding_mode", padding_mode, PADDINGS)
+        self.sides = tile_sides(tile)
+        self.batch_size = positive("batch_size", batch_size)
+        self.max_memory = positive("max_memory", max_memory)
         self.callback: Callable[[int, int], bool | None] | None = None
         self.height, self.width = source.shape[:2]
         # The checks of `segment`, on an empty stand-in of the same shape and dtype.
@@ -111,14 +116,14 @@ class _Job:
 Writer = Callable[[Path, _Job], None]
 
 
-def _writer(target: Path, dataset: str | None, job: _Job) -> Writer:
+def _writer(target: Path, dataset: str, job: _Job) -> Writer:
     suffix = target.suffix.lower()
     if suffix in TIFF:
         return _write_tiff
     if suffix == ".npy":
         return _write_npy
     if suffix in HDF5[:2]:
-        return lambda path, j: _write_hdf5(path, dataset or "labels", j)
+        return lambda path, j: _write_hdf5(path, dataset, j)
     if suffix == ".png":
         if job.kind != 0 or job.source.stacked:
             raise ValueError(
@@ -199,7 +204,7 @@ def _write_hdf5(path: Path, dataset: str, job: _Job) -> None:
     with path.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, math.prod(job.shape) * job.dtype.itemsize + (1 << 16))
     with h5py.File(path, "w") as handle:
-        _fill(handle.create_dataset(dataset.strip("/") or "labels", job.shape, job.dtype), job)
+        _fill(handle.create_dataset(dataset, job.shape, job.dtype), job)
 
 
 def _fill(array: Any, job: _Job) -> None:
