@@ -2,8 +2,6 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include <optional>
-
 #include "array_convert.h"
 #include "bind.h"
 #include "pyengine/engine.h"
@@ -88,15 +86,13 @@ py::dict InfoDict(const Engine& engine) {
   for (const LayerInfo& l : i.layers)
     layers.append(
         py::make_tuple(l.name, l.op, l.channels, l.parameters, l.flops_per_pixel, l.stride_px));
-  return py::dict(
-      "task"_a = i.task, "channels"_a = g.channels, "outputs"_a = g.classes, "halo"_a = g.halo,
-      "margin"_a = g.margin, "alignment"_a = g.alignment, "tileable"_a = g.tileable,
-      "dense"_a = g.dense, "not_tileable_reason"_a = i.not_tileable_reason,
-      "receptive_field"_a = i.receptive_field_px, "parameters"_a = i.parameters,
-      "flops_per_pixel"_a = i.flops_per_pixel,
-      "sample_size"_a = py::make_tuple(i.sample_height, i.sample_width),
-      "activation"_a = i.activation, "classes"_a = classes, "layers"_a = layers, "isa"_a = i.isa,
-      "threads"_a = i.threads, "manifest_json"_a = i.manifest_json, "graph_json"_a = i.graph_json);
+  return py::dict("task"_a = i.task, "outputs"_a = g.classes, "halo"_a = g.halo,
+                  "margin"_a = g.margin, "alignment"_a = g.alignment, "tileable"_a = g.tileable,
+                  "not_tileable_reason"_a = i.not_tileable_reason,
+                  "receptive_field"_a = i.receptive_field_px, "parameters"_a = i.parameters,
+                  "flops_per_pixel"_a = i.flops_per_pixel, "activation"_a = i.activation,
+                  "classes"_a = classes, "layers"_a = layers, "isa"_a = i.isa,
+                  "threads"_a = i.threads, "manifest_json"_a = i.manifest_json);
 }
 
 }  // namespace
@@ -110,9 +106,12 @@ void BindEngine(py::module_& m) {
                py::gil_scoped_release nogil;
                return Engine::Open(path, options);
              }
-             const NetworkGeometry geometry = Engine::Open(path, {1, isa}).info().geometry;
-             return Engine::Open(path, std::make_shared<CallableExecutor>(geometry, callable),
-                                 options);
+             return Engine::Open(
+                 path,
+                 [&](const EngineInfo& info) {
+                   return std::make_shared<CallableExecutor>(info.geometry, callable);
+                 },
+                 options);
            }),
            "path"_a, "threads"_a, "isa"_a, "callable"_a)
       .def("info", &InfoDict)

@@ -64,7 +64,7 @@ struct Engine::Impl {
   std::shared_ptr<Executor> executor;
   std::unique_ptr<Tiler> tiler;
 
-  Impl(const std::string& path, std::shared_ptr<Executor> custom, const EngineOptions& options)
+  Impl(const std::string& path, const ExecutorFactory& factory, const EngineOptions& options)
       : file(ReadEngineFile(path)) {
     const GraphAnalysis analysis = [&] {
       try {
@@ -82,14 +82,16 @@ struct Engine::Impl {
     info = Describe(file, analysis);
     pool = std::make_shared<ThreadPool>(ThreadCount(options.threads));
     info.threads = pool->threads();
-    if (custom) {
-      const NetworkGeometry& g = custom->geometry();
+    if (factory) {
+      executor = factory(info);
+      if (!executor)
+        throw Error(ErrorCode::kInvalidArgument, path + ": the factory made no executor");
+      const NetworkGeometry& g = executor->geometry();
       if (g.channels != net.channels || g.classes != net.classes || g.before != net.before ||
           g.after != net.after || g.alignment != net.alignment || g.margin != net.margin)
         throw Error(ErrorCode::kInvalidArgument,
                     path + ": the executor's geometry differs from the network's");
       info.isa = "custom";
-      executor = std::move(custom);
     } else {
       const KernelTable& kernels = SelectKernels(options.isa);
       info.isa = kernels.isa;
@@ -116,10 +118,10 @@ Engine Engine::Open(const std::string& path, const EngineOptions& options) {
   return Engine(std::make_unique<Impl>(path, nullptr, options));
 }
 
-Engine Engine::Open(const std::string& path, std::shared_ptr<Executor> executor,
+Engine Engine::Open(const std::string& path, const ExecutorFactory& factory,
                     const EngineOptions& options) {
-  if (!executor) throw Error(ErrorCode::kInvalidArgument, "executor is null");
-  return Engine(std::make_unique<Impl>(path, std::move(executor), options));
+  if (!factory) throw Error(ErrorCode::kInvalidArgument, "factory is empty");
+  return Engine(std::make_unique<Impl>(path, factory, options));
 }
 
 const EngineInfo& Engine::info() const noexcept {

@@ -91,6 +91,35 @@ TEST(Engine, NegativeStridesReadTheImageBackwards) {
   EXPECT_EQ(got, want);
 }
 
+// A C++ subclass behind the tiler: hands on to a second engine's Run.
+class HandOn final : public Executor {
+ public:
+  HandOn(const NetworkGeometry& geometry, const Engine& engine)
+      : Executor(geometry), engine_(engine) {}
+  void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override {
+    engine_.Run(in, out, n, h, w);
+  }
+
+ private:
+  const Engine& engine_;
+};
+
+TEST(Engine, AnExecutorOfTheCallersOwnGivesTheSame) {
+  const Engine inner = Engine::Open(kTiny);
+  const Engine engine = Engine::Open(kTiny, [&](const EngineInfo& info) {
+    return std::make_shared<HandOn>(info.geometry, inner);
+  });
+  EXPECT_EQ(engine.info().isa, "custom");
+  EXPECT_EQ(Logits(engine, 50, 37, 16), Logits(inner, 50, 37, 0));
+  EXPECT_THROW(Engine::Open(kTiny, ExecutorFactory{}), Error);
+  EXPECT_THROW(Engine::Open(kTiny, [](const EngineInfo&) { return nullptr; }), Error);
+  EXPECT_THROW(Engine::Open(kTiny,
+                            [&](const EngineInfo&) {
+                              return std::make_shared<HandOn>(NetworkGeometry{}, inner);
+                            }),
+               Error);
+}
+
 TEST(Engine, InfoDescribesTheNetwork) {
   const Engine engine = Engine::Open(kTiny);
   const EngineInfo& info = engine.info();

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -55,6 +56,9 @@ struct EngineInfo {
   std::string graph_json;     ///< The file's graph, verified.
 };
 
+/// Makes the executor of an engine that is being opened.
+using ExecutorFactory = std::function<std::shared_ptr<Executor>(const EngineInfo& info)>;
+
 /// How an image will be cut.
 struct TilePlan {
   TileSize tile;
@@ -72,8 +76,9 @@ class PYENGINE_EXPORT Engine {
   /// \throws Error kIo, kBadEngineFile (naming the field), kUnsupported, kInvalidArgument.
   static Engine Open(const std::string& path, const EngineOptions& options = {});
 
-  /// The same, with the network computed by `executor` instead of the CPU engine.
-  static Engine Open(const std::string& path, std::shared_ptr<Executor> executor,
+  /// The same, with the network computed by what `factory` makes instead of the CPU engine. The
+  /// factory is told what the file says; its executor must have `info.geometry`.
+  static Engine Open(const std::string& path, const ExecutorFactory& factory,
                      const EngineOptions& options = {});
 
   Engine(Engine&&) noexcept;
