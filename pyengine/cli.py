@@ -8,19 +8,27 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pyengine import __version__, build, engines, verify
+from pyengine import __version__, build, engines, phantoms, verify
 from pyengine.engine import Engine
-from pyengine.image_source import READABLE, read_image, split_dataset
+from pyengine.image_source import READABLE, Array, read_image, split_dataset
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
 
 USAGE_ERROR = 2
+
+# Shipped engine -> usual size, and what draws a synthetic image for it.
+DEMOS: dict[str, tuple[str, Callable[[int, int], Array]]] = {
+    "em-membranes": ("2048x2048", phantoms.synthetic_em),
+    "oct-fluid": ("496x768", lambda h, w: phantoms.oct_phantom(h, w, "DME").image),
+    "retinal-vessels": ("584x565", lambda h, w: phantoms.fundus_phantom(h, w)[0]),
+    "ultrasound-nerve": ("420x580", lambda h, w: phantoms.nerve_phantom(h, w)[0]),
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -102,9 +110,13 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--size", default="512x512", help="HxW in pixels, or N for N x N")
     p.add_argument("--repeat", type=int, default=20)
 
-    p = _verb(verbs, "demo", _demo, "segment a generated EM-like image with a shipped engine")
+    p = _verb(verbs, "demo", _demo, "segment a synthetic image with a shipped engine")
+    p.add_argument(
+        "system", nargs="?", default="em-membranes", choices=sorted(DEMOS), metavar="SYSTEM",
+        help=f"{', '.join(sorted(DEMOS))} (default: em-membranes)",
+    )  # fmt: skip
     p.add_argument("--output", "-o", default=".", help="folder for the results (default: here)")
-    p.add_argument("--size", default="2048x2048", help="HxW in pixels, or N for N x N")
+    p.add_argument("--size", help="HxW in pixels, or N for N x N (default: the system's usual)")
     p.add_argument("--threads", type=int)
     return parser
 
@@ -374,24 +386,24 @@ def _bench(args: argparse.Namespace) -> int:
 
 
 def _demo(args: argparse.Namespace) -> int:
-    from pyengine.demo import synthetic_em
-
-    height, width = _size(args.size, "size")
+    usual, draw = DEMOS[args.system]
+    height, width = _size(args.size or usual, "size")
     folder = Path(args.output)
     folder.mkdir(parents=True, exist_ok=True)
-    engine = Engine("em-membranes", threads=args.threads)
-    image = synthetic_em(height, width)
+    engine = Engine(args.system, threads=args.threads)
+    image = draw(height, width)
     with progress_callback(sys.stderr.isatty()) as callback:
         started = time.perf_counter()
         labels = engine.segment(image, progress=callback or False)
         seconds = time.perf_counter() - started
-    save_image(folder / "pyengine-demo-labels.png", labels)
-    save_image(folder / "pyengine-demo-overlay.png", overlay(image, labels, engine.info.colors))
+    written = [folder / f"{args.system}-demo-{kind}.png" for kind in ("image", "labels", "overlay")]
+    pictures = (image, labels, overlay(image, labels, engine.info.colors))
+    for path, picture in zip(written, pictures, strict=True):
+        save_image(path, picture)
     print(
         f"{height} x {width} px (synthetic) in {seconds:.2f} s = "
         f"{height * width / seconds / 1e6:.2f} megapixels/s on the CPU ({engine.info.isa}, "
-        f"{engine.info.threads} threads); wrote {folder / 'pyengine-demo-labels.png'} and "
-        f"{folder / 'pyengine-demo-overlay.png'}"
+        f"{engine.info.threads} threads); wrote {', '.join(str(path) for path in written)}"
     )
     return 0
 

@@ -15,7 +15,7 @@ from PIL import Image
 from torch import nn
 
 import pyengine
-from pyengine.cli import main
+from pyengine.cli import DEMOS, main
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -156,7 +156,8 @@ def test_build_verify_classify(capsys, tmp_path, images) -> None:
 
 
 def test_checkpoint_builds_and_agrees(capsys, tmp_path) -> None:
-    from train.unet import UNet, UNetConfig, save_checkpoint
+    from train.checkpoint import save_checkpoint
+    from train.models import UNet, UNetConfig
 
     torch.manual_seed(0)
     manifest = {
@@ -165,8 +166,8 @@ def test_checkpoint_builds_and_agrees(capsys, tmp_path) -> None:
         "input": {"dtype": "uint8", "preprocessing": []},
         "provenance": {"terms": "none"},
     }
-    net = UNet(UNetConfig(base_width=4, depth=2))
-    save_checkpoint(str(tmp_path / "net.pt"), net, manifest)
+    shape = UNetConfig(base_width=4, depth=2)
+    save_checkpoint(tmp_path / "net.pt", UNet(shape), shape, manifest, {"system": "x"})
     status, text, _ = run(capsys, "build", tmp_path / "net.pt", "-o", tmp_path / "net.pyengine")
     assert status == 0, text
     info = pyengine.Engine(tmp_path / "net.pyengine").info
@@ -180,13 +181,21 @@ def test_bench_and_demo(capsys, tmp_path) -> None:
     status, text, _ = run(capsys, "bench", "--size", "64x80", "--repeat", 2)
     assert status == 0
     assert "64 x 80 px" in text
-    status, text, _ = run(capsys, "demo", "-o", tmp_path, "--size", "300x400")
+
+
+@pytest.mark.parametrize("system", sorted(DEMOS))
+def test_demos(capsys, tmp_path, system) -> None:
+    """Labels of the synthetic image hold the structure, and not only it."""
+    size = ["--size", "300x400"] if system == "em-membranes" else []
+    status, text, _ = run(capsys, "demo", system, "-o", tmp_path, *size)
     assert status == 0
-    assert "megapixels/s" in text
-    labels = np.asarray(Image.open(tmp_path / "pyengine-demo-labels.png"))
-    assert labels.shape == (300, 400)
-    assert 0.05 < labels.mean() < 0.6
-    assert Image.open(tmp_path / "pyengine-demo-overlay.png").mode == "RGB"
+    assert "(synthetic)" in text
+    labels = np.asarray(Image.open(tmp_path / f"{system}-demo-labels.png"))
+    if size:
+        assert labels.shape == (300, 400)
+    assert 0.0005 < labels.mean() < 0.6
+    assert Image.open(tmp_path / f"{system}-demo-overlay.png").mode == "RGB"
+    assert Image.open(tmp_path / f"{system}-demo-image.png").size == labels.shape[::-1]
 
 
 def test_the_demo_needs_neither_torch_nor_onnx(tmp_path) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 import pyengine
-from pyengine.demo import synthetic_em
+from pyengine.phantoms import synthetic_em
 
 
 @pytest.mark.parametrize(
@@ -250,7 +250,7 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
     script = f"""
 import resource, signal
 import pyengine
-from pyengine.demo import synthetic_em
+from pyengine.phantoms import synthetic_em
 engine = pyengine.Engine("em-membranes", threads=1)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
