@@ -134,7 +134,12 @@ def build(
     if task == "segmentation" and not geometry["dense"]:
         raise ValueError(f"task 'segmentation' needs one output per pixel: {geometry['reason']}")
     outputs = geometry["classes"]
-    head = activation or in_network or ("softmax" if outputs > 1 else "sigmoid")
+    head = (
+        activation
+        or in_network
+        or brought.get("head", {}).get("activation")
+        or ("softmax" if outputs > 1 else "sigmoid")
+    )
     if head not in ("softmax", "sigmoid", "none"):
         raise ValueError(f"activation must be softmax, sigmoid or none, got {head!r}")
     if in_network and head != in_network:

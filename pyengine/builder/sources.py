@@ -181,22 +181,13 @@ def _module_source(module: Any, sample_shape: tuple[int, ...] | None, descriptio
 def _checkpoint_source(path: Path, sample_shape: tuple[int, ...] | None) -> Source:
     _require("torch", "train")
     try:
-        from train.unet import load_checkpoint
+        from train.checkpoint import load_checkpoint
     except ImportError as error:
         raise ImportError(
             f"{path}: building a checkpoint needs the folder 'train' of the pyengine sources; "
             "run from there, or export the network to ONNX"
         ) from error
-    try:
-        model, manifest, _ = load_checkpoint(str(path))
-    except ValueError:
-        raise
-    except Exception as error:
-        raise ValueError(f"{path}: not a checkpoint of train/ ({error})") from error
-    if sample_shape is None:
-        config = model.config
-        side = config.output_size(256) + 2 * config.margin
-        sample_shape = (1, config.in_channels, side, side)
-    loaded = _module_source(model, sample_shape, path.name)
-    loaded.manifest = manifest
+    checkpoint = load_checkpoint(path)
+    loaded = _module_source(checkpoint.model, sample_shape or checkpoint.sample_shape, path.name)
+    loaded.manifest = checkpoint.manifest
     return loaded

@@ -12,7 +12,7 @@ from torch import nn
 
 import pyengine
 from pyengine import _core
-from train.unet import UNet, UNetConfig
+from train.models.unet import UNet, UNetConfig
 
 REFLECT, REPLICATE, CONSTANT = range(3)
 RELAXED = settings(
