@@ -1,13 +1,13 @@
-"""Settings of one training run: a frozen dataclass, filled from a TOML file."""
+"""Settings of one training run: frozen dataclasses, filled from a TOML file."""
 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from train.unet import UNetConfig
+from train.models import ClassifierConfig, UNetConfig, network_config
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -15,88 +15,295 @@ else:
     import tomli as tomllib
 
 CONFIGS = Path(__file__).parent / "configs"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which subjects are kept away from training; packed files carry the result.
+
+    Attributes
+    ----------
+    validation : tuple of str
+        Subjects that choose the checkpoint.
+    test : tuple of str
+        Subjects that choose nothing.
+    validation_fraction : float
+        Share of the remaining subjects, drawn by a hash of the name, that also validate.
+    """
+
+    validation: tuple[str, ...] = ()
+    test: tuple[str, ...] = ()
+    validation_fraction: float = 0.0
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """What the network is shown.
+
+    Attributes
+    ----------
+    resize : (int, int) or None
+        Height and width in pixels that every image is brought to, as published systems do.
+    adjacent : int
+        Odd number of neighbouring slices of a volume that become channels ("2.5-D").
+    patch : int
+        Side of one training output in pixels, rounded up to a size the network allows.
+    patches_per_epoch : int
+        Patches drawn per epoch; 0 = every image once.
+    foreground_fraction : float
+        Share of the patches centred on a pixel that is not class 0, where the image has one.
+    reference_width : int
+        Width in pixels that augmentation's zoom is relative to, for data sets that hold the same
+        scene at several resolutions; 0 = each image's own.
+    preprocessing : {"standardize", "rescale"}
+        Subtract mean and divide by standard deviation of the training set, or divide by 255.
+    phantoms : int
+        Synthetic images to generate in place of a data set; 0 = read the data set.
+    """
+
+    resize: tuple[int, int] | None = None
+    adjacent: int = 1
+    patch: int = 256
+    patches_per_epoch: int = 0
+    foreground_fraction: float = 0.0
+    reference_width: int = 0
+    preprocessing: str = "standardize"
+    phantoms: int = 0
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """Random changes, image and labels always together; 0 or false switches each one off.
+
+    Attributes
+    ----------
+    zoom : (float, float)
+        Range of one magnification for both axes; (1, 1) = off.
+    rotation_degrees : float
+        Largest free rotation to either side.
+    stretch : float
+        Largest relative change of each axis on its own.
+    shift_px : float
+        Largest translation along each axis.
+    elastic_px : float
+        Largest displacement of the control points of an elastic deformation.
+    elastic_spacing_px : float
+        Distance of the control points.
+    flip_horizontal, flip_vertical, rotate_90 : bool
+        Each with probability one half.
+    contrast : float
+        Largest relative change of contrast, and of each colour channel.
+    brightness : float
+        Largest shift of each channel in standard deviations of the training set.
+    gamma : float
+        Largest exponent of a gamma curve, and one over it; 1 or less = off.
+    noise : float
+        Largest standard deviation of Gaussian noise, in those of the training set.
+    blur_px : float
+        Largest standard deviation of a Gaussian blur, applied to every third image.
+    """
+
+    zoom: tuple[float, float] = (1.0, 1.0)
+    rotation_degrees: float = 0.0
+    stretch: float = 0.0
+    shift_px: float = 0.0
+    elastic_px: float = 0.0
+    elastic_spacing_px: float = 100.0
+    flip_horizontal: bool = False
+    flip_vertical: bool = False
+    rotate_90: bool = False
+    contrast: float = 0.0
+    brightness: float = 0.0
+    gamma: float = 0.0
+    noise: float = 0.0
+    blur_px: float = 0.0
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """What is minimised.
+
+    Attributes
+    ----------
+    name : {"cross_entropy", "bce", "mse", "dice", "cross_entropy+dice"}
+        ``bce`` and ``mse`` are for networks of one output.
+    border_w0, border_sigma_px : float
+        Weight map of Ronneberger 2015, equation 2; ``border_w0 = 0`` switches it off.
+    class_weights : tuple of float
+        One factor per class; empty = all 1.
+    label_smoothing : float
+        For classifiers, 0 to 1.
+    """
+
+    name: str = "cross_entropy"
+    border_w0: float = 0.0
+    border_sigma_px: float = 5.0
+    class_weights: tuple[float, ...] = ()
+    label_smoothing: float = 0.0
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """How it is minimised.
+
+    Attributes
+    ----------
+    name : {"sgd", "adam", "adamw"}
+    learning_rate, weight_decay, momentum : float
+        Momentum is SGD's.
+    schedule : {"cosine", "constant"}
+        Half a cosine down to zero over the whole run, or none.
+    warmup_steps : int
+        Steps of linear increase at the start.
+    """
+
+    name: str = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-4
+    momentum: float = 0.9
+    schedule: str = "cosine"
+    warmup_steps: int = 0
+
+
+@dataclass(frozen=True)
+class TrainerConfig:
+    """The loop.
+
+    Attributes
+    ----------
+    epochs, batch_size : int
+    precision : str
+        Lightning's: "32-true", "bf16-mixed", "16-mixed".
+    ema_decay : float
+        Decay per step of the moving average of the weights, which is what is kept; 0 = off.
+    validate_every_epochs : int
+    monitor : str
+        Score on the validation subjects that chooses the best checkpoint.
+    monitor_mode : {"max", "min"}
+    patience : int
+        Validations without improvement after which training stops; 0 = never.
+    workers : int
+        Processes that prepare patches.
+    calibrate : {"", "accuracy", "dice"}
+        Score that the point where labels change is moved for, on training images.
+    """
+
+    epochs: int = 100
+    batch_size: int = 4
+    precision: str = "32-true"
+    ema_decay: float = 0.0
+    validate_every_epochs: int = 1
+    monitor: str = "dice"
+    monitor_mode: str = "max"
+    patience: int = 0
+    workers: int = 1
+    calibrate: str = ""
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One run; units are in the names or after each field.
+    """One run.
 
     Attributes
     ----------
     system : str
-        Name of the system, which is also the name of the engine it becomes.
-    unet : UNetConfig
-        Shape of the network.
-    validation_sections : tuple of int
-        Sections never trained on; neighbours in depth, so that no near-copy leaks.
-    patch : int
-        Side of one training output in pixels, rounded up to a size the network allows.
-    batch_size : int
-        Patches per step.
-    steps : int
-        Optimiser steps; the learning rate follows a half cosine down to zero.
-    learning_rate, weight_decay : float
-        AdamW.
-    ema_decay : float
-        Decay of the exponential moving average of the weights, which is what is kept.
-    elastic_sigma_px : float
-        Standard deviation of the displacements on the paper's coarse 3 x 3 grid.
-    scale_range : float
-        Largest relative zoom in augmentation; 0 switches zoom and free rotation off.
-    border_w0, border_sigma_px : float
-        Weight map of the paper's equation 2; ``border_w0 = 0`` switches it off.
-    bf16 : bool
-        bfloat16 autocast for the forward pass.
+        One of `train.systems.SYSTEMS`.
+    name : str
+        Name of this configuration, e.g. ``retinal-vessels-published``.
     seed : int
-        Seeds patches, augmentation, initial weights and dropout.
-    checkpoint_every : int
-        Steps between validations and checkpoints.
+        Seeds initial weights, patches, augmentation and dropout.
+    network : UNetConfig or ClassifierConfig
+        Shape of the network; its ``kind`` chooses which.
     """
 
     system: str
-    unet: UNetConfig = field(default_factory=UNetConfig)
-    validation_sections: tuple[int, ...] = ()
-    patch: int = 260
-    batch_size: int = 4
-    steps: int = 4000
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-4
-    ema_decay: float = 0.995
-    elastic_sigma_px: float = 10.0
-    scale_range: float = 0.25
-    border_w0: float = 0.0
-    border_sigma_px: float = 5.0
-    bf16: bool = False
+    name: str
     seed: int = 0
-    checkpoint_every: int = 250
+    network: UNetConfig | ClassifierConfig = field(default_factory=UNetConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    data: DataConfig = field(default_factory=DataConfig)
+    augmentation: AugmentationConfig = field(default_factory=AugmentationConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    optimizer: OptimizerConfig = field(default_factory=OptimizerConfig)
+    trainer: TrainerConfig = field(default_factory=TrainerConfig)
 
 
-def load_config(name_or_path: str, **overrides: Any) -> TrainConfig:
+_ALLOWED: dict[tuple[str, str], tuple[str, ...]] = {
+    ("loss", "name"): ("cross_entropy", "bce", "mse", "dice", "cross_entropy+dice"),
+    ("optimizer", "name"): ("sgd", "adam", "adamw"),
+    ("optimizer", "schedule"): ("cosine", "constant"),
+    ("trainer", "monitor_mode"): ("max", "min"),
+    ("trainer", "calibrate"): ("", "accuracy", "dice"),
+    ("data", "preprocessing"): ("standardize", "rescale"),
+}
+
+
+def known_configs() -> list[str]:
+    """Names of the configurations in ``train/configs``."""
+    return sorted(path.stem for path in CONFIGS.glob("*.toml"))
+
+
+def load_config(
+    name_or_path: str, overrides: dict[str, dict[str, Any]] | None = None
+) -> TrainConfig:
     """Read ``train/configs/NAME.toml`` or any TOML file.
 
     Parameters
     ----------
     name_or_path : str
-        Name of a shipped configuration, or a path that ends in ``.toml``.
-    **overrides
-        Values that replace those of the file.
+        Name of a configuration, or a path that ends in ``.toml``.
+    overrides : dict of dict, optional
+        Section to values that replace those of the file.
 
     Raises
     ------
     ValueError
-        An unknown key, with the keys that exist; or an unknown name, with the known names.
+        An unknown name, key or value, with those that exist.
     """
     path = Path(name_or_path)
     if path.suffix != ".toml":
         path = CONFIGS / f"{name_or_path}.toml"
     if not path.is_file():
-        known = sorted(p.stem for p in CONFIGS.glob("*.toml"))
-        raise ValueError(f"no configuration {name_or_path!r}; known: {', '.join(known)}")
-    values = tomllib.loads(path.read_text()) | overrides
-    known_keys = {f.name for f in fields(TrainConfig)}
-    unknown = sorted(set(values) - known_keys)
+        raise ValueError(f"no configuration {name_or_path!r}; known: {', '.join(known_configs())}")
+    try:
+        values = tomllib.loads(path.read_text())
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not TOML ({error})") from error
+    for section, changes in (overrides or {}).items():
+        values[section] = values.get(section, {}) | changes
+    return config_from_dict({"name": path.stem} | values, str(path))
+
+
+def config_from_dict(values: dict[str, Any], where: str) -> TrainConfig:
+    """Fill the dataclasses from nested dicts, as `config_to_dict` gives them."""
+    values = dict(values)
+    if "system" not in values:
+        raise ValueError(f"{where}: system is missing")
+    network = network_config(values.pop("network", {}), where)
+    sections = {
+        f.name: _fill(f.default_factory, values.pop(f.name, {}), f"{where}: [{f.name}]")
+        for f in fields(TrainConfig)
+        if f.name != "network" and is_dataclass(f.default_factory)
+    }  # type: ignore[misc]
+    for (section, key), allowed in _ALLOWED.items():
+        value = getattr(sections[section], key)
+        if value not in allowed:
+            raise ValueError(f"{where}: {section}.{key} must be one of {allowed}, got {value!r}")
+    adjacent = sections["data"].adjacent
+    if adjacent < 1 or adjacent % 2 == 0:
+        raise ValueError(f"{where}: data.adjacent must be odd and >= 1, got {adjacent}")
+    return _fill(TrainConfig, values | sections | {"network": network}, where)
+
+
+def config_to_dict(config: TrainConfig) -> dict[str, Any]:
+    """Nested dicts of plain values, for checkpoints."""
+    return asdict(config)
+
+
+def _fill(cls: type[T], values: dict[str, Any], where: str) -> T:
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
     if unknown:
-        raise ValueError(f"{path}: unknown keys {unknown}; known: {sorted(known_keys)}")
-    values["unet"] = UNetConfig(**values.get("unet", {}))
-    values["validation_sections"] = tuple(values.get("validation_sections", ()))
-    return TrainConfig(**values)
+        raise ValueError(f"{where}: unknown keys {unknown}; known: {sorted(known)}")
+    return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

@@ -6,36 +6,30 @@ connectomics", Front. Neuroanat. 9:142, 2015; Cardona et al., PLoS Biol. 8(10), 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import tifffile
 
-
-@dataclass(frozen=True)
-class Volume:
-    """Sections with their membranes.
-
-    Attributes
-    ----------
-    images : ndarray of uint8, shape (N, H, W)
-        Grey values.
-    membranes : ndarray of uint8, shape (N, H, W)
-        1 = membrane, 0 = interior.
-    """
-
-    images: np.ndarray
-    membranes: np.ndarray
+from train.data.sample import Sample
 
 
-def load(root: Path) -> Volume:
-    """Read ``train-volume.tif`` and ``train-labels.tif``.
+def load(root: Path) -> Iterator[Sample]:
+    """Read ``train-volume.tif`` and ``train-labels.tif``, and ``test-volume.tif`` if there.
+
+    One animal: the "subjects" are the sections, named by their number from 1. Neighbours look
+    alike, so a split should keep runs of sections together.
 
     Parameters
     ----------
     root : Path
-        Folder of the two files. Labels are 0 = membrane and 255 = interior there.
+        Folder of the files. Labels are 0 = membrane and 255 = interior there.
+
+    Yields
+    ------
+    Sample
+        Labels are 0 = interior, 1 = membrane. Sections of the test volume carry no label.
 
     Raises
     ------
@@ -47,14 +41,29 @@ def load(root: Path) -> Volume:
     for name in ("train-volume.tif", "train-labels.tif"):
         if not (root / name).is_file():
             raise FileNotFoundError(f"{root / name}: missing; the ISBI 2012 folder holds it")
-    images = tifffile.imread(root / "train-volume.tif")
-    labels = tifffile.imread(root / "train-labels.tif")
-    if images.ndim != 3 or images.dtype != np.uint8 or images.shape != labels.shape:
+    images, labels = _volume(root / "train-volume.tif"), _volume(root / "train-labels.tif")
+    if images.shape != labels.shape:
         raise ValueError(
-            f"{root}: expected two uint8 volumes (N, H, W) of one shape, got {images.dtype} "
-            f"{images.shape} and {labels.dtype} {labels.shape}"
+            f"{root}: train-volume.tif is {images.shape}, train-labels.tif {labels.shape}"
         )
     values = np.unique(labels)
     if not np.isin(values, (0, 255)).all():
-        raise ValueError(f"{root}: labels must be 0 or 255, found {values.tolist()}")
-    return Volume(images, (labels == 0).astype(np.uint8))
+        raise ValueError(f"{root}: labels must be 0 or 255, found {values.tolist()[:8]}")
+    for i, (image, label) in enumerate(zip(images, labels, strict=True)):
+        membrane = (label == 0).astype(np.uint8)
+        yield Sample(f"train/{i + 1:02d}", str(i + 1), image, membrane, volume="train", position=i)
+    if (root / "test-volume.tif").is_file():
+        for i, image in enumerate(_volume(root / "test-volume.tif")):
+            yield Sample(f"test/{i + 1:02d}", f"test-{i + 1}", image, volume="test", position=i)
+
+
+def _volume(path: Path) -> np.ndarray:
+    try:
+        volume = tifffile.imread(path)
+    except Exception as error:
+        raise ValueError(f"{path}: cannot be read as TIFF ({error})") from error
+    if volume.ndim != 3 or volume.dtype != np.uint8:
+        raise ValueError(
+            f"{path}: expected a uint8 volume (N, H, W), got {volume.dtype} {volume.shape}"
+        )
+    return volume
