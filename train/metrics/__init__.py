@@ -1,0 +1,1 @@
+"""Scores of segmentations and classifications, with intervals over images."""
