@@ -1,42 +1,236 @@
-"""Score an engine file on the validation sections of its system, whole images at a time."""
+"""Score an engine file or a checkpoint on whole images of a packed data set."""
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 
 import pyengine
-from train.config import TrainConfig
-from train.data import data_root, isbi2012
-from train.metrics import best_v_rand
+from train.checkpoint import load_checkpoint
+from train.config import DataConfig
+from train.data.resize import resized
+from train.data.store import Store
+from train.metrics import classes, membranes, pixels
+from train.systems import System, find_system
+
+Scores = dict[str, float]
 
 
-def evaluate_engine(engine: str | Path, config: TrainConfig) -> dict[str, float]:
-    """Pixel accuracy and best V-Rand of an engine on ISBI 2012.
+@dataclass(frozen=True)
+class Subject:
+    """What is scored.
+
+    Attributes
+    ----------
+    engine : pyengine.Engine
+        An engine file, or the tiler with a checkpoint's PyTorch network behind it.
+    kind : {"engine", "checkpoint"}
+    data : DataConfig
+        How images are shown to it (size, neighbouring slices).
+    """
+
+    engine: pyengine.Engine
+    kind: str
+    data: DataConfig
+
+
+def open_engine(path_or_name: str | Path, data: DataConfig) -> Subject:
+    """An engine file, or one that ships."""
+    return Subject(pyengine.Engine(path_or_name), "engine", data)
+
+
+def open_checkpoint(path: Path, system: str, data: DataConfig) -> Subject:
+    """A checkpoint, computed by PyTorch behind the engine's tiler.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        No such file, not a checkpoint, or one of another system.
+    """
+    checkpoint = load_checkpoint(path, system)
+    network = checkpoint.model
+
+    @torch.inference_mode()
+    def run(batch: np.ndarray) -> np.ndarray:
+        return np.asarray(network(torch.from_numpy(batch)).numpy())
+
+    with tempfile.TemporaryDirectory() as folder:
+        # The file carries halo, classes and normalisation; its weights are not used.
+        file = Path(folder) / "checkpoint.pyengine"
+        pyengine.build(str(path), file)
+        return Subject(pyengine.Engine(file, executor=run), "checkpoint", data)
+
+
+def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[str, Any]:
+    """Score on every annotated image of one part of the split.
 
     Parameters
     ----------
-    engine : str or Path
-        A ``*.pyengine`` file or the name of one that ships.
-    config : TrainConfig
-        Names the validation sections.
+    subject : Subject
+    store : Store
+    part : {"train", "validation", "test"}
 
     Returns
     -------
-    dict of float
-        ``accuracy`` of the labels, ``v_rand`` after the best threshold on the membrane's
-        probability, ``v_rand_threshold``.
+    dict
+        ``system``, ``kind``, ``part``, ``images``, ``subjects``; ``scores`` and ``intervals``
+        (95 %, bootstrap over images); ``cases``: name, subject and score of each image;
+        ``confusion``: counts of pixels or images, rows = reference; for segmentation ``curves``
+        and, where there is one, ``second_observer``.
+
+    Raises
+    ------
+    ValueError
+        The part holds no image, or the engine has other classes than the data.
     """
-    volume = isbi2012.load(data_root() / "isbi2012")
-    opened = pyengine.Engine(engine)
-    sections = list(config.validation_sections)
-    images, truth = volume.images[sections], volume.membranes[sections]
-    labels = np.stack(list(opened.segment_batch(images)))
-    probabilities = np.stack(list(opened.segment_batch(images, output="probabilities")))[:, 1]
-    rand, threshold = best_v_rand(probabilities, truth == 0)
+    system = find_system_of(store)
+    numbers = store.part(part)
+    if not numbers:
+        raise ValueError(f"{store.path}: holds no {part} image")
+    found = len(subject.engine.info.classes)
+    if found != len(store.classes) or subject.engine.info.task != system.task:
+        raise ValueError(
+            f"{subject.engine.info.path}: {subject.engine.info.task} of {found} classes; "
+            f"{system.name} is {system.task} of {len(store.classes)}"
+        )
+    result: dict[str, Any] = {
+        "system": system.name,
+        "kind": subject.kind,
+        "part": part,
+        "images": len(numbers),
+        "subjects": len({store.subjects[n] for n in numbers}),
+    }
+    score = _classification if system.task == "classification" else _segmentation
+    return result | score(subject, store, numbers, system)
+
+
+def find_system_of(store: Store) -> System:
+    """The system whose data `store` holds."""
+    return find_system(store.system)
+
+
+def foreground(subject: Subject, store: Store, number: int) -> np.ndarray:
+    """Probability of class 1 on one whole image, float32 (H, W)."""
+    image = shown_image(subject.data, store, number)
+    return subject.engine.segment(image, output="probabilities")[-1]
+
+
+def shown_image(data: DataConfig, store: Store, number: int) -> np.ndarray:
+    """The image as the network gets it, before normalisation: (H, W) or (H, W, C)."""
+    image = store.image(number, data.adjacent)
+    if data.resize is None:
+        return image
+    planes = resized(np.moveaxis(np.atleast_3d(image), 2, 0), data.resize)
+    moved = np.ascontiguousarray(np.moveaxis(planes, 0, 2), np.float32)
+    return moved[..., 0] if image.ndim == 2 else moved
+
+
+def shown_map(data: DataConfig, store: Store, number: int, name: str) -> np.ndarray | None:
+    """Map of a sample ("label", "region" or "second") at the size of `shown_image`, as bool."""
+    array = store.array(number, name)
+    if array is None:
+        return None
+    if data.resize is not None:
+        array = resized(array[None].astype(np.float32), data.resize, labels=True)[0]
+    return array > 0
+
+
+def _segmentation(
+    subject: Subject, store: Store, numbers: list[int], system: System
+) -> dict[str, Any]:
+    counts, second, cases = [], [], []
+    maps: list[tuple[np.ndarray, np.ndarray]] = []
+    for number in numbers:
+        probability = foreground(subject, store, number)
+        reference = shown_map(subject.data, store, number, "label")
+        region = shown_map(subject.data, store, number, "region")
+        other = shown_map(subject.data, store, number, "second")
+        assert reference is not None
+        counts.append(pixels.count(probability, reference, region))
+        if other is not None:
+            second.append(pixels.count(other.astype(np.float32), reference, region))
+        if system.membranes:
+            maps.append((probability, ~reference))
+        cases.append(
+            {
+                "number": number,
+                "name": store.names[number],
+                "subject": store.subjects[number],
+                "dice": counts[-1].dice,
+                "foreground_px": int(reference.sum()),
+            }
+        )
+    scores: Scores = pixels.pooled(counts)
+    intervals = pixels.bootstrap(
+        lambda chosen: pixels.pooled([counts[i] for i in chosen]), len(counts)
+    )
+    result: dict[str, Any] = {"scores": scores, "intervals": intervals, "cases": cases}
+    if system.membranes:
+        extra, bounds = _membranes(maps)
+        scores |= extra
+        intervals |= bounds
+    if len(second) == len(numbers):
+        # An observer's labels have one operating point: no curve, no area.
+        kept = ("accuracy", "sensitivity", "specificity", "precision", "dice", "iou")
+        result["second_observer"] = {k: v for k, v in pixels.pooled(second).items() if k in kept}
+    result["confusion"] = pixels.confusion(counts)
+    result["curves"] = {k: _thinned(v) for k, v in pixels.curves(counts).items()}
+    return result
+
+
+def _membranes(maps: list[tuple[np.ndarray, np.ndarray]]) -> tuple[Scores, dict[str, Any]]:
+    rand, threshold = membranes.best_v_rand([p for p, _ in maps], [i for _, i in maps])
+    rands = np.array([membranes.v_rand(p, i, threshold) for p, i in maps])
+    infos = np.array([membranes.v_info(p, i, threshold) for p, i in maps])
+    bounds = pixels.bootstrap(
+        lambda chosen: {
+            "v_rand": float(rands[chosen].mean()),
+            "v_info": float(infos[chosen].mean()),
+        },
+        len(maps),
+    )
+    return {"v_rand": rand, "v_info": float(infos.mean()), "v_rand_threshold": threshold}, bounds
+
+
+def _thinned(curve: np.ndarray, points: int = 200) -> list[float]:
+    """A curve in few points, for the report: a plot needs no more."""
+    kept = np.unique(np.linspace(0, len(curve) - 1, points).round().astype(int))
+    return [round(float(v), 5) for v in curve[kept]]
+
+
+def _classification(
+    subject: Subject, store: Store, numbers: list[int], system: System
+) -> dict[str, Any]:
+    truth, answers, cases = [], [], []
+    for number in numbers:
+        label = store.array(number, "label")
+        assert label is not None
+        answer = subject.engine.classify(store.image(number))
+        truth.append(int(label))
+        answers.append(answer.probabilities)
+        cases.append(
+            {
+                "number": number,
+                "name": store.names[number],
+                "subject": store.subjects[number],
+                "reference": system.classes[int(label)],
+                "answer": answer.label,
+                "probability": float(answer.probabilities[int(label)]),
+            }
+        )
+    reference, probability = np.array(truth), np.array(answers)
+    score: Callable[[list[int]], Scores] = lambda chosen: classes.scores(  # noqa: E731
+        reference[chosen], probability[chosen]
+    )
     return {
-        "accuracy": float((labels == truth).mean()),
-        "v_rand": rand,
-        "v_rand_threshold": threshold,
+        "scores": score(list(range(len(truth)))),
+        "intervals": pixels.bootstrap(score, len(truth), draws=500),
+        "cases": cases,
+        "confusion": classes.confusion(reference, probability).tolist(),
     }

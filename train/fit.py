@@ -1,248 +1,351 @@
-"""Train one system: configuration, data, network, loop, checkpoint, top to bottom."""
+"""Train one system: configuration, data, loop, best checkpoint, top to bottom."""
 
 from __future__ import annotations
 
+import contextlib
 import json
+import logging
 import math
 import time
+import warnings
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
+import lightning
 import numpy as np
 import torch
-from torch.nn import functional as F  # noqa: N812
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    ModelCheckpoint,
+    TQDMProgressBar,
+    WeightAveraging,
+)
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from PIL import Image
+from torch.utils.data import DataLoader
 
-from train.augment import sample_patch
-from train.config import TrainConfig
-from train.data import data_root, isbi2012
-from train.losses import border_weights
-from train.metrics import best_v_rand
-from train.unet import UNet, load_checkpoint, save_checkpoint
-
-
-def whole_image_probabilities(
-    model: UNet, image: np.ndarray, mean: float, std: float
-) -> np.ndarray:
-    """Membrane probability of a whole section: the network on the mirror-padded image.
-
-    Parameters
-    ----------
-    model : UNet
-        In evaluation mode.
-    image : ndarray of uint8, shape (H, W)
-    mean, std : float
-        Normalisation of the training set, in grey values.
-
-    Returns
-    -------
-    ndarray of float32, shape (H, W), in [0, 1]
-    """
-    height, width = image.shape
-    config = model.config
-    margin = config.margin
-    down = config.output_size(height) - height
-    right = config.output_size(width) - width
-    padded = np.pad(image, ((margin, margin + down), (margin, margin + right)), mode="reflect")
-    x = torch.from_numpy((padded.astype(np.float32) - mean) / std)[None, None]
-    with torch.inference_mode():
-        return torch.softmax(model(x), 1)[0, 1, :height, :width].numpy()
+from benchmarks.machine import machine_name
+from pyengine.atomic_file import write_atomically
+from train.checkpoint import save_checkpoint
+from train.config import TrainConfig, config_to_dict
+from train.data.patches import EpochSampler, Normalization, TrainingPairs, normalization
+from train.data.store import Store
+from train.models import ClassifierConfig, UNetConfig, build_network
+from train.models.imagenet import load_imagenet_weights
+from train.module import TrainingModule
+from train.prepare import prepare
+from train.systems import find_system
+from train.whole_image import output_activation, probabilities
 
 
-def validate(
-    model: UNet, volume: isbi2012.Volume, sections: tuple[int, ...], mean: float, std: float
-) -> dict:
-    """Pixel accuracy and best V-Rand over whole validation sections."""
-    model.eval()
-    probabilities = np.stack(
-        [whole_image_probabilities(model, volume.images[i], mean, std) for i in sections]
-    )
-    membranes = volume.membranes[list(sections)]
-    rand, threshold = best_v_rand(probabilities, membranes == 0)
-    return {
-        "accuracy": float(((probabilities > 0.5) == membranes).mean()),
-        "v_rand": rand,
-        "v_rand_threshold": threshold,
-    }
+def fit(
+    config: TrainConfig,
+    out: Path,
+    *,
+    data: Path | None = None,
+    root: Path | None = None,
+    resume: bool = False,
+    devices: int = 1,
+    nodes: int = 1,
+    strategy: str = "auto",
+    accelerator: str = "auto",
+) -> Path:
+    """Train, keep the last and the best state, and export the best as a checkpoint.
 
-
-def fit(config: TrainConfig, out: Path, resume: bool = False) -> Path:
-    """Train and keep two checkpoints, of the averaged weights: the last and the best.
-
-    The best has the highest V-Rand on the validation sections, which therefore are not an
-    independent test: say so wherever their scores are quoted.
+    The best has the highest monitored score on the validation subjects, which therefore are not
+    an independent test: say so wherever their scores are quoted.
 
     Parameters
     ----------
     config : TrainConfig
-        All settings.
     out : Path
-        Folder for ``last.pt``, ``best.pt`` and ``log.jsonl``.
+        Folder for ``best.pt``, ``run.json``, ``logs/``, ``progress/`` and Lightning's
+        ``last.ckpt`` and ``best.ckpt``.
+    data : Path, optional
+        Packed data set; default: ``out/data.h5``, packed first if it is not there.
+    root : Path, optional
+        Folder of the data set, for packing.
     resume : bool
-        Continue from ``last.pt``: weights, average, optimiser, generators and step.
+        Continue from ``last.ckpt``. Patches, augmentation and dropout follow from seed and step, so
+        that on one machine the result is the same, bit for bit, as without the stop.
+    devices, nodes, strategy, accelerator
+        Lightning's, for several GPUs and machines.
 
     Returns
     -------
     Path
-        The best checkpoint.
+        ``best.pt``: the exported best checkpoint.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Data or configuration that does not fit.
+    OSError
+        A file cannot be written; the previous one is intact.
     """
     out.mkdir(parents=True, exist_ok=True)
-    checkpoint = out / "last.pt"
-    torch.manual_seed(config.seed)
-    rng = np.random.default_rng(config.seed)
-
-    volume = isbi2012.load(data_root() / "isbi2012")
-    train = [i for i in range(len(volume.images)) if i not in config.validation_sections]
-    mean, std = float(volume.images[train].mean()), float(volume.images[train].std())
-    images = torch.from_numpy((volume.images.astype(np.float32) - mean) / std)
-    weights = np.stack(
-        [border_weights(m == 0, config.border_w0, config.border_sigma_px) for m in volume.membranes]
-    )
-    maps = torch.from_numpy(np.stack([volume.membranes.astype(np.float32), weights], axis=1))
-    manifest = _manifest(config, mean, std)
-
-    model, average = UNet(config.unet), UNet(config.unet)
-    average.load_state_dict(model.state_dict())
-    optimiser = torch.optim.AdamW(
-        model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
-    )
-    first_step, best = 0, 0.0
-    if resume and checkpoint.is_file():
-        average, manifest, state = load_checkpoint(str(checkpoint))
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["torch_rng"])
-        rng.bit_generator.state = json.loads(state["numpy_rng"])
-        first_step, best = state["step"], state["best"]
-    model = model.to(memory_format=torch.channels_last)
-    size, margin = config.unet.output_size(config.patch), config.unet.margin
-
-    started = time.monotonic()
-    for step in range(first_step, config.steps):
-        progress = step / config.steps
-        warm_up = min(1.0, (step + 1) / 100)
-        rate = config.learning_rate * warm_up * 0.5 * (1 + math.cos(math.pi * progress))
-        for group in optimiser.param_groups:
-            group["lr"] = rate
-        pairs = []
-        for _ in range(config.batch_size):
-            i = train[int(rng.integers(len(train)))]
-            pairs.append(
-                sample_patch(
-                    images[i][None, None], maps[i][None], size, margin,
-                    config.elastic_sigma_px, config.scale_range, rng,
-                )
+    data = data or out / "data.h5"
+    if not data.is_file():
+        prepare(config, root, data)
+    store = Store(data, config.system)
+    lightning.seed_everything(config.seed, verbose=False)
+    normalize = normalization(store, config)
+    pairs = TrainingPairs(store, config, normalize)
+    _check_network(config, normalize)
+    batch, t = config.trainer.batch_size, config.trainer
+    steps = t.epochs * max(1, pairs.length // (batch * devices * nodes))
+    module = TrainingModule(config, store, normalize, steps)
+    if isinstance(config.network, ClassifierConfig) and config.network.weights:
+        load_imagenet_weights(module.network, Path(config.network.weights))
+    progress = Progress(out)
+    trainer = _trainer(config, out, progress, devices, nodes, strategy, accelerator)
+    # Workers must not inherit a HDF5 file or threads: each starts afresh.
+    spawn = {"multiprocessing_context": "spawn", "persistent_workers": True} if t.workers else {}
+    loader = DataLoader(
+        pairs, batch, sampler=EpochSampler(pairs.length, trainer.global_rank, trainer.world_size),
+        num_workers=t.workers, drop_last=True, **spawn,
+    )  # fmt: skip
+    numbers = store.part("validation")
+    if not numbers:
+        raise ValueError(f"{data}: holds no validation image")
+    last = out / "last.ckpt"
+    with warnings.catch_warnings():
+        # Whole validation images differ in size and are few: no workers for them.
+        warnings.filterwarnings("ignore", message=".*does not have many workers.*")
+        warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
+        warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists.*")
+        try:
+            trainer.fit(
+                module, loader, DataLoader(numbers, batch_size=None),
+                ckpt_path=str(last) if resume and last.is_file() else None, weights_only=True,
             )  # fmt: skip
-        x = torch.stack([p[0] for p in pairs]).to(memory_format=torch.channels_last)
-        y = torch.stack([p[1] for p in pairs])
-        model.train()
-        with torch.autocast("cpu", torch.bfloat16, enabled=config.bf16):
-            logits = model(x)  # (B, K, size, size)
-        pixel_loss = F.cross_entropy(logits.float(), y[:, 0].round().long(), reduction="none")
-        loss = (pixel_loss * y[:, 1]).sum() / y[:, 1].sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
-        _average(average, model, min(config.ema_decay, (step + 1) / (step + 10)))
-
-        if (step + 1) % config.checkpoint_every == 0 or step + 1 == config.steps:
-            scores = validate(average, volume, config.validation_sections, mean, std)
-            record = {
-                "step": step + 1, "loss": loss.item(), "seconds": time.monotonic() - started, **scores,
-            }  # fmt: skip
-            with open(out / "log.jsonl", "a") as log:
-                log.write(json.dumps(record) + "\n")
-            print(json.dumps(record), flush=True)
-            manifest["provenance"]["metrics"] = scores
-            manifest["provenance"]["steps"] = step + 1
-            state = {
-                "model": model.state_dict(), "optimiser": optimiser.state_dict(),
-                "torch_rng": torch.get_rng_state(), "step": step + 1,
-                "best": max(best, scores["v_rand"]),
-                "numpy_rng": json.dumps(rng.bit_generator.state),
-            }  # fmt: skip
-            temporary = checkpoint.with_suffix(".tmp")
-            save_checkpoint(str(temporary), average, manifest, state)
-            temporary.replace(checkpoint)
-            if scores["v_rand"] > best:
-                best = scores["v_rand"]
-                save_checkpoint(str(out / "best.pt"), average, manifest)
-    calibrate(out / "best.pt", volume, train, config)
+        except MisconfigurationException as error:  # such as a score that nobody computes
+            raise ValueError(f"{config.name}: {error}") from error
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if trainer.is_global_zero:
+        _export(config, out, store, normalize, trainer, progress.seconds())
     return out / "best.pt"
 
 
-def calibrate(
-    checkpoint: Path, volume: isbi2012.Volume, sections: list[int], config: TrainConfig
-) -> None:
-    """Shift the membrane's bias so that the labels' accuracy on training sections is highest.
+def _check_network(config: TrainConfig, normalize: Normalization) -> None:
+    channels, classes = len(normalize.mean), len(find_system(config.system).classes)
+    network = config.network
+    if network.in_channels != channels:
+        raise ValueError(
+            f"network.in_channels is {network.in_channels}, the images have {channels} channel(s)"
+        )
+    if isinstance(network, UNetConfig) != (find_system(config.system).task == "segmentation"):
+        raise ValueError(f"network.kind {network.kind!r} does not do the task of {config.system}")
+    allowed = {classes, 1} if classes == 2 else {classes}
+    if network.classes not in allowed:
+        raise ValueError(f"network.classes is {network.classes}, the system has {classes}")
 
-    The weight map makes the network call more membrane than there is. A constant added to one
-    logit moves the point where labels change and nothing else; it is chosen on the sections
-    trained on, so that the validation sections stay untouched.
+
+def _trainer(
+    config: TrainConfig,
+    out: Path,
+    progress: Progress,
+    devices: int,
+    nodes: int,
+    strategy: str,
+    accelerator: str,
+) -> lightning.Trainer:
+    t = config.trainer
+    callbacks: list[Callback] = [
+        ModelCheckpoint(out, "best", t.monitor, mode=t.monitor_mode, enable_version_counter=False),
+        ModelCheckpoint(
+            out, "last", every_n_epochs=t.validate_every_epochs, save_on_train_epoch_end=True,
+            enable_version_counter=False,
+        ),
+        progress,
+        TQDMProgressBar(refresh_rate=10),
+    ]  # fmt: skip
+    if t.ema_decay > 0:
+        decay = t.ema_decay
+        # Young averages follow quickly, or they would remember the random start.
+        callbacks.append(
+            WeightAveraging(
+                avg_fn=lambda kept, new, n: (
+                    torch.lerp(kept, new.to(kept.dtype), 1 - min(decay, float((1 + n) / (10 + n))))
+                    if kept.dtype.is_floating_point
+                    else new
+                )
+            )
+        )
+    if t.patience:
+        callbacks.append(EarlyStopping(t.monitor, mode=t.monitor_mode, patience=t.patience))
+    loggers: list[Any] = [CSVLogger(out, name="logs")]
+    with contextlib.suppress(ModuleNotFoundError):  # optional; logs/ holds the same numbers
+        loggers.append(TensorBoardLogger(out, name="tensorboard"))
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    return lightning.Trainer(
+        max_epochs=t.epochs, precision=t.precision, check_val_every_n_epoch=t.validate_every_epochs,
+        callbacks=callbacks, logger=loggers, devices=devices, num_nodes=nodes, strategy=strategy,
+        accelerator=accelerator, use_distributed_sampler=False, num_sanity_val_steps=0,
+        enable_model_summary=False, log_every_n_steps=10,
+    )  # fmt: skip
+
+
+class Progress(Callback):
+    """Time spent, over all resumed parts of a run, and after each validation one answer to see."""
+
+    def __init__(self, out: Path) -> None:
+        self.out = out
+        self.started = time.monotonic()
+        self.earlier = 0.0
+
+    def on_validation_end(
+        self, trainer: lightning.Trainer, module: lightning.LightningModule
+    ) -> None:
+        """Write ``progress/EPOCH.png``: the foreground's probability on the first image."""
+        assert isinstance(module, TrainingModule)
+        if trainer.is_global_zero and module.first_probability is not None:
+            folder = self.out / "progress"
+            folder.mkdir(exist_ok=True)
+            grey = (255 * module.first_probability).astype(np.uint8)
+            Image.fromarray(grey).save(folder / f"{trainer.current_epoch + 1:05d}.png")
+
+    def seconds(self) -> float:
+        """Since the start of the run, without the time between a stop and its resumption."""
+        return self.earlier + time.monotonic() - self.started
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"seconds": self.seconds()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.earlier = state["seconds"]
+
+
+def _export(
+    config: TrainConfig, out: Path, store: Store, normalize: Normalization,
+    trainer: lightning.Trainer, seconds: float,
+) -> None:  # fmt: skip
+    """Best weights with the engine's manifest, calibrated, and the record of the run."""
+    state = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)
+    module = TrainingModule(config, store, normalize, 1)
+    module.load_state_dict(state["state_dict"])
+    network = module.network.eval()
+    run = {
+        "config": config_to_dict(config),
+        "date": date.today().isoformat(),
+        "machine": machine_name(),
+        "seconds": round(seconds, 1),
+        "epochs": trainer.current_epoch,
+        "best_epoch": int(state["epoch"]) + 1,
+        "seconds_per_epoch": round(seconds / max(1, trainer.current_epoch), 2),
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "data_sha256": store.source_sha256,
+        "subjects": {part: store.subjects_of(part) for part in ("train", "validation", "test")},
+    }
+    shape = config.network
+    if config.loss.name == "mse" and isinstance(shape, UNetConfig):
+        network, shape = _as_logits(network, shape)
+    threshold = calibrate(network, config, store, normalize)
+    manifest = _manifest(config, store, normalize, run)
+    if threshold is not None:
+        manifest["provenance"]["calibrated_threshold"] = threshold
+    save_checkpoint(out / "best.pt", network, shape, manifest, config_to_dict(config))
+    text = json.dumps(run, indent=2)
+    write_atomically(out / "run.json", lambda temporary: temporary.write_text(text))
+
+
+def _as_logits(network: torch.nn.Module, shape: UNetConfig) -> tuple[torch.nn.Module, UNetConfig]:
+    """The same labels from a logit, for a network that was trained to answer 0 or 1 itself.
+
+    relu(x) > 0.5 where x > 0.5, so the ReLU can go; sigmoid(4 (x - 0.5)) is 0.5 there, with the
+    slope of x.
+    """
+    linear = replace(shape, output="linear")
+    twin = build_network(linear)
+    twin.load_state_dict(network.state_dict())
+    with torch.no_grad():
+        twin.head.weight.mul_(4)
+        twin.head.bias.sub_(0.5).mul_(4)
+    return twin.eval(), linear
+
+
+@torch.inference_mode()
+def calibrate(
+    network: torch.nn.Module, config: TrainConfig, store: Store, normalize: Normalization
+) -> float | None:
+    """Shift the foreground's bias so that labels score highest on training images.
+
+    Weighted losses call more, or less, foreground than there is. A constant added to one logit
+    moves the point where labels change and nothing else; it is chosen on images trained on, so
+    that the validation subjects stay untouched.
 
     Parameters
     ----------
-    checkpoint : Path
-        Rewritten in place, with the scores that hold after the shift.
-    volume : Volume
-        All sections.
-    sections : list of int
-        Those to calibrate on.
-    config : TrainConfig
-        For the validation sections.
+    network : nn.Module
+        Changed in place.
+    config, store, normalize
+        Of the run; ``trainer.calibrate`` names the score, "" = leave as it is.
+
+    Returns
+    -------
+    float or None
+        The probability where labels changed before the shift.
     """
-    model, manifest, _ = load_checkpoint(str(checkpoint))
-    step = manifest["input"]["preprocessing"][0]
-    mean, std = step["mean"][0], step["std"][0]
+    shape, goal = config.network, config.trainer.calibrate
+    if not goal or not isinstance(shape, UNetConfig) or config.loss.name == "mse":
+        return None
     edges = np.linspace(0, 1, 201)
-    interior, membrane = np.zeros(200), np.zeros(200)
-    for i in sections:
-        probability = whole_image_probabilities(model, volume.images[i], mean, std)
-        truth = volume.membranes[i].astype(bool)
-        membrane += np.histogram(probability[truth], edges)[0]
-        interior += np.histogram(probability[~truth], edges)[0]
-    # Right with threshold edges[k]: interior below it and membrane from it on.
-    right = np.cumsum(interior)[:-1] + membrane.sum() - np.cumsum(membrane)[:-1]
-    threshold = edges[1 + int(np.argmax(right))]
-    with torch.no_grad():
-        model.head.bias[1] -= math.log(threshold / (1 - threshold))
-    manifest["provenance"]["calibrated_threshold"] = float(threshold)
-    manifest["provenance"]["metrics"] = validate(
-        model, volume, config.validation_sections, mean, std
-    )
-    save_checkpoint(str(checkpoint), model, manifest)
+    negative, positive = np.zeros(200), np.zeros(200)
+    output = output_activation(shape.classes, config.loss.name)
+    numbers = store.part("train")
+    for number in numbers[:: max(1, len(numbers) // 100)]:
+        image = torch.from_numpy(normalize(store.image(number, config.data.adjacent)))
+        probability = probabilities(network, shape, image, output)[1].numpy()
+        label, region = store.array(number, "label"), store.array(number, "region")
+        inside = np.ones(probability.shape, bool) if region is None else region
+        truth = np.asarray(label)[inside] > 0
+        positive += np.histogram(probability[inside][truth], edges)[0]
+        negative += np.histogram(probability[inside][~truth], edges)[0]
+    # With threshold edges[k], pixels from bin k on are foreground.
+    true_positive = (positive.sum() - np.cumsum(positive))[:-1]
+    false_positive = (negative.sum() - np.cumsum(negative))[:-1]
+    if goal == "accuracy":
+        score = true_positive + negative.sum() - false_positive
+    else:
+        score = 2 * true_positive / (true_positive + false_positive + positive.sum())
+    threshold = float(edges[1 + int(np.argmax(score))])
+    network.head.bias[-1] -= math.log(threshold / (1 - threshold))
+    return threshold
 
 
-def _average(average: UNet, model: UNet, decay: float) -> None:
-    """Exponential moving average of weights; batch-norm statistics are averaged alike."""
-    with torch.no_grad():
-        pairs = zip(average.state_dict().values(), model.state_dict().values(), strict=True)
-        for kept, new in pairs:
-            if kept.dtype.is_floating_point:
-                kept.lerp_(new, 1 - decay)
-            else:
-                kept.copy_(new)
-
-
-def _manifest(config: TrainConfig, mean: float, std: float) -> dict[str, Any]:
+def _manifest(
+    config: TrainConfig, store: Store, normalize: Normalization, run: dict[str, Any]
+) -> dict[str, Any]:
     """What the build step writes into the engine beside the network."""
-    return {
-        "task": "segmentation",
+    system = find_system(config.system)
+    synthetic = store.names[0].startswith("synthetic/")
+    manifest: dict[str, Any] = {
+        "task": system.task,
         "classes": [
-            {"name": "interior", "color": [0, 0, 0]},
-            {"name": "membrane", "color": [255, 64, 64]},
+            {"name": name, "color": list(color)}
+            for name, color in zip(system.classes, system.colors, strict=True)
         ],
-        "input": {
-            "dtype": "uint8",
-            "preprocessing": [
-                {"name": "fixed_zero_mean_unit_variance", "mean": [mean], "std": [std]}
-            ],
-        },
+        "input": {"dtype": "uint8", "preprocessing": normalize.preprocessing()},
+        "head": {"activation": "softmax" if config.network.classes > 1 else "sigmoid"},
         "provenance": {
-            "training_data": "ISBI 2012 EM segmentation challenge, sections 1-24 of the labelled "
-            "volume; validation sections "
-            + ", ".join(str(i + 1) for i in config.validation_sections),
-            "terms": "research use; cite Arganda-Carreras 2015 and Cardona 2010",
-            "torch": str(torch.__version__),
+            "system": system.name,
+            "configuration": config.name,
+            "training_data": "synthetic OCT phantoms" if synthetic else system.training_data,
+            "terms": "none" if synthetic else system.terms,
+            "data_sha256": store.source_sha256,
+            "validation_subjects": _listed(run["subjects"]["validation"]),
+            "epochs": run["best_epoch"],
             "seed": config.seed,
+            "torch": str(torch.__version__),
         },
     }
+    return manifest
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names) if len(names) <= 20 else f"{len(names)} subjects"

@@ -1,0 +1,95 @@
+"""The table of results in ``train/README.md``, written from the records of `train.ship`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from pyengine.atomic_file import write_atomically
+from train.systems import SYSTEMS
+
+FOLDER = Path(__file__).parent / "results"
+README = Path(__file__).parent / "README.md"
+_BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
+_SHORT = {
+    "dice": "Dice (F1)", "dice_per_image": "Dice per image", "sensitivity": "sensitivity",
+    "specificity": "specificity", "accuracy": "accuracy", "roc_auc": "ROC area",
+    "pr_auc": "PR area", "v_rand": "V-Rand", "v_info": "V-Info", "f1": "F1", "brier": "Brier score",
+}  # fmt: skip
+
+
+def read_records() -> list[dict[str, Any]]:
+    """All records, system by system, ours before the published variants."""
+    order = {name: i for i, name in enumerate(SYSTEMS)}
+    records = [json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))]
+    return sorted(
+        records,
+        key=lambda r: (
+            order[r["config"]["system"]],
+            "published" in r["config"]["name"],
+            r["config"]["name"],
+        ),
+    )
+
+
+def table(records: list[dict[str, Any]]) -> str:
+    """One Markdown row per configuration and part."""
+    lines = [
+        "| system | configuration | scored on | scores of the engine file on the CPU | published "
+        "| training | machine, date |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for record in records:
+        config = record["config"]
+        system = SYSTEMS[config["system"]]
+        for part, result in record["parts"].items():
+            scores = ", ".join(
+                f"{_SHORT[k]} {result['scores'][k]:.4f}"
+                for k in system.key_scores
+                if k in result["scores"]
+            )
+            human = result.get("second_observer")
+            if human:
+                scores += f"; second observer: Dice (F1) {human['dice']:.4f}, accuracy {human['accuracy']:.4f}"
+            training = (
+                f"{record['parameters'] / 1e6:.2f} M parameters, seed {config['seed']}, "
+                f"{record['epochs']} epochs of {record['seconds_per_epoch'] / 60:.2f} min, "
+                f"{record['seconds'] / 60:.0f} min in all"
+            )
+            where = f"{result['images']} {part} images of {result['subjects']} subjects"
+            lines.append(
+                f"| {system.title} | `{config['name']}` | {where} | {scores} | {system.published} "
+                f"| {training} | {record['machine']}, {record['date']} |"
+            )
+    return "\n".join(lines)
+
+
+def readme_with(text: str, records: list[dict[str, Any]]) -> str:
+    """`text` with the table between its two marks renewed."""
+    head, _, rest = text.partition(_BEGIN)
+    _, found, tail = rest.partition(_END)
+    if not found:
+        raise ValueError(f"{README}: the marks {_BEGIN} and {_END} are missing")
+    return f"{head}{_BEGIN}\n{table(records)}\n{_END}{tail}"
+
+
+def update_results(runs: list[Path]) -> Path:
+    """Copy the records of finished runs to ``train/results`` and renew the README's table.
+
+    Raises
+    ------
+    FileNotFoundError
+        A run has no record; `python -m train ship` writes it.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    for run in runs:
+        name = json.loads((run / "run.json").read_text())["config"]["name"]
+        record = run / f"{name}.json"
+        if not record.is_file():
+            raise FileNotFoundError(f"{record}: missing; `python -m train ship {run}` writes it")
+        text = record.read_text()
+        write_atomically(FOLDER / record.name, lambda t, text=text: t.write_text(text))
+    page = readme_with(README.read_text(), read_records())
+    write_atomically(README, lambda t: t.write_text(page))
+    return README

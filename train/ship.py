@@ -1,0 +1,136 @@
+"""From a finished run to an engine file, its model card and the record of its scores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader
+
+import pyengine
+from pyengine.atomic_file import write_atomically
+from train.config import TrainConfig, config_from_dict
+from train.data import data_root
+from train.data.store import Store, pack
+from train.evaluate import evaluate, open_engine
+from train.models import UNetConfig
+from train.report.page import SCORE_NAMES
+from train.systems import System, find_system
+
+_KEPT = ("system", "kind", "part", "images", "subjects", "scores", "intervals", "second_observer")
+
+
+def ship(run: Path, into: Path | None = None, data: Path | None = None) -> Path:
+    """Build ``NAME.pyengine`` from ``run/best.pt``, score it, write card and record beside it.
+
+    Weights are stored as float16. The engine carries its own scores, which makes it the second
+    file built from the same network: the first is the one scored.
+
+    Parameters
+    ----------
+    run : Path
+        Folder of `train.fit`.
+    into : Path, optional
+        Folder for the three files; default: the run's.
+    data : Path, optional
+        The packed data set it was trained on; default: ``data.h5`` in the folder.
+
+    Returns
+    -------
+    Path
+        The engine file.
+    """
+    record_file = run / "run.json"
+    if not record_file.is_file():
+        raise FileNotFoundError(
+            f"{record_file}: missing; `python -m train fit` writes it at its end"
+        )
+    record = json.loads(record_file.read_text())
+    config = config_from_dict(record["config"], str(record_file))
+    into = into or run
+    into.mkdir(parents=True, exist_ok=True)
+    target = into / f"{config.name}.pyengine"
+    pyengine.build(str(run / "best.pt"), target, weights="float16")
+    parts = score_parts(target, config, Store(data or run / "data.h5", config.system))
+    report = pyengine.build(
+        str(run / "best.pt"), target, weights="float16",
+        provenance={"metrics": {part: _rounded(r["scores"]) for part, r in parts.items()}},
+    )  # fmt: skip
+    record |= {"parts": parts, "parity": report.as_dict(), "engine_bytes": target.stat().st_size}
+    text = json.dumps(record, indent=1, sort_keys=True)
+    write_atomically(into / f"{config.name}.json", lambda t: t.write_text(text + "\n"))
+    system = find_system(config.system)
+    card = model_card(record, config, system)
+    write_atomically(into / f"{config.name}.md", lambda t: t.write_text(card))
+    return target
+
+
+def score_parts(engine: Path, config: TrainConfig, store: Store) -> dict[str, dict[str, Any]]:
+    """Scores on validation and test part, and of phantom-trained classifiers on real images."""
+    subject = open_engine(engine, config.data)
+    parts = {
+        part: _kept(evaluate(subject, store, part))
+        for part in ("validation", "test")
+        if store.part(part)
+    }
+    system = find_system(config.system)
+    folder = data_root() / system.folder
+    if store.names[0].startswith("synthetic/") and folder.is_dir():
+        real = engine.with_suffix(".real.h5")
+        try:
+            images = (s for s in system.load(folder) if s.split == "test")
+            pack(images, real, system.name, system.classes, config.split)
+            parts["real"] = _kept(evaluate(subject, Store(real, system.name), "test"))
+        finally:
+            real.unlink(missing_ok=True)
+    return parts
+
+
+def _kept(result: dict[str, Any]) -> dict[str, Any]:
+    kept = {k: result[k] for k in _KEPT if k in result}
+    if result["system"] == "oct-classes":
+        kept["confusion"] = result["confusion"]
+    kept["scores"] = _rounded(kept["scores"])
+    kept["intervals"] = {k: [round(v, 4) for v in b] for k, b in kept["intervals"].items()}
+    if "second_observer" in kept:
+        kept["second_observer"] = _rounded(kept["second_observer"])
+    return kept
+
+
+def _rounded(scores: dict[str, float]) -> dict[str, float]:
+    return {k: round(v, 4) for k, v in scores.items() if v == v}  # NaN has no place in JSON
+
+
+def model_card(record: dict[str, Any], config: TrainConfig, system: System) -> str:
+    """The card of an engine, as Markdown."""
+    folder = FileSystemLoader(Path(__file__).parent / "report")
+    environment = Environment(loader=folder, trim_blocks=True, lstrip_blocks=True)
+    return environment.get_template("card.md").render(
+        network=_network_text(config), loss=_loss_text(config), record=record, config=config, system=system, names=SCORE_NAMES,
+        minutes=round(record["seconds"] / 60), megabytes=record["engine_bytes"] / 1e6,
+    )  # fmt: skip
+
+
+def _network_text(config: TrainConfig) -> str:
+    shape = config.network
+    if not isinstance(shape, UNetConfig):
+        return f"{shape.architecture}, input {shape.size[0]} x {shape.size[1]} px"
+    widths = ", ".join(str(w) for w in shape.widths)
+    return (
+        f"U-Net (Ronneberger 2015) of {shape.convs_per_block} convolutions per block, channels "
+        f"{widths}" + (", batch norm" if shape.batch_norm else "")
+    )
+
+
+def _loss_text(config: TrainConfig) -> str:
+    loss = config.loss
+    parts = [loss.name.replace("_", " ").replace("+", " and ")]
+    if loss.border_w0:
+        parts.append(f"border weights w0 = {loss.border_w0:g}, sigma = {loss.border_sigma_px:g} px")
+    if config.trainer.calibrate:
+        parts.append(
+            f"afterwards the foreground's bias was moved to the best {config.trainer.calibrate} "
+            "on training images"
+        )
+    return "; ".join(parts)
