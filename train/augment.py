@@ -105,7 +105,7 @@ class RandMirrorCropd(Randomizable, MapTransform):
     side : int
         In pixels, also greater than the image.
     size : int
-        Side of what further steps leave of it; a fifth of that at most lies outside the image,
+        Side of what further steps leave of it; at most two fifths of that lie outside the image,
         where the image is large enough.
     foreground : float
         Probability of centring on a pixel where the first map is not 0, if there is one.
@@ -131,7 +131,7 @@ class RandMirrorCropd(Randomizable, MapTransform):
         return data | {k: data[k][..., rows[:, None], cols[None, :]] for k in self.keys}
 
     def _center(self, length: int) -> int:
-        keep = min(int(0.3 * self.size), length // 2)
+        keep = min(int(0.1 * self.size), length // 2)
         return int(self.R.randint(keep, max(length - keep, keep + 1)))
 
 

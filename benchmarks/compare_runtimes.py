@@ -1,0 +1,189 @@
+"""The same weights through this engine and through other runtimes, alternated in one process.
+
+``python -m benchmarks.compare_runtimes --base 32 --size 512x512``: the network alone, float32.
+``--scan``: an OCT B-scan end to end, from uint8 pixels to uint8 labels, with the network of the
+shipped ``oct-fluid``; the others with NumPy before and after.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import pyengine
+from benchmarks.machine import machine_name
+from benchmarks.pairs import alternate
+from benchmarks.peers import Network, Peer, Run, export, peers
+from pyengine.phantoms import oct_phantom
+
+OURS = "pyengine"
+
+
+def unet(base: int) -> Any:
+    """U-Net of depth 4 with batch norm, one channel to two classes, random weights."""
+    from train.models import UNetConfig
+
+    return randomized(UNetConfig(base_width=base, padding="same"))
+
+
+def randomized(config: Any) -> Any:
+    """A network whose batch norms have statistics, as after training."""
+    import torch
+
+    from train.models import build_network
+
+    torch.manual_seed(0)
+    network = build_network(config).train()
+    with torch.no_grad():
+        for _ in range(3):
+            network(torch.randn(2, config.in_channels, 96, 96))
+    return network.eval()
+
+
+def relative_rms(got: np.ndarray, want: np.ndarray) -> float:
+    """Root mean square difference over the root mean square."""
+    difference = got.astype(np.float64) - want
+    return float(np.sqrt((difference**2).mean() / (want.astype(np.float64) ** 2).mean()))
+
+
+def exact_answer(module: Any, x: np.ndarray) -> np.ndarray:
+    """By PyTorch in float64."""
+    import copy
+
+    import torch
+
+    with torch.inference_mode():
+        return copy.deepcopy(module).double()(torch.from_numpy(x).double()).numpy()
+
+
+def end_to_end(
+    run: Run, engine: pyengine.Engine, step: dict[str, Any], window: np.ndarray, top: int
+) -> Any:
+    """What a user of another runtime writes around it: normalise, mirror, run, crop, argmax."""
+    mean, std = np.float32(step["mean"][0]), np.float32(step["std"][0])
+
+    def call(image: np.ndarray) -> np.ndarray:
+        height, width = image.shape
+        below, right = window[0] - top - height, window[1] - top - width
+        padded = np.pad(image, ((top, below), (top, right)), mode="reflect")
+        x = (padded.astype(np.float32) - mean) / std
+        logits = run(np.ascontiguousarray(x[None, None]))[0]
+        return logits[:, top : top + height, top : top + width].argmax(0).astype(np.uint8)
+
+    return call
+
+
+def compare_network(
+    base: int, size: tuple[int, int], threads: int, rounds: int, wanted: Any
+) -> dict[str, Any]:
+    """Times and errors of the network alone."""
+    module = unet(base)
+    shape = (1, 1, *size)
+    x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
+    with tempfile.TemporaryDirectory() as folder:
+        pyengine.build(module, Path(folder) / "x.pyengine", sample_shape=(1, 1, 64, 64))
+        engine = pyengine.Engine(Path(folder) / "x.pyengine", threads=threads)
+        runs: dict[str, Run] = {OURS: engine.run}
+        skipped = _add_peers(runs, export(module, shape, Path(folder)), threads, wanted)
+        exact = exact_answer(module, x)
+        errors = {name: relative_rms(run(x), exact) for name, run in runs.items()}
+        ratios = alternate({n: (lambda r=r: r(x)) for n, r in runs.items()}, OURS, rounds)
+    rows = {n: r.as_dict() | {"relative_rms_error": errors[n]} for n, r in ratios.items()}
+    title = f"U-Net base {base}, {size[0]} x {size[1]}, {threads} threads"
+    return {"title": title, "rows": rows, "skipped": skipped}
+
+
+def compare_scan(threads: int, rounds: int, wanted: Any) -> dict[str, Any]:
+    """Times of one B-scan of 496 x 768 px, end to end, mirrored at its border as we do."""
+    from train.config import load_config
+
+    module = randomized(load_config("oct-fluid").network)
+    image = oct_phantom(496, 768).image
+    step = {"name": "fixed_zero_mean_unit_variance", "mean": [47.0], "std": [57.0]}
+    with tempfile.TemporaryDirectory() as folder:
+        pyengine.build(
+            module, Path(folder) / "x.pyengine", sample_shape=(1, 1, 128, 128), preprocessing=[step],
+            input_dtype="uint8",
+        )  # fmt: skip
+        engine = pyengine.Engine(Path(folder) / "x.pyengine", threads=threads)
+        grid = engine.info.alignment
+        top = -(-engine.info.halo // grid) * grid
+        window = np.array([-(-(n + 2 * top) // grid) * grid for n in image.shape])
+        shape = (1, 1, int(window[0]), int(window[1]))
+        networks: dict[str, Run] = {}
+        skipped = _add_peers(networks, export(module, shape, Path(folder)), threads, wanted)
+        calls: dict[str, Any] = {OURS: engine.segment}
+        for name, run in networks.items():
+            calls[name] = end_to_end(run, engine, step, window, top)
+        ours = engine.segment(image)
+        differing = {n: int((call(image) != ours).sum()) for n, call in calls.items()}
+        ratios = alternate({n: (lambda c=c: c(image)) for n, c in calls.items()}, OURS, rounds)
+    rows = {n: r.as_dict() | {"labels_differing": differing[n]} for n, r in ratios.items()}
+    title = f"B-scan 496 x 768 end to end, network of oct-fluid, {threads} threads"
+    return {"title": title, "rows": rows, "skipped": skipped}
+
+
+def _add_peers(runs: dict[str, Run], network: Network, threads: int, wanted: Any) -> list[str]:
+    skipped = []
+    for peer in peers(network, threads, wanted):
+        if isinstance(peer, Peer):
+            runs[peer.name] = peer.run
+        else:
+            skipped.append(peer)
+    return skipped
+
+
+def show(result: dict[str, Any]) -> None:
+    """Print one comparison as a table."""
+    print(f"\n{result['title']}   (time over ours: median and quartiles of paired rounds)")
+    for name, row in result["rows"].items():
+        extra = {k: v for k, v in row.items() if "ratio" not in k and k != "median_ms"}
+        text = "  ".join(f"{k} {v:.3g}" for k, v in extra.items())
+        print(
+            f"  {name:<20} {row['median_ms']:9.1f} ms   {row['ratio']:5.2f} "
+            f"({row['ratio_q25']:.2f} to {row['ratio_q75']:.2f})   {text}"
+        )
+    for line in result["skipped"]:
+        print(f"  {line}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--base", type=int, nargs="*", default=[32], help="base widths")
+    parser.add_argument(
+        "--size", nargs="*", default=["512x512"], help="HxW in pixels, multiples of 16"
+    )
+    parser.add_argument("--scan", action="store_true", help="the B-scan end to end instead")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=11)
+    parser.add_argument("--peers", nargs="*", help="only these")
+    parser.add_argument("--json", type=Path, help="also write the results here")
+    args = parser.parse_args()
+    print(machine_name(), date.today().isoformat())
+    results = []
+    if args.scan:
+        results.append(compare_scan(args.threads, args.rounds, args.peers))
+        show(results[-1])
+    else:
+        for base in args.base:
+            for text in args.size:
+                height, width = (int(n) for n in text.split("x"))
+                results.append(
+                    compare_network(base, (height, width), args.threads, args.rounds, args.peers)
+                )
+                show(results[-1])
+    if args.json:
+        content = {"machine": machine_name(), "date": date.today().isoformat(), "results": results}
+        args.json.write_text(json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Fair comparison on a machine that drifts: alternate, pair, and take medians of ratios."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Thread pools of other runtimes spin for a while after their work; theirs must not be our time.
+PAUSE_S = 0.25
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """Times of one candidate, and its time over that of the reference, round by round."""
+
+    seconds: np.ndarray
+    ratios: np.ndarray
+
+    def __str__(self) -> str:
+        low, middle, high = np.percentile(self.ratios, [25, 50, 75])
+        return f"{1e3 * np.median(self.seconds):9.1f} ms   {middle:5.2f} ({low:.2f} to {high:.2f})"
+
+    def as_dict(self) -> dict[str, float]:
+        low, middle, high = np.percentile(self.ratios, [25, 50, 75])
+        return {
+            "median_ms": round(1e3 * float(np.median(self.seconds)), 3),
+            "ratio": round(float(middle), 3),
+            "ratio_q25": round(float(low), 3),
+            "ratio_q75": round(float(high), 3),
+        }
+
+
+def alternate(
+    calls: dict[str, Callable[[], object]], reference: str, rounds: int, pause_s: float = PAUSE_S
+) -> dict[str, Ratio]:
+    """Time all calls in turn, `rounds` times.
+
+    Each call runs twice per round, and the second run counts: the first finds caches, clocks and
+    threads as another runtime left them.
+
+    Parameters
+    ----------
+    calls : dict of callables
+    reference : str
+        The call that the others are divided by.
+    rounds : int
+    pause_s : float
+        Seconds of rest before each call.
+    """
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    gc.collect()
+    for _ in range(rounds):
+        for name, call in calls.items():
+            time.sleep(pause_s)
+            call()
+            started = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - started)
+    base = np.array(times[reference])
+    return {name: Ratio(np.array(t), np.array(t) / base) for name, t in times.items()}
