@@ -10,6 +10,10 @@ namespace pyengine {
 
 Executor::~Executor() = default;
 
+int64_t Executor::TileGrid() const {
+  return geometry_.alignment;
+}
+
 Window Executor::WindowFor(TileSize tile) const {
   const NetworkGeometry& g = geometry_;
   // The window starts on the pooling grid before the tile; networks take only certain sizes.

@@ -102,7 +102,9 @@ def test_segmentation_is_the_network_on_the_mirrored_image(unets, depth, padding
     want = engine.run(padded[None, None].astype(np.float32))
     start = 0 if padding == "valid" else halo
     want = want[0, :, start : start + size[0], start : start + size[1]]
-    np.testing.assert_array_equal(engine.segment(image, output="logits", tile=16), want)
+    # Convolutions by blocks of pixels round differently where a block is cut by the plane's end.
+    got = engine.segment(image, output="logits", tile=16)
+    np.testing.assert_allclose(got, want, rtol=0, atol=2e-5 * np.abs(want).max())
 
 
 @given(size=st.integers(2, 40), before=st.integers(0, 200), after=st.integers(0, 200))
@@ -155,9 +157,9 @@ def test_a_callable_behind_the_tiler_gives_the_same_as_the_cpu_engine(unets) -> 
         other = pyengine.Engine(unets[key], executor=engine.run)
         image = random_image(np.random.default_rng(4), 83, 130)
         want = engine.segment(image, output="logits")
-        np.testing.assert_array_equal(
-            other.segment(image, output="logits", tile=32, batch_size=3), want
-        )
+        got = other.segment(image, output="logits", tile=32, batch_size=3)
+        # Blocks of pixels that round together lie elsewhere in the callable's windows.
+        np.testing.assert_allclose(got, want, rtol=0, atol=2e-5 * np.abs(want).max())
 
 
 @pytest.mark.parametrize("mode", ["constant", "gaussian"])

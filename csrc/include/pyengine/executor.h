@@ -52,7 +52,11 @@ class PYENGINE_EXPORT Executor {
   /// w - 2 * margin), float32, dense NCHW. Blocks; throws Error.
   virtual void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) = 0;
 
-  /// The window that RunTile wants for a tile whose origin is a multiple of the alignment.
+  /// Where an image takes several tiles, their origins are multiples of it [px]; a multiple of the
+  /// alignment. Executors that compute blocks of pixels together need them at equal places.
+  virtual int64_t TileGrid() const;
+
+  /// The window that RunTile wants for a tile whose origin is a multiple of TileGrid().
   /// The default is the smallest size that the network accepts.
   virtual Window WindowFor(TileSize tile) const;
 

@@ -20,7 +20,7 @@ inline void Pause() {
 ThreadPool::ThreadPool(int threads) {
   workers_.reserve(threads > 1 ? threads - 1 : 0);
   try {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { WorkerLoop(); });
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
   } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
     // The system has no more threads to give: the loops run on those that started.
   }
@@ -36,18 +36,18 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::Work() {
+void ThreadPool::Work(int thread) {
   for (;;) {
     const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
     if (i >= count_) return;
-    body_(context_, i);
+    body_(context_, i, thread);
   }
 }
 
 void ThreadPool::Run(int64_t n, Body body, void* context) {
   std::unique_lock<std::mutex> lock(busy_, std::defer_lock);
   if (n <= 1 || workers_.empty() || !lock.try_lock()) {
-    for (int64_t i = 0; i < n; ++i) body(context, i);
+    for (int64_t i = 0; i < n; ++i) body(context, i, 0);
     return;
   }
   body_ = body;
@@ -63,7 +63,7 @@ void ThreadPool::Run(int64_t n, Body body, void* context) {
     }
     wake_.notify_all();
   }
-  Work();
+  Work(0);
   // Every index is taken. Workers that have not joined by now find the loop closed: the caller
   // waits for those at work, never for one that the system has yet to wake. Both sides write one
   // flag and then read the other's, in one total order, so that one of them must notice.
@@ -77,7 +77,7 @@ void ThreadPool::Run(int64_t n, Body body, void* context) {
   }
 }
 
-void ThreadPool::WorkerLoop() {
+void ThreadPool::WorkerLoop(int thread) {
   uint64_t seen = 0;
   for (;;) {
     int spins = 0;
@@ -94,7 +94,7 @@ void ThreadPool::WorkerLoop() {
     if (stop_.load()) return;
     seen = generation_.load(std::memory_order_acquire);
     active_.fetch_add(1);
-    if (open_.load()) Work();
+    if (open_.load()) Work(thread);
     active_.fetch_sub(1);
   }
 }

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <mutex>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 namespace pyengine {
 
-// ParallelFor(n, f) calls f(i) for each i in [0, n), in any order, on the caller and the workers.
+// ParallelFor(n, f) calls f(i) for each i in [0, n), in any order, on the caller and the workers;
+// f(i, thread) learns which of [0, threads()) it runs on, to find memory of its own.
 //
 // One loop runs at a time. A second caller that finds the team busy runs its loop alone: its own
 // thread is already a unit of parallelism, and no caller ever waits for another's work. Results
@@ -28,15 +30,22 @@ class ThreadPool {
   template <class F>
   void ParallelFor(int64_t n, F&& body) {
     Run(
-        n, [](void* b, int64_t i) { (*static_cast<std::remove_reference_t<F>*>(b))(i); },
+        n,
+        [](void* b, int64_t i, int thread) {
+          auto& f = *static_cast<std::remove_reference_t<F>*>(b);
+          if constexpr (std::is_invocable_v<F&, int64_t, int>)
+            f(i, thread);
+          else
+            f(i);
+        },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
  private:
-  using Body = void (*)(void*, int64_t);
+  using Body = void (*)(void*, int64_t, int);
   void Run(int64_t n, Body body, void* context);
-  void Work();
-  void WorkerLoop();
+  void Work(int thread);
+  void WorkerLoop(int thread);
 
   std::vector<std::thread> workers_;
   std::mutex busy_;  // held by the caller whose loop the workers serve

@@ -13,6 +13,8 @@ namespace {
 // Sizes whose arenas are kept: a tiled image has at most one, a batch of mixed images a few.
 constexpr size_t kIdleContexts = 4;
 
+constexpr int64_t kWinogradTilePx = 4;
+
 ::pyengine::Activation ToKernel(ActivationKind kind) {
   switch (kind) {
     case ActivationKind::kNone:
@@ -79,14 +81,14 @@ struct CpuExecutor::Context {
   AlignedBuffer<float> arena;
   std::vector<Plane> planes;  // one per plan.specs; those of the caller's memory set at each call
 
-  Context(Key k, Plan p)
+  Context(Key k, Plan p, int threads)
       : key(std::move(k)),
         plan(std::move(p)),
-        arena(static_cast<size_t>(plan.arena_floats)),
+        arena(static_cast<size_t>(plan.arena_floats + threads * plan.scratch_floats)),
         planes(plan.specs.size()) {
     // Lanes past the last channel are read by element-wise kernels: they must hold numbers. The
     // pass also faults every page in, once.
-    std::fill_n(arena.data(), plan.arena_floats, 0.0f);
+    std::fill_n(arena.data(), arena.size(), 0.0f);
     for (size_t i = 0; i < planes.size(); ++i)
       if (!plan.program->storages[plan.specs[i].storage].external)
         planes[i] = {arena.data() + plan.specs[i].offset, plan.specs[i].row_stride};
@@ -101,14 +103,24 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
       kernels_(kernels),
       pool_(std::move(pool)),
       packed_(graph, weights),
-      whole_program_(Lower(graph, true, packed_)) {
-  if (geometry.tileable) tile_program_ = Lower(graph, false, packed_);
+      whole_program_(Lower(graph, true, kernels, packed_)),
+      grid_(graph.tensors.size(), 1),
+      tile_grid_(geometry.alignment) {
+  if (!geometry.tileable) return;
+  tile_program_ = Lower(graph, false, kernels, packed_);
+  for (const Op& op : tile_program_.ops) {
+    if (op.step != Step::kWinograd) continue;
+    // Strides divide the alignment: tiles then begin on whole blocks at every resolution.
+    tile_grid_ = geometry.alignment * kWinogradTilePx;
+    // The output may have been renamed by a fused activation.
+    for (int tensor : {graph.nodes[op.node].output, op.out_tensor}) grid_[tensor] = kWinogradTilePx;
+  }
 }
 
 CpuExecutor::~CpuExecutor() = default;
 
 std::vector<Region> CpuExecutor::TileRegions(TileSize tile) const {
-  return NeededRegions(graph_, {{{0, tile.height}, {0, tile.width}}});
+  return NeededRegions(graph_, {{{0, tile.height}, {0, tile.width}}}, grid_);
 }
 
 CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
@@ -124,13 +136,13 @@ CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
   const TileSize size{key.second.first, key.second.second};
   if (key.first == &tile_program_) {
     Plan plan = MakePlan(graph_, tile_program_, TileRegions(size), pool_->threads());
-    loan.push_back(std::make_unique<Context>(key, std::move(plan)));
+    loan.push_back(std::make_unique<Context>(key, std::move(plan), pool_->threads()));
     return loan;
   }
   const std::vector<Extent> extents = Extents(graph_, size.height, size.width);
   Plan plan = MakePlan(graph_, whole_program_, WholeRegions(extents), pool_->threads());
   plan.extents = extents;
-  loan.push_back(std::make_unique<Context>(key, std::move(plan)));
+  loan.push_back(std::make_unique<Context>(key, std::move(plan), pool_->threads()));
   return loan;
 }
 
@@ -172,16 +184,19 @@ void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
 
 int64_t CpuExecutor::TileMemoryBytes(TileSize tile) const {
   const std::vector<Region> regions = TileRegions(tile);
-  const Plan plan = MakePlan(graph_, tile_program_, regions, 1);
+  const Plan plan = MakePlan(graph_, tile_program_, regions, pool_->threads());
   const int64_t window = regions[0].axis[0].size() * regions[0].axis[1].size();
-  const int64_t floats = plan.arena_floats + window * geometry().channels +
+  const int64_t floats = plan.arena_floats + pool_->threads() * plan.scratch_floats +
+                         window * geometry().channels +
                          tile.height * tile.width * geometry().classes;
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
 int64_t CpuExecutor::RunMemoryBytes(int64_t h, int64_t w) const {
-  const Plan plan = MakePlan(graph_, whole_program_, WholeRegions(Extents(graph_, h, w)), 1);
-  return plan.arena_floats * static_cast<int64_t>(sizeof(float));
+  const Plan plan =
+      MakePlan(graph_, whole_program_, WholeRegions(Extents(graph_, h, w)), pool_->threads());
+  return (plan.arena_floats + pool_->threads() * plan.scratch_floats) *
+         static_cast<int64_t>(sizeof(float));
 }
 
 double CpuExecutor::TileCost(TileSize tile) const {
@@ -241,6 +256,29 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
   const auto blocks = static_cast<int64_t>(plan.out_count);
   const ActivationArgs activation{ToKernel(op.activation), op.alpha, op.beta, op.slopes};
   switch (op.step) {
+    case Step::kWinograd: {
+      const WinogradArgs args{in,
+                              out,
+                              op.packed->weights.data(),
+                              op.packed->bias.data(),
+                              activation,
+                              op.in_channels,
+                              plan.tile_columns,
+                              plan.height,
+                              plan.width};
+      float* scratch = context.arena.data() + context.plan.arena_floats;
+      const int64_t groups = CeilDiv(plan.tiles, plan.tile_step);
+      const int64_t parts = CeilDiv(blocks, plan.block_step);
+      pool_->ParallelFor(groups * parts, [&](int64_t i, int thread) {
+        WinogradSpan span;
+        span.tile_begin = i % groups * plan.tile_step;
+        span.tile_end = std::min(plan.tiles, span.tile_begin + plan.tile_step);
+        span.block_begin = i / groups * plan.block_step;
+        span.block_end = std::min(blocks, span.block_begin + plan.block_step);
+        kernels_.winograd(args, span, scratch + thread * context.plan.scratch_floats);
+      });
+      break;
+    }
     case Step::kConv: {
       const int64_t step = op.transposed ? 1 : op.stride[0];
       const ConvArgs args{in,

@@ -24,6 +24,7 @@ class CpuExecutor final : public Executor {
   ~CpuExecutor() override;
 
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override;
+  int64_t TileGrid() const override { return tile_grid_; }
   Window WindowFor(TileSize tile) const override;
   void RunTile(const float* windows, float* logits, int64_t n, TileSize tile) override;
   int64_t TileMemoryBytes(TileSize tile) const override;
@@ -47,6 +48,8 @@ class CpuExecutor final : public Executor {
   std::shared_ptr<ThreadPool> pool_;
   PackedWeights packed_;
   Program tile_program_, whole_program_;
+  std::vector<int64_t> grid_;  // per tensor: tiles compute it in whole blocks of this many pixels
+  int64_t tile_grid_ = 1;
 
   std::mutex mutex_;
   std::list<std::unique_ptr<Context>> idle_;  // most recently used first

@@ -117,7 +117,8 @@ class Planner {
         out_at[axis] = m * s + op.phase[axis];
         in_at[axis] = m + op.first_tap[axis];
         if (axis == 0) row_step = s;
-      } else if (op.step == Step::kConv || op.step == Step::kDepthwise) {
+      } else if (op.step == Step::kConv || op.step == Step::kDepthwise ||
+                 op.step == Step::kWinograd) {
         in_at[axis] = r.begin * op.stride[axis];
       }
     }
@@ -204,9 +205,10 @@ class Planner {
   }
 
   // Several pieces per thread, so that a thread that the system holds up does not stall the rest.
-  void Partition(const Op& op, OpPlan& plan) const {
+  void Partition(const Op& op, OpPlan& plan) {
     const int64_t blocks = std::max<int64_t>(1, CeilDiv(op.channels, kBlock));
     const int64_t wanted = threads_ == 1 ? 1 : int64_t(threads_) * 4;
+    if (op.step == Step::kWinograd) return PartitionWinograd(op, blocks, wanted, plan);
     if (op.step == Step::kConv) {
       plan.block_step = std::min<int64_t>(blocks, 4);
       const int64_t groups = CeilDiv(blocks, plan.block_step);
@@ -220,6 +222,24 @@ class Planner {
       plan.row_step =
           std::max<int64_t>(1, CeilDiv(plan.height, std::max<int64_t>(1, CeilDiv(wanted, blocks))));
     }
+  }
+
+  // Weights pass once per piece of tiles, tiles are transformed once per piece of blocks: as many
+  // tiles as the cache for transformed inputs allows, and where that leaves too few pieces for the
+  // threads (deep, small planes), pieces of blocks as well.
+  void PartitionWinograd(const Op& op, int64_t blocks, int64_t wanted, OpPlan& plan) {
+    constexpr int64_t kTilesPerPiece = 48;  // a multiple of all register tiles
+    plan.tile_columns = CeilDiv(plan.width, 4);
+    plan.tiles = CeilDiv(plan.height, 4) * plan.tile_columns;
+    const int64_t groups = std::max<int64_t>(1, CeilDiv(plan.tiles, kTilesPerPiece));
+    plan.tile_step = std::max<int64_t>(1, std::min(plan.tiles, kTilesPerPiece));
+    const int64_t pairs = CeilDiv(blocks, 2);
+    const int64_t parts = std::clamp<int64_t>(wanted / 2 / groups, 1, pairs);
+    plan.block_step = CeilDiv(pairs, parts) * 2;
+    const int64_t lanes = RoundUp(op.in_channels, kBlock) + 2 * kBlock;
+    plan_.scratch_floats =
+        std::max(plan_.scratch_floats,
+                 RoundUp(CheckedMul(36 * plan.tile_step, lanes, "scratch"), kFloatsPerLine));
   }
 
   // Made-up pixels are filled once the last operation has written into the storage.

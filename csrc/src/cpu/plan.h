@@ -35,12 +35,13 @@ struct UpsampleTables {
 struct OpPlan {
   int64_t height = 0, width = 0;  // outputs to compute (of one phase)
   size_t in_begin[2] = {0, 0}, in_count[2] = {0, 0}, out_begin = 0, out_count = 0;  // in `specs`
-  int64_t in_height = 0, in_width = 0;     // whole input plane
-  int64_t valid[2][2] = {{0, 0}, {0, 0}};  // kPool: [axis][begin, end)
-  int tables = -1;                         // kUpsample
-  int64_t block_step = 1, row_step = 1;    // how threads share the work
-  bool touches_caller = false;             // reads or writes external storages
-  std::vector<int> borders_after;          // storages whose made-up pixels to fill now
+  int64_t in_height = 0, in_width = 0;                 // whole input plane
+  int64_t valid[2][2] = {{0, 0}, {0, 0}};              // kPool: [axis][begin, end)
+  int tables = -1;                                     // kUpsample
+  int64_t block_step = 1, row_step = 1;                // how threads share the work
+  int64_t tile_columns = 0, tiles = 0, tile_step = 1;  // kWinograd: tiles, and tiles per piece
+  bool touches_caller = false;                         // reads or writes external storages
+  std::vector<int> borders_after;                      // storages whose made-up pixels to fill now
 };
 
 struct Plan {
@@ -50,7 +51,8 @@ struct Plan {
   std::vector<PlaneSpec> specs;
   std::vector<UpsampleTables> tables;
   std::vector<Extent> extents;  // finite programs only
-  int64_t arena_floats = 0;
+  int64_t arena_floats = 0;     // activations
+  int64_t scratch_floats = 0;   // per thread, behind the activations
 };
 
 // `regions`: per tensor, the part to compute (finite programs: the whole extent).

@@ -18,8 +18,8 @@ struct Value {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, bool finite, PackedWeights& weights)
-      : graph_(graph), weights_(weights), values_(graph.tensors.size()) {
+  Lowering(const Graph& graph, bool finite, const KernelTable& kernels, PackedWeights& weights)
+      : graph_(graph), kernels_(kernels), weights_(weights), values_(graph.tensors.size()) {
     program_.finite = finite;
   }
 
@@ -160,6 +160,14 @@ class Lowering {
     program_.ops.push_back(std::move(op));
   }
 
+  // Fewer channels than lanes would transform and multiply mostly nothing.
+  bool ByWinograd(const Node& node) const {
+    return kernels_.winograd && node.op == OpKind::kConv && node.groups == 1 &&
+           node.kernel[0] == 3 && node.kernel[1] == 3 && node.stride[0] == 1 &&
+           node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
+           node.in_channels >= kBlock && node.out_channels >= kBlock;
+  }
+
   void LowerConv(int index) {
     const Node& node = graph_.nodes[index];
     const int in = node.inputs[0];
@@ -167,10 +175,11 @@ class Lowering {
     // Images have few channels: read them planar instead of padding them to 16.
     const bool planar = !depthwise && values_[in].lanes == 1 && Tensor(in).channels <= 4;
     const Value value = planar ? values_[in] : Blocked(in);
-    Op op = NewOp(depthwise ? Step::kDepthwise : Step::kConv, index);
+    const bool winograd = !planar && ByWinograd(node);
+    Op op = NewOp(depthwise ? Step::kDepthwise : winograd ? Step::kWinograd : Step::kConv, index);
     op.in[0] = Padded(in, value, node.amounts, node.border, node.border_value).refs;
     op.in_lanes = value.lanes;
-    op.packed = weights_.Conv(index, value.lanes);
+    op.packed = winograd ? weights_.Winograd(index) : weights_.Conv(index, value.lanes);
     Emit(std::move(op), true);
   }
 
@@ -333,6 +342,7 @@ class Lowering {
   }
 
   const Graph& graph_;
+  const KernelTable& kernels_;
   PackedWeights& weights_;
   Program program_;
   std::vector<Value> values_;
@@ -342,8 +352,8 @@ class Lowering {
 
 }  // namespace
 
-Program Lower(const Graph& graph, bool finite, PackedWeights& weights) {
-  return Lowering(graph, finite, weights).Run();
+Program Lower(const Graph& graph, bool finite, const KernelTable& kernels, PackedWeights& weights) {
+  return Lowering(graph, finite, kernels, weights).Run();
 }
 
 }  // namespace pyengine

@@ -34,7 +34,8 @@ struct BlockRef {
 };
 
 enum class Step {
-  kConv,  // also linear, and one phase of a transposed convolution
+  kWinograd,  // 3x3, stride 1
+  kConv,      // also linear, and one phase of a transposed convolution
   kDepthwise,
   kPool,
   kUpsample,
@@ -74,7 +75,8 @@ struct Program {
 };
 
 // `finite`: the network on a whole image, with its own padding; else on the infinite plane.
-// Packs the weights it needs into `weights`, which must outlive the program.
-Program Lower(const Graph& graph, bool finite, PackedWeights& weights);
+// `kernels` says which algorithms there are. Packs the weights it needs into `weights`, which must
+// outlive the program.
+Program Lower(const Graph& graph, bool finite, const KernelTable& kernels, PackedWeights& weights);
 
 }  // namespace pyengine

@@ -62,6 +62,26 @@ std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int6
 
 }  // namespace
 
+void WinogradKernel(const float* kernel, double out[6][6]) {
+  constexpr double kPoints[5] = {0, 0.75, -0.75, 1.5, -1.5};
+  double g[6][3] = {};
+  for (int p = 0; p < 5; ++p) {
+    double distance = 1;
+    for (int q = 0; q < 5; ++q)
+      if (q != p) distance *= kPoints[p] - kPoints[q];
+    for (int k = 0; k < 3; ++k)
+      g[p][k] = (k == 0 ? 1 : k == 1 ? kPoints[p] : kPoints[p] * kPoints[p]) / distance;
+  }
+  g[5][2] = 1;
+  for (int r = 0; r < 6; ++r)
+    for (int c = 0; c < 6; ++c) {
+      double sum = 0;
+      for (int y = 0; y < 3; ++y)
+        for (int x = 0; x < 3; ++x) sum += g[r][y] * g[c][x] * double(kernel[y * 3 + x]);
+      out[r][c] = sum;
+    }
+}
+
 const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
   auto& slot = convs_[{index, in_lanes, -1}];
   if (slot) return slot.get();
@@ -84,6 +104,27 @@ const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
                 });
   }
   slot->bias = PadToBlocks(bias, node.out_channels, node.out_channels);
+  return slot.get();
+}
+
+const PackedConv* PackedWeights::Winograd(int index) {
+  auto& slot = convs_[{index, -1, -1}];
+  if (slot) return slot.get();
+  const Node& node = graph_.nodes[index];
+  const float* w = weights_.at(node.weight).values.data();
+  const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
+  const int64_t cin = node.in_channels, cout = node.out_channels;
+  slot = std::make_unique<PackedConv>();
+  slot->weights = Zeros(CheckedMul(CeilDiv(cout, kBlock), 36 * cin * kBlock, "weights"));
+  for (int64_t o = 0; o < cout; ++o)
+    for (int64_t i = 0; i < cin; ++i) {
+      double transformed[6][6];
+      WinogradKernel(w + (o * cin + i) * 9, transformed);
+      for (int64_t xi = 0; xi < 36; ++xi)
+        slot->weights[((o / kBlock * 36 + xi) * cin + i) * kBlock + o % kBlock] =
+            static_cast<float>(transformed[xi / 6][xi % 6]);
+    }
+  slot->bias = PadToBlocks(bias, cout, cout);
   return slot.get();
 }
 

@@ -114,12 +114,18 @@ std::string WholeImageReason(const Node& node) {
   return "";
 }
 
-std::vector<Region> NeededRegions(const Graph& graph, const Region& out) {
+std::vector<Region> NeededRegions(const Graph& graph, const Region& out,
+                                  const std::vector<int64_t>& grid) {
   std::vector<Region> regions(graph.tensors.size());
   regions[graph.output] = out;
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    const Region& need = regions[node->output];
+    Region& need = regions[node->output];
     if (need.axis[0].empty() || need.axis[1].empty()) continue;
+    if (!grid.empty())
+      for (Range& range : need.axis) {
+        const int64_t g = grid[node->output];
+        range = {FloorDiv(range.begin, g) * g, CeilDiv(range.end, g) * g};
+      }
     Region in;
     for (int axis = 0; axis < 2; ++axis) in.axis[axis] = NeededInput(*node, axis, need.axis[axis]);
     for (int i : node->inputs) regions[i].Include(in);

@@ -13,14 +13,17 @@ namespace {
 // Beyond this a tile only grows the working set; threads are busy and the halo is paid long since.
 constexpr int64_t kMaxSidePx = 4096;
 
-// Sides that cut `size` into equal parts, in multiples of the alignment.
-std::vector<int64_t> CandidateSides(int64_t size, int64_t alignment, int64_t wanted) {
-  if (wanted > 0) return {RoundUp(wanted, alignment)};
-  std::set<int64_t> sides = {alignment};
-  for (int64_t parts = 1; parts <= CeilDiv(size, alignment);
-       parts += std::max<int64_t>(1, parts / 3)) {
-    const int64_t side = RoundUp(CeilDiv(size, parts), alignment);
-    if (side <= std::max(kMaxSidePx, alignment)) sides.insert(side);
+// The whole of `size` in one tile, or what cuts it into equal parts, in multiples of the grid.
+std::vector<int64_t> CandidateSides(int64_t size, int64_t alignment, int64_t grid, int64_t wanted) {
+  const auto rounded = [&](int64_t side) {
+    const int64_t aligned = RoundUp(side, alignment);
+    return aligned >= size ? aligned : RoundUp(side, grid);
+  };
+  if (wanted > 0) return {rounded(wanted)};
+  std::set<int64_t> sides = {rounded(grid)};
+  for (int64_t parts = 1; parts <= CeilDiv(size, grid); parts += std::max<int64_t>(1, parts / 3)) {
+    const int64_t side = rounded(CeilDiv(size, parts));
+    if (side <= std::max(kMaxSidePx, grid)) sides.insert(side);
   }
   return {sides.rbegin(), sides.rend()};
 }
@@ -38,15 +41,15 @@ std::vector<int64_t> BlendOrigins(int64_t size, int64_t window, int64_t overlap)
   }
 }
 
-TileSize ChooseTile(int64_t height, int64_t width, int64_t alignment, TileSize wanted,
+TileSize ChooseTile(int64_t height, int64_t width, int64_t alignment, int64_t grid, TileSize wanted,
                     int64_t budget_bytes, const TileCosts& costs) {
   struct Candidate {
     double cost;
     TileSize tile;
   };
   std::vector<Candidate> candidates;
-  for (int64_t h : CandidateSides(height, alignment, wanted.height))
-    for (int64_t w : CandidateSides(width, alignment, wanted.width)) {
+  for (int64_t h : CandidateSides(height, alignment, grid, wanted.height))
+    for (int64_t w : CandidateSides(width, alignment, grid, wanted.width)) {
       const TileSize tile{h, w};
       const double tiles = double(CeilDiv(height, h)) * double(CeilDiv(width, w));
       candidates.push_back({costs.cost(tile) * tiles, tile});

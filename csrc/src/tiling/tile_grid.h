@@ -19,9 +19,10 @@ struct TileCosts {
 };
 
 // The output tile with the lowest total cost for a height x width image whose memory fits the
-// budget; sides are multiples of `alignment`. A side given as > 0 is rounded up and kept.
+// budget. Sides are multiples of `grid`, or of `alignment` where one tile spans the image. A side
+// given as > 0 is rounded up and kept.
 // Throws Error(kInvalidArgument) if no tile fits, naming what the smallest one needs.
-TileSize ChooseTile(int64_t height, int64_t width, int64_t alignment, TileSize wanted,
+TileSize ChooseTile(int64_t height, int64_t width, int64_t alignment, int64_t grid, TileSize wanted,
                     int64_t budget_bytes, const TileCosts& costs);
 
 }  // namespace pyengine

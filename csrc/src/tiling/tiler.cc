@@ -107,9 +107,9 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
     return executor_->TileMemoryBytes(tile) +
            (plan.batch_size - 1) * pixels * static_cast<int64_t>(sizeof(float));
   };
-  plan.tile =
-      ChooseTile(height, width, net_.alignment, {options.tile_height_px, options.tile_width_px},
-                 budget, {[&](TileSize tile) { return executor_->TileCost(tile); }, memory});
+  plan.tile = ChooseTile(height, width, net_.alignment, executor_->TileGrid(),
+                         {options.tile_height_px, options.tile_width_px}, budget,
+                         {[&](TileSize tile) { return executor_->TileCost(tile); }, memory});
   plan.window = executor_->WindowFor(plan.tile);
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);

@@ -70,6 +70,26 @@ struct ConvArgs {
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 
+// The same sum for 3x3 kernels of stride 1, by Winograd's F(4x4, 3x3) on a grid of 4x4 tiles. The
+// input planes point at the first input of the first tile, the output planes at its first output.
+// Outputs of one tile round together: equal results need the grid at equal places.
+struct WinogradArgs {
+  const Plane* in;
+  Plane* out;
+  const float* weights;  // [block][36][in_channels][16]
+  const float* bias;
+  ActivationArgs activation;
+  int64_t in_channels;
+  int64_t tile_columns;   // tiles per row of tiles
+  int64_t height, width;  // outputs to write; inputs exist for (height + 2) x (width + 2)
+};
+
+// Tiles, counted row by row, times output blocks.
+struct WinogradSpan {
+  int64_t tile_begin, tile_end;
+  int64_t block_begin, block_end;
+};
+
 // One input channel per output channel. weights: [block][ky][kx][16].
 struct DepthwiseArgs {
   const Plane* in;
@@ -132,6 +152,8 @@ struct SoftmaxArgs {
 struct KernelTable {
   const char* isa;
   void (*conv)(const ConvArgs&, const Span&);
+  // Null: not in this table. `scratch` holds 36 * tiles * (input lanes + 32) floats.
+  void (*winograd)(const WinogradArgs&, const WinogradSpan&, float* scratch);
   void (*depthwise)(const DepthwiseArgs&, const Span&);
   void (*pool)(const PoolArgs&, const Span&);
   void (*upsample)(const UpsampleArgs&, const Span&);

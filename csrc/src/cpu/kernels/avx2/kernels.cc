@@ -17,6 +17,18 @@ static inline void StoreRegister(float* p, Register v) {
 static inline Register BroadcastRegister(const float* p) {
   return _mm256_broadcast_ss(p);
 }
+static inline Register SetRegister(float x) {
+  return _mm256_set1_ps(x);
+}
+static inline Register AddRegister(Register a, Register b) {
+  return _mm256_add_ps(a, b);
+}
+static inline Register SubRegister(Register a, Register b) {
+  return _mm256_sub_ps(a, b);
+}
+static inline Register MulRegister(Register a, Register b) {
+  return _mm256_mul_ps(a, b);
+}
 static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm256_fmadd_ps(a, b, c);
 }
@@ -89,10 +101,11 @@ constexpr int kConvPixels = 6;
 constexpr int kConvBlocks = 1;
 
 #include "cpu/kernels/simd/kernels.inc.h"
+#include "cpu/kernels/simd/winograd.inc.h"
 
 }  // namespace
 
-const KernelTable kAvx2Kernels = {"avx2",   Conv,     Depthwise, Pool,
-                                  Upsample, BinaryOp, Affine,    Softmax};
+const KernelTable kAvx2Kernels = {"avx2",   Conv,     Winograd, Depthwise, Pool,
+                                  Upsample, BinaryOp, Affine,   Softmax};
 
 }  // namespace pyengine

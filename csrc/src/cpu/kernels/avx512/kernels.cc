@@ -17,6 +17,18 @@ static inline void StoreRegister(float* p, Register v) {
 static inline Register BroadcastRegister(const float* p) {
   return _mm512_set1_ps(*p);
 }
+static inline Register SetRegister(float x) {
+  return _mm512_set1_ps(x);
+}
+static inline Register AddRegister(Register a, Register b) {
+  return _mm512_add_ps(a, b);
+}
+static inline Register SubRegister(Register a, Register b) {
+  return _mm512_sub_ps(a, b);
+}
+static inline Register MulRegister(Register a, Register b) {
+  return _mm512_mul_ps(a, b);
+}
 static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm512_fmadd_ps(a, b, c);
 }
@@ -76,10 +88,11 @@ constexpr int kConvPixels = 12;
 constexpr int kConvBlocks = 2;
 
 #include "cpu/kernels/simd/kernels.inc.h"
+#include "cpu/kernels/simd/winograd.inc.h"
 
 }  // namespace
 
-const KernelTable kAvx512Kernels = {"avx512", Conv,     Depthwise, Pool,
-                                    Upsample, BinaryOp, Affine,    Softmax};
+const KernelTable kAvx512Kernels = {"avx512", Conv,     Winograd, Depthwise, Pool,
+                                    Upsample, BinaryOp, Affine,   Softmax};
 
 }  // namespace pyengine

@@ -161,7 +161,7 @@ void Softmax(const SoftmaxArgs& a, const Span& span) {
 
 }  // namespace
 
-const KernelTable kReferenceKernels = {"reference", Conv,     Depthwise, Pool,
-                                       Upsample,    BinaryOp, Affine,    Softmax};
+const KernelTable kReferenceKernels = {"reference", Conv,     nullptr, Depthwise, Pool,
+                                       Upsample,    BinaryOp, Affine,  Softmax};
 
 }  // namespace pyengine

@@ -115,6 +115,11 @@ struct ConvStep {
 // Loops over a register tile must vanish before the compiler decides what lives in registers.
 #define PYENGINE_UNROLL _Pragma("GCC unroll 16")
 
+template <int N>
+struct Constant {
+  static constexpr int value = N;
+};
+
 // One register tile: PX pixels of a row times OB output blocks. PS is the distance of neighbouring
 // input pixels in floats where the compiler may know it, else 0. Sums are kept as single registers:
 // compilers leave arrays of multi-register structures on the stack.

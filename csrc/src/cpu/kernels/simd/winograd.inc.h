@@ -1,0 +1,200 @@
+// 3x3 convolutions of stride 1 as F(4x4, 3x3): 36 products per 4x4 outputs and channel pair instead
+// of 144. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015,
+// arXiv:1509.09308, with the interpolation points 0, +-3/4, +-3/2, infinity, whose transforms
+// round far less than those of 0, +-1, +-2. All constants are exact in binary.
+//
+// Included after kernels.inc.h; needs AddRegister, SubRegister, MulRegister, SetRegister too.
+//
+// Per task: some tiles (4x4 outputs each) and some output blocks.
+//   1. V[xi][tile][channel] = B^T d B of every tile's 6x6 inputs, all channels;
+//   2. for each one or two output blocks, M[xi][tile][out channel] = V[xi] x U[xi], 36 products of
+//      matrices, then A^T M A, bias and activation into the output.
+// A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
+
+constexpr int64_t kWinogradTile = 4;   // outputs per side
+constexpr int64_t kWinogradPatch = 6;  // inputs per side
+constexpr int64_t kWinogradPoints = kWinogradPatch * kWinogradPatch;
+
+// B^T x: one column or row of six values.
+static inline void InputTransform(const Register* d, Register* t) {
+  const Register c2812 = SetRegister(-2.8125f), c1266 = SetRegister(1.265625f);
+  t[0] = FmaRegister(d[0], c1266, FmaRegister(d[2], c2812, d[4]));
+  t[5] = FmaRegister(d[1], c1266, FmaRegister(d[3], c2812, d[5]));
+  const Register even_a = FmaRegister(d[2], SetRegister(-2.25f), d[4]);
+  const Register odd_a =
+      MulRegister(SetRegister(0.75f), FmaRegister(d[1], SetRegister(-2.25f), d[3]));
+  t[1] = AddRegister(even_a, odd_a);
+  t[2] = SubRegister(even_a, odd_a);
+  const Register even_b = FmaRegister(d[2], SetRegister(-0.5625f), d[4]);
+  const Register odd_b =
+      MulRegister(SetRegister(1.5f), FmaRegister(d[1], SetRegister(-0.5625f), d[3]));
+  t[3] = AddRegister(even_b, odd_b);
+  t[4] = SubRegister(even_b, odd_b);
+}
+
+// A^T x: six values to four.
+static inline void OutputTransform(const Register* m, Register* y) {
+  const Register sum_a = AddRegister(m[1], m[2]), difference_a = SubRegister(m[1], m[2]);
+  const Register sum_b = AddRegister(m[3], m[4]), difference_b = SubRegister(m[3], m[4]);
+  y[0] = AddRegister(m[0], AddRegister(sum_a, sum_b));
+  y[1] = FmaRegister(difference_b, SetRegister(1.5f),
+                     MulRegister(difference_a, SetRegister(0.75f)));
+  y[2] = FmaRegister(sum_b, SetRegister(2.25f), MulRegister(sum_a, SetRegister(0.5625f)));
+  y[3] = FmaRegister(difference_b, SetRegister(3.375f),
+                     FmaRegister(difference_a, SetRegister(0.421875f), m[5]));
+}
+
+// The tile's inputs where they exist, zeros elsewhere: outputs that exist never meet those zeros.
+static const float* PartialPatch(const WinogradArgs& a, const Plane& in, int64_t y, int64_t x,
+                                 float* patch) {
+  for (int64_t r = 0; r < kWinogradPatch; ++r)
+    for (int64_t c = 0; c < kWinogradPatch; ++c) {
+      const bool exists = y + r < a.height + 2 && x + c < a.width + 2;
+      const V16 value =
+          exists ? Load(in.data + (y + r) * in.row_stride + (x + c) * kBlock) : Set1(0.0f);
+      Store(patch + (r * kWinogradPatch + c) * kBlock, value);
+    }
+  return patch;
+}
+
+static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float* v) {
+  constexpr int64_t kWidth = kBlock / kRegisters;
+  const int64_t planes = (a.in_channels + kBlock - 1) / kBlock;
+  const int64_t tiles = span.tile_end - span.tile_begin;
+  const int64_t channels = planes * kBlock;
+  float patch[kWinogradPoints * kBlock];
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t y = (span.tile_begin + t) / a.tile_columns * kWinogradTile;
+    const int64_t x = (span.tile_begin + t) % a.tile_columns * kWinogradTile;
+    const bool whole = y + kWinogradTile <= a.height && x + kWinogradTile <= a.width;
+    for (int64_t p = 0; p < planes; ++p) {
+      const Plane& in = a.in[p];
+      const float* from = in.data + y * in.row_stride + x * kBlock;
+      int64_t row_stride = in.row_stride;
+      if (!whole) {
+        from = PartialPatch(a, in, y, x, patch);
+        row_stride = kWinogradPatch * kBlock;
+      }
+      for (int half = 0; half < kRegisters; ++half) {
+        Register columns[kWinogradPatch][kWinogradPatch];  // [column][row of B^T d]
+        for (int64_t c = 0; c < kWinogradPatch; ++c) {
+          Register d[kWinogradPatch];
+          PYENGINE_UNROLL for (int r = 0; r < kWinogradPatch; ++r) d[r] =
+              LoadRegister(from + r * row_stride + c * kBlock + half * kWidth);
+          InputTransform(d, columns[c]);
+        }
+        float* out = v + t * channels + p * kBlock + half * kWidth;
+        for (int64_t r = 0; r < kWinogradPatch; ++r) {
+          Register d[kWinogradPatch], transformed[kWinogradPatch];
+          PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c) d[c] = columns[c][r];
+          InputTransform(d, transformed);
+          PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c)
+              StoreRegister(out + (r * kWinogradPatch + c) * tiles * channels, transformed[c]);
+        }
+      }
+    }
+  }
+}
+
+// M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles.
+template <int PX, int OB>
+static inline void WinogradProduct(const float* v, int64_t channels, int64_t in_channels,
+                                   const float* const* u, float* m) {
+  constexpr int kHalves = OB * kRegisters;
+  constexpr int kWidth = kBlock / kRegisters;
+  Register acc[PX][kHalves];
+  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+      acc[p][h] = SetRegister(0.0f);
+  for (int64_t c = 0; c < in_channels; ++c) {
+    Register weight[kHalves];
+    PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
+        LoadRegister(u[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
+      const Register value = BroadcastRegister(v + p * channels + c);
+      PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
+          FmaRegister(value, weight[h], acc[p][h]);
+    }
+  }
+  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+      StoreRegister(m + p * OB * kBlock + h * kWidth, acc[p][h]);
+}
+
+template <int OB>
+static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
+                           const float* m) {
+  constexpr int64_t kWidth = kBlock / kRegisters;
+  const int64_t tiles = span.tile_end - span.tile_begin;
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t y = (span.tile_begin + t) / a.tile_columns * kWinogradTile;
+    const int64_t x = (span.tile_begin + t) % a.tile_columns * kWinogradTile;
+    const int64_t rows = Smaller(kWinogradTile, a.height - y);
+    const int64_t columns = Smaller(kWinogradTile, a.width - x);
+    for (int b = 0; b < OB; ++b) {
+      const Plane& plane = a.out[block + b];
+      float* out = plane.data + y * plane.row_stride + x * kBlock;
+      const float* slopes = Slopes(a.activation, block + b);
+      for (int half = 0; half < kRegisters; ++half) {
+        const float* from = m + t * OB * kBlock + b * kBlock + half * kWidth;
+        Register partial[kWinogradPatch][kWinogradTile];  // [column][row of A^T m]
+        for (int64_t c = 0; c < kWinogradPatch; ++c) {
+          Register d[kWinogradPatch];
+          PYENGINE_UNROLL for (int r = 0; r < kWinogradPatch; ++r) d[r] =
+              LoadRegister(from + (r * kWinogradPatch + c) * tiles * OB * kBlock);
+          OutputTransform(d, partial[c]);
+        }
+        const Register bias = LoadRegister(a.bias + (block + b) * kBlock + half * kWidth);
+        for (int64_t r = 0; r < rows; ++r) {
+          Register d[kWinogradPatch], result[kWinogradTile];
+          PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c) d[c] = partial[c][r];
+          OutputTransform(d, result);
+          float* row = out + r * plane.row_stride + half * kWidth;
+          for (int64_t c = 0; c < columns; ++c)
+            StoreRegister(row + c * kBlock, AddRegister(result[c], bias));
+        }
+      }
+      if (a.activation.kind == Activation::kNone) continue;
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < columns; ++c) {
+          float* value = out + r * plane.row_stride + c * kBlock;
+          Store(value, Activate(a.activation, Load(value), slopes));
+        }
+    }
+  }
+}
+
+template <int OB>
+static void WinogradBlocks(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
+                           const float* v, float* m) {
+  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
+  const int64_t tiles = span.tile_end - span.tile_begin;
+  for (int64_t xi = 0; xi < kWinogradPoints; ++xi) {
+    const float* u[OB];
+    PYENGINE_UNROLL for (int b = 0; b < OB; ++b) u[b] =
+        a.weights + ((block + b) * kWinogradPoints + xi) * a.in_channels * kBlock;
+    const float* from = v + xi * tiles * channels;
+    float* to = m + xi * tiles * OB * kBlock;
+    int64_t t = 0;
+    const auto product = [&](auto px) {
+      constexpr int kTiles = decltype(px)::value;
+      WinogradProduct<kTiles, OB>(from + t * channels, channels, a.in_channels, u,
+                                  to + t * OB * kBlock);
+      t += kTiles;
+    };
+    while (t + kConvPixels <= tiles) product(Constant<kConvPixels>());
+    if (kConvPixels > 8 && t + 8 <= tiles) product(Constant<8>());
+    if (t + 4 <= tiles) product(Constant<4>());
+    if (t + 2 <= tiles) product(Constant<2>());
+    if (t < tiles) product(Constant<1>());
+  }
+  WinogradOutput<OB>(a, span, block, m);
+}
+
+static void Winograd(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
+  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
+  float* m = scratch + kWinogradPoints * (span.tile_end - span.tile_begin) * channels;
+  WinogradInput(a, span, scratch);
+  int64_t block = span.block_begin;
+  for (; block + kConvBlocks <= span.block_end; block += kConvBlocks)
+    WinogradBlocks<kConvBlocks>(a, span, block, scratch, m);
+  for (; block < span.block_end; ++block) WinogradBlocks<1>(a, span, block, scratch, m);
+}
