@@ -135,7 +135,8 @@ class Engine:
             Any strides; never modified. Values are taken as numbers, on the scale the network
             was trained with, whatever the dtype.
         tile : int or (int, int), optional
-            Output tile in pixels, rounded up to the alignment. Default: chosen by a cost model
+            Output tile in pixels, rounded up to where tiles may begin (the alignment or four times
+            it). Default: chosen by a cost model
             under `max_memory`. The result does not depend on it in "exact" mode.
         batch_size : int, optional
             Tiles per network call. Default 1.

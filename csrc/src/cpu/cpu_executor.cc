@@ -102,7 +102,7 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
       graph_(graph),
       kernels_(kernels),
       pool_(std::move(pool)),
-      packed_(graph, weights),
+      packed_(graph, weights, *pool_),
       whole_program_(Lower(graph, true, kernels, packed_)),
       grid_(graph.tensors.size(), 1),
       tile_grid_(geometry.alignment) {

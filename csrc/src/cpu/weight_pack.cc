@@ -1,6 +1,7 @@
 #include "cpu/weight_pack.h"
 
 #include <algorithm>
+#include <array>
 #include <functional>
 
 #include "core/checked_math.h"
@@ -63,23 +64,26 @@ std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int6
 }  // namespace
 
 void WinogradKernel(const float* kernel, double out[6][6]) {
-  constexpr double kPoints[5] = {0, 0.75, -0.75, 1.5, -1.5};
-  double g[6][3] = {};
-  for (int p = 0; p < 5; ++p) {
-    double distance = 1;
-    for (int q = 0; q < 5; ++q)
-      if (q != p) distance *= kPoints[p] - kPoints[q];
-    for (int k = 0; k < 3; ++k)
-      g[p][k] = (k == 0 ? 1 : k == 1 ? kPoints[p] : kPoints[p] * kPoints[p]) / distance;
-  }
-  g[5][2] = 1;
-  for (int r = 0; r < 6; ++r)
-    for (int c = 0; c < 6; ++c) {
-      double sum = 0;
-      for (int y = 0; y < 3; ++y)
-        for (int x = 0; x < 3; ++x) sum += g[r][y] * g[c][x] * double(kernel[y * 3 + x]);
-      out[r][c] = sum;
+  static const auto kG = [] {
+    constexpr double kPoints[5] = {0, 0.75, -0.75, 1.5, -1.5};
+    std::array<std::array<double, 3>, 6> g{};
+    for (size_t p = 0; p < 5; ++p) {
+      double distance = 1;
+      for (size_t q = 0; q < 5; ++q)
+        if (q != p) distance *= kPoints[p] - kPoints[q];
+      g[p] = {1 / distance, kPoints[p] / distance, kPoints[p] * kPoints[p] / distance};
     }
+    g[5] = {0, 0, 1};
+    return g;
+  }();
+  double rows[6][3];
+  for (size_t r = 0; r < 6; ++r)
+    for (int x = 0; x < 3; ++x)
+      rows[r][x] = kG[r][0] * double(kernel[x]) + kG[r][1] * double(kernel[3 + x]) +
+                   kG[r][2] * double(kernel[6 + x]);
+  for (size_t r = 0; r < 6; ++r)
+    for (size_t c = 0; c < 6; ++c)
+      out[r][c] = rows[r][0] * kG[c][0] + rows[r][1] * kG[c][1] + rows[r][2] * kG[c][2];
 }
 
 const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
@@ -115,15 +119,21 @@ const PackedConv* PackedWeights::Winograd(int index) {
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
   const int64_t cin = node.in_channels, cout = node.out_channels;
   slot = std::make_unique<PackedConv>();
-  slot->weights = Zeros(CheckedMul(CeilDiv(cout, kBlock), 36 * cin * kBlock, "weights"));
-  for (int64_t o = 0; o < cout; ++o)
+  const int64_t blocks = CeilDiv(cout, kBlock);
+  slot->weights = Zeros(CheckedMul(blocks, 36 * cin * kBlock, "weights"));
+  pool_.ParallelFor(blocks, [&](int64_t b) {
+    const int64_t lanes = std::min<int64_t>(kBlock, cout - b * kBlock);
+    double transformed[kBlock][6][6];
     for (int64_t i = 0; i < cin; ++i) {
-      double transformed[6][6];
-      WinogradKernel(w + (o * cin + i) * 9, transformed);
-      for (int64_t xi = 0; xi < 36; ++xi)
-        slot->weights[((o / kBlock * 36 + xi) * cin + i) * kBlock + o % kBlock] =
-            static_cast<float>(transformed[xi / 6][xi % 6]);
+      for (int64_t lane = 0; lane < lanes; ++lane)
+        WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, transformed[lane]);
+      for (int64_t xi = 0; xi < 36; ++xi) {
+        float* to = slot->weights.data() + ((b * 36 + xi) * cin + i) * kBlock;
+        for (int64_t lane = 0; lane < lanes; ++lane)
+          to[lane] = static_cast<float>(transformed[lane][xi / 6][xi % 6]);
+      }
     }
+  });
   slot->bias = PadToBlocks(bias, cout, cout);
   return slot.get();
 }

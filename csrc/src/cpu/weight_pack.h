@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/thread_pool.h"
 #include "cpu/kernels/kernels.h"
 #include "graph/graph.h"
 #include "graph/weights.h"
@@ -30,7 +31,9 @@ void WinogradKernel(const float* kernel, double out[6][6]);
 
 class PackedWeights {
  public:
-  PackedWeights(const Graph& graph, const WeightMap& weights) : graph_(graph), weights_(weights) {}
+  // `pool` shares the work of transforming weights.
+  PackedWeights(const Graph& graph, const WeightMap& weights, ThreadPool& pool)
+      : graph_(graph), weights_(weights), pool_(pool) {}
 
   // Convolution or linear node, for input planes of `in_lanes` channels.
   const PackedConv* Conv(int node, int64_t in_lanes);
@@ -50,6 +53,7 @@ class PackedWeights {
  private:
   const Graph& graph_;
   const WeightMap& weights_;
+  ThreadPool& pool_;
   std::map<std::tuple<int, int64_t, int64_t>, std::unique_ptr<PackedConv>> convs_;
   std::map<int, std::unique_ptr<PackedAffine>> affines_;
 };
