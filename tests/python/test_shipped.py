@@ -26,9 +26,12 @@ BARS = {
 }
 
 
-@pytest.mark.parametrize("name", BARS)
-def test_they_ship_and_say_what_they_are(name) -> None:
+def test_these_ship() -> None:
     assert pyengine.engines() == sorted(BARS)
+
+
+@pytest.mark.parametrize("name", sorted(set(BARS) - {"em-membranes"}))
+def test_they_say_what_they_are(name) -> None:
     info = pyengine.Engine(name).info
     system = find_system(name)
     assert info.classes == system.classes
@@ -47,6 +50,15 @@ def test_they_ship_and_say_what_they_are(name) -> None:
     # The shipped network is the configured one.
     config = record["config"] | {"name": name}
     assert config_from_dict(config, name) == load_config(name)
+
+
+def test_the_older_engine_says_what_it_is(membranes) -> None:
+    """Trained before there were records: its card and its file hold the same numbers."""
+    info = membranes.info
+    assert info.classes == find_system("em-membranes").classes
+    card = (ROOT / "pyengine" / "engines" / "em-membranes.md").read_text()
+    for score in ("accuracy", "v_rand"):
+        assert f"{info.provenance['metrics'][score]:.4f}" in card
 
 
 def test_the_wheel_stays_small() -> None:
@@ -79,7 +91,8 @@ def test_they_reach_their_bars_on_unseen_subjects(data, tmp_path, name) -> None:
         for score, bar in bars.items():
             assert result["scores"][score] >= bar, (part, score)
         if name != "ultrasound-nerve":
-            stated = pyengine.Engine(name).info.provenance["metrics"][part]
+            stated = pyengine.Engine(name).info.provenance["metrics"]
+            stated = stated.get(part, stated)
             for score in bars:
                 assert result["scores"][score] == pytest.approx(stated[score], abs=2e-3)
         if "second_observer" in result:
