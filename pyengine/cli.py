@@ -111,9 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--repeat", type=int, default=20)
 
     p = _verb(verbs, "demo", _demo, "segment a synthetic image with a shipped engine")
+    shown = sorted(set(DEMOS) & set(engines()))
     p.add_argument(
-        "system", nargs="?", default="em-membranes", choices=sorted(DEMOS), metavar="SYSTEM",
-        help=f"{', '.join(sorted(DEMOS))} (default: em-membranes)",
+        "system", nargs="?", default="em-membranes", choices=shown, metavar="SYSTEM",
+        help=f"{', '.join(shown)} (default: em-membranes)",
     )  # fmt: skip
     p.add_argument("--output", "-o", default=".", help="folder for the results (default: here)")
     p.add_argument("--size", help="HxW in pixels, or N for N x N (default: the system's usual)")

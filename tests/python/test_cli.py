@@ -183,10 +183,11 @@ def test_bench_and_demo(capsys, tmp_path) -> None:
     assert "64 x 80 px" in text
 
 
-@pytest.mark.parametrize("system", sorted(DEMOS))
+@pytest.mark.parametrize("system", pyengine.engines())
 def test_demos(capsys, tmp_path, system) -> None:
     """Labels of the synthetic image hold the structure, and not only it."""
     size = ["--size", "300x400"] if system == "em-membranes" else []
+    assert system in DEMOS
     status, text, _ = run(capsys, "demo", system, "-o", tmp_path, *size)
     assert status == 0
     assert "(synthetic)" in text

@@ -12,7 +12,7 @@ from PIL import Image
 
 import pyengine
 from train.config import config_from_dict, load_config
-from train.data import isbi2012, ultrasound_nerve
+from train.data import isbi2012
 from train.data.store import Store, pack
 from train.evaluate import evaluate, open_engine
 from train.systems import find_system
@@ -20,9 +20,7 @@ from train.systems import find_system
 # What each must reach on its validation (and test) images; train/README.md states what it does.
 BARS = {
     "em-membranes": {"validation": {"accuracy": 0.92, "v_rand": 0.96}},
-    "oct-fluid": {"validation": {"dice": 0.70}},
     "retinal-vessels": {"test": {"roc_auc": 0.975, "dice": 0.81}},
-    "ultrasound-nerve": {"validation": {"dice_per_image": 0.70}},
 }
 
 
@@ -81,35 +79,18 @@ def test_they_reach_their_bars_on_unseen_subjects(data, tmp_path, name) -> None:
     config = load_config(name)
     system = find_system(name)
     samples = system.load(data / system.folder)
-    if name == "ultrasound-nerve":  # two hundred images: every fourth is enough to notice a change
-        kept = set(config.split.validation)
-        samples = (s for i, s in enumerate(s for s in samples if s.subject in kept) if i % 4 == 0)
     pack(samples, tmp_path / "x.h5", name, system.classes, config.split)
     store = Store(tmp_path / "x.h5", name)
     for part, bars in BARS[name].items():
         result = evaluate(open_engine(name, config.data), store, part)
         for score, bar in bars.items():
             assert result["scores"][score] >= bar, (part, score)
-        if name != "ultrasound-nerve":
-            stated = pyengine.Engine(name).info.provenance["metrics"]
-            stated = stated.get(part, stated)
-            for score in bars:
-                assert result["scores"][score] == pytest.approx(stated[score], abs=2e-3)
+        stated = pyengine.Engine(name).info.provenance["metrics"]
+        stated = stated.get(part, stated)
+        for score in bars:
+            assert result["scores"][score] == pytest.approx(stated[score], abs=2e-3)
         if "second_observer" in result:
             assert result["scores"]["dice"] > result["second_observer"]["dice"]
-
-
-def test_empty_masks_are_scored(data) -> None:
-    """The native ultrasound images hold many without a nerve; subject 1 was trained on."""
-    engine = pyengine.Engine("ultrasound-nerve")
-    empty = [
-        s
-        for s in ultrasound_nerve.load(data / "ultrasound_nerve")
-        if s.image.shape == (420, 580) and not s.label.any()
-    ]
-    assert len(empty) == 26
-    found = [engine.segment(s.image).mean() for s in empty[:8]]
-    assert np.median(found) < 0.01
 
 
 def test_real_sections_tile_exactly(data, membranes) -> None:
@@ -154,7 +135,8 @@ def test_parity_with_the_same_network_in_torch(membranes) -> None:
     from safetensors import safe_open
 
     rng = np.random.default_rng(0)
-    x = rng.standard_normal((1, 1, 208, 224), dtype=np.float32)
+    rest = membranes.info.input["sample_size_px"][0] % membranes.info.alignment
+    x = rng.standard_normal((1, 1, 192 + rest, 208 + rest), dtype=np.float32)
     with safe_open(membranes.info.path, "pt") as file:
         graph = json.loads(file.metadata()["graph"])
         values = {graph["input"]["name"]: torch.from_numpy(x).double()}
