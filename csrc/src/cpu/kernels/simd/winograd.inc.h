@@ -37,8 +37,8 @@ static inline void OutputTransform(const Register* m, Register* y) {
   const Register sum_a = AddRegister(m[1], m[2]), difference_a = SubRegister(m[1], m[2]);
   const Register sum_b = AddRegister(m[3], m[4]), difference_b = SubRegister(m[3], m[4]);
   y[0] = AddRegister(m[0], AddRegister(sum_a, sum_b));
-  y[1] = FmaRegister(difference_b, SetRegister(1.5f),
-                     MulRegister(difference_a, SetRegister(0.75f)));
+  y[1] =
+      FmaRegister(difference_b, SetRegister(1.5f), MulRegister(difference_a, SetRegister(0.75f)));
   y[2] = FmaRegister(sum_b, SetRegister(2.25f), MulRegister(sum_a, SetRegister(0.5625f)));
   y[3] = FmaRegister(difference_b, SetRegister(3.375f),
                      FmaRegister(difference_a, SetRegister(0.421875f), m[5]));
