@@ -9,7 +9,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 import pyengine
-from train.unet import UNet, UNetConfig
+from train.models import UNet, UNetConfig
 
 if __name__ == "__main__":
     torch.manual_seed(0)
