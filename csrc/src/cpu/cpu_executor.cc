@@ -13,8 +13,6 @@ namespace {
 // Sizes whose arenas are kept: a tiled image has at most one, a batch of mixed images a few.
 constexpr size_t kIdleContexts = 4;
 
-constexpr int64_t kWinogradTilePx = 4;
-
 ::pyengine::Activation ToKernel(ActivationKind kind) {
   switch (kind) {
     case ActivationKind::kNone:
@@ -111,9 +109,9 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
   for (const Op& op : tile_program_.ops) {
     if (op.step != Step::kWinograd) continue;
     // Strides divide the alignment: tiles then begin on whole blocks at every resolution.
-    tile_grid_ = geometry.alignment * kWinogradTilePx;
+    tile_grid_ = geometry.alignment * kWinogradTile;
     // The output may have been renamed by a fused activation.
-    for (int tensor : {graph.nodes[op.node].output, op.out_tensor}) grid_[tensor] = kWinogradTilePx;
+    for (int tensor : {graph.nodes[op.node].output, op.out_tensor}) grid_[tensor] = kWinogradTile;
   }
 }
 

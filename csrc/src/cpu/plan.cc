@@ -229,17 +229,17 @@ class Planner {
   // threads (deep, small planes), pieces of blocks as well.
   void PartitionWinograd(const Op& op, int64_t blocks, int64_t wanted, OpPlan& plan) {
     constexpr int64_t kTilesPerPiece = 48;  // a multiple of all register tiles
-    plan.tile_columns = CeilDiv(plan.width, 4);
-    plan.tiles = CeilDiv(plan.height, 4) * plan.tile_columns;
+    plan.tile_columns = CeilDiv(plan.width, kWinogradTile);
+    plan.tiles = CeilDiv(plan.height, kWinogradTile) * plan.tile_columns;
     const int64_t groups = std::max<int64_t>(1, CeilDiv(plan.tiles, kTilesPerPiece));
     plan.tile_step = std::max<int64_t>(1, std::min(plan.tiles, kTilesPerPiece));
     const int64_t pairs = CeilDiv(blocks, 2);
     const int64_t parts = std::clamp<int64_t>(wanted / 2 / groups, 1, pairs);
     plan.block_step = CeilDiv(pairs, parts) * 2;
     const int64_t lanes = RoundUp(op.in_channels, kBlock) + 2 * kBlock;
-    plan_.scratch_floats =
-        std::max(plan_.scratch_floats,
-                 RoundUp(CheckedMul(36 * plan.tile_step, lanes, "scratch"), kFloatsPerLine));
+    plan_.scratch_floats = std::max(
+        plan_.scratch_floats,
+        RoundUp(CheckedMul(kWinogradPoints * plan.tile_step, lanes, "scratch"), kFloatsPerLine));
   }
 
   // Made-up pixels are filled once the last operation has written into the storage.

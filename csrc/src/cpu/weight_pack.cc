@@ -120,15 +120,15 @@ const PackedConv* PackedWeights::Winograd(int index) {
   const int64_t cin = node.in_channels, cout = node.out_channels;
   slot = std::make_unique<PackedConv>();
   const int64_t blocks = CeilDiv(cout, kBlock);
-  slot->weights = Zeros(CheckedMul(blocks, 36 * cin * kBlock, "weights"));
+  slot->weights = Zeros(CheckedMul(blocks, kWinogradPoints * cin * kBlock, "weights"));
   pool_.ParallelFor(blocks, [&](int64_t b) {
     const int64_t lanes = std::min<int64_t>(kBlock, cout - b * kBlock);
     double transformed[kBlock][6][6];
     for (int64_t i = 0; i < cin; ++i) {
       for (int64_t lane = 0; lane < lanes; ++lane)
         WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, transformed[lane]);
-      for (int64_t xi = 0; xi < 36; ++xi) {
-        float* to = slot->weights.data() + ((b * 36 + xi) * cin + i) * kBlock;
+      for (int64_t xi = 0; xi < kWinogradPoints; ++xi) {
+        float* to = slot->weights.data() + ((b * kWinogradPoints + xi) * cin + i) * kBlock;
         for (int64_t lane = 0; lane < lanes; ++lane)
           to[lane] = static_cast<float>(transformed[lane][xi / 6][xi % 6]);
       }

@@ -14,6 +14,11 @@ namespace pyengine {
 
 constexpr int kBlock = 16;  // channels per plane
 
+// Winograd's F(4x4, 3x3).
+constexpr int64_t kWinogradTile = 4;   // outputs per side
+constexpr int64_t kWinogradPatch = 6;  // inputs per side
+constexpr int64_t kWinogradPoints = kWinogradPatch * kWinogradPatch;
+
 struct Plane {
   float* data;         // index (0, 0), lane 0
   int64_t row_stride;  // [floats]

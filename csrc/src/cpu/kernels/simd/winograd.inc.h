@@ -11,10 +11,6 @@
 //      matrices, then A^T M A, bias and activation into the output.
 // A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
 
-constexpr int64_t kWinogradTile = 4;   // outputs per side
-constexpr int64_t kWinogradPatch = 6;  // inputs per side
-constexpr int64_t kWinogradPoints = kWinogradPatch * kWinogradPatch;
-
 // B^T x: one column or row of six values.
 static inline void InputTransform(const Register* d, Register* t) {
   const Register c2812 = SetRegister(-2.8125f), c1266 = SetRegister(1.265625f);
