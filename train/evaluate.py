@@ -14,7 +14,7 @@ import torch
 import pyengine
 from train.checkpoint import load_checkpoint
 from train.config import DataConfig
-from train.data.resize import resized
+from train.data.shown import shown_image, shown_map
 from train.data.store import Store
 from train.metrics import classes, membranes, pixels
 from train.systems import System, find_system
@@ -89,7 +89,7 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
     ValueError
         The part holds no image, or the engine has other classes than the data.
     """
-    system = find_system_of(store)
+    system = find_system(store.system)
     numbers = store.part(part)
     if not numbers:
         raise ValueError(f"{store.path}: holds no {part} image")
@@ -110,35 +110,10 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
     return result | score(subject, store, numbers, system)
 
 
-def find_system_of(store: Store) -> System:
-    """The system whose data `store` holds."""
-    return find_system(store.system)
-
-
 def foreground(subject: Subject, store: Store, number: int) -> np.ndarray:
     """Probability of class 1 on one whole image, float32 (H, W)."""
     image = shown_image(subject.data, store, number)
     return subject.engine.segment(image, output="probabilities")[-1]
-
-
-def shown_image(data: DataConfig, store: Store, number: int) -> np.ndarray:
-    """The image as the network gets it, before normalisation: (H, W) or (H, W, C)."""
-    image = store.image(number, data.adjacent)
-    if data.resize is None:
-        return image
-    planes = resized(np.moveaxis(np.atleast_3d(image), 2, 0), data.resize)
-    moved = np.ascontiguousarray(np.moveaxis(planes, 0, 2), np.float32)
-    return moved[..., 0] if image.ndim == 2 else moved
-
-
-def shown_map(data: DataConfig, store: Store, number: int, name: str) -> np.ndarray | None:
-    """Map of a sample ("label", "region" or "second") at the size of `shown_image`, as bool."""
-    array = store.array(number, name)
-    if array is None:
-        return None
-    if data.resize is not None:
-        array = resized(array[None].astype(np.float32), data.resize, labels=True)[0]
-    return array > 0
 
 
 def _segmentation(

@@ -13,6 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from train.config import TrainConfig
 from train.data.patches import Normalization
 from train.data.resize import resized
+from train.data.shown import shown_map
 from train.data.store import Store
 from train.losses import segmentation_loss
 from train.metrics import pixels
@@ -71,30 +72,25 @@ class TrainingModule(lightning.LightningModule):
         """One whole image of the validation part."""
         config = self.config
         image = self.normalize(self.store.image(number, config.data.adjacent))
-        label = self.store.array(number, "label")
-        assert label is not None
         if self.system.task == "classification":
             assert not isinstance(config.network, UNetConfig)
+            label = self.store.array(number, "label")
+            assert label is not None
             x = torch.from_numpy(resized(image, config.network.size))[None].to(self.device)
             self._answers.append((self.network(x)[0].float().softmax(0).cpu().numpy(), int(label)))
             return
-        region = self.store.array(number, "region")
+        reference = shown_map(config.data, self.store, number, "label")
+        region = shown_map(config.data, self.store, number, "region")
+        assert reference is not None
         if config.data.resize is not None:
             image = resized(image, config.data.resize)
-            label, region = (
-                None
-                if a is None
-                else resized(a[None].astype("float32"), config.data.resize, True)[0]
-                for a in (label, region)
-            )
-            assert label is not None
         assert isinstance(config.network, UNetConfig)
         output = output_activation(config.network.classes, config.loss.name)
         x = torch.from_numpy(image).to(self.device)
         probability = probabilities(self.network, config.network, x, output)[1].numpy()
         if not self._answers:
             self.first_probability = probability
-        self._answers.append((probability, label > 0, region))
+        self._answers.append((probability, reference, region))
 
     def on_validation_epoch_end(self) -> None:
         for name, value in self._scores().items():

@@ -10,12 +10,13 @@ from jinja2 import Environment, FileSystemLoader
 
 import pyengine
 from pyengine.atomic_file import write_atomically
-from train.config import TrainConfig, config_from_dict
+from train.config import TrainConfig
 from train.data import data_root
 from train.data.store import Store, pack
 from train.evaluate import evaluate, open_engine
 from train.models import UNetConfig
 from train.report.page import SCORE_NAMES
+from train.run import read_run
 from train.systems import System, find_system
 
 _KEPT = ("system", "kind", "part", "images", "subjects", "scores", "intervals", "second_observer")
@@ -41,13 +42,7 @@ def ship(run: Path, into: Path | None = None, data: Path | None = None) -> Path:
     Path
         The engine file.
     """
-    record_file = run / "run.json"
-    if not record_file.is_file():
-        raise FileNotFoundError(
-            f"{record_file}: missing; `python -m train fit` writes it at its end"
-        )
-    record = json.loads(record_file.read_text())
-    config = config_from_dict(record["config"], str(record_file))
+    record, config = read_run(run)
     into = into or run
     into.mkdir(parents=True, exist_ok=True)
     target = into / f"{config.name}.pyengine"
@@ -55,7 +50,7 @@ def ship(run: Path, into: Path | None = None, data: Path | None = None) -> Path:
     parts = score_parts(target, config, Store(data or run / "data.h5", config.system))
     report = pyengine.build(
         str(run / "best.pt"), target, weights="float16",
-        provenance={"metrics": {part: _rounded(r["scores"]) for part, r in parts.items()}},
+        provenance={"metrics": {part: r["scores"] for part, r in parts.items()}},
     )  # fmt: skip
     record |= {"parts": parts, "parity": report.as_dict(), "engine_bytes": target.stat().st_size}
     text = json.dumps(record, indent=1, sort_keys=True)

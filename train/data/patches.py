@@ -82,6 +82,8 @@ class TrainingPairs(Dataset):
         self.side = side
         self._pipelines: dict[float, Compose] = {}
         self._weights: dict[int, np.ndarray] = {}
+        self._lap: tuple[int, int] | None = None
+        self._order = np.zeros(0, np.int64)
 
     def __len__(self) -> int:
         return self.length
@@ -91,8 +93,10 @@ class TrainingPairs(Dataset):
         epoch, place = divmod(running, self.length)
         seed = self.config.seed
         lap, within = divmod(place, len(self.numbers))
-        order = np.random.default_rng([seed, epoch, lap]).permutation(len(self.numbers))
-        number = self.numbers[int(order[within])]
+        if self._lap != (epoch, lap):
+            self._lap = (epoch, lap)
+            self._order = np.random.default_rng([seed, epoch, lap]).permutation(self.numbers)
+        number = int(self._order[within])
         data = self._load(number)
         generator = np.random.default_rng([seed, running, 1])
         augment = self._pipeline(data["image"].shape[2])

@@ -13,7 +13,8 @@ from PIL import Image
 
 from pyengine.atomic_file import write_atomically
 from pyengine.overlay import overlay
-from train.config import DataConfig, config_from_dict
+from train.config import DataConfig
+from train.data.shown import shown_image, shown_map
 from train.data.store import Store
 from train.evaluate import (
     Subject,
@@ -21,10 +22,9 @@ from train.evaluate import (
     foreground,
     open_checkpoint,
     open_engine,
-    shown_image,
-    shown_map,
 )
 from train.report import figures
+from train.run import read_run
 from train.systems import System, find_system
 
 # In the order of the table; what a score is called there.
@@ -70,13 +70,7 @@ def write_report(
     FileNotFoundError, ValueError
         The folder is not that of a finished run.
     """
-    record_file = run / "run.json"
-    if not record_file.is_file():
-        raise FileNotFoundError(
-            f"{record_file}: missing; `python -m train fit` writes it at its end"
-        )
-    record = json.loads(record_file.read_text())
-    config = config_from_dict(record["config"], str(record_file))
+    record, config = read_run(run)
     system = find_system(config.system)
     store = Store(data or run / "data.h5", config.system)
     part = part or ("test" if store.part("test") else "validation")
