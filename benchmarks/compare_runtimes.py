@@ -8,7 +8,6 @@ shipped ``oct-fluid``; the others with NumPy before and after.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 
 import pyengine
 from benchmarks.machine import machine_name
-from benchmarks.pairs import alternate
+from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Network, Peer, Run, export, peers
 from pyengine.phantoms import oct_phantom
 
@@ -181,8 +180,7 @@ def main() -> None:
                 )
                 show(results[-1])
     if args.json:
-        content = {"machine": machine_name(), "date": date.today().isoformat(), "results": results}
-        args.json.write_text(json.dumps(content, indent=1) + "\n")
+        write_results(args.json, results)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ them, so that what differs is the tiling.
 from __future__ import annotations
 
 import argparse
-import json
 import tempfile
 import threading
 import time
@@ -30,7 +29,7 @@ import numpy as np
 import pyengine
 from benchmarks.compare_runtimes import OURS, randomized
 from benchmarks.machine import machine_name
-from benchmarks.pairs import alternate
+from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Peer, Run, export, peers
 from pyengine.phantoms import synthetic_em
 
@@ -218,8 +217,7 @@ def main() -> None:
     show(result)
     print(f"{time.monotonic() - started:.0f} s in all")
     if args.json:
-        content = {"machine": machine_name(), "date": date.today().isoformat(), "results": [result]}
-        args.json.write_text(json.dumps(content, indent=1) + "\n")
+        write_results(args.json, [result])
 
 
 if __name__ == "__main__":

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import gc
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+
+from benchmarks.machine import machine_name
 
 # Thread pools of other runtimes spin for a while after their work; theirs must not be our time.
 PAUSE_S = 0.25
@@ -19,10 +25,6 @@ class Ratio:
 
     seconds: np.ndarray
     ratios: np.ndarray
-
-    def __str__(self) -> str:
-        low, middle, high = np.percentile(self.ratios, [25, 50, 75])
-        return f"{1e3 * np.median(self.seconds):9.1f} ms   {middle:5.2f} ({low:.2f} to {high:.2f})"
 
     def as_dict(self) -> dict[str, float]:
         low, middle, high = np.percentile(self.ratios, [25, 50, 75])
@@ -62,3 +64,9 @@ def alternate(
             times[name].append(time.perf_counter() - started)
     base = np.array(times[reference])
     return {name: Ratio(np.array(t), np.array(t) / base) for name, t in times.items()}
+
+
+def write_results(path: Path, results: list[dict[str, Any]]) -> None:
+    """Keep comparisons with the machine's name and the date, as JSON."""
+    content = {"machine": machine_name(), "date": date.today().isoformat(), "results": results}
+    path.write_text(json.dumps(content, indent=1) + "\n")

@@ -82,7 +82,6 @@ def oct_phantom(
     thickness = height * rng.uniform(0.19, 0.25) * (1 - pit + 0.03 * wave(x, rng, 2))
 
     elevation = np.zeros(width)  # of the RPE, in px
-    mass = np.zeros((height, width))
     fluid = np.zeros((height, width), bool)
     if disease == "DRUSEN":
         for _ in range(int(rng.integers(4, 9))):
