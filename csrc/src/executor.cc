@@ -14,17 +14,21 @@ int64_t Executor::TileGrid() const {
   return geometry_.alignment;
 }
 
-Window Executor::WindowFor(TileSize tile) const {
+int64_t Executor::TileReach() const {
+  return 0;
+}
+
+Window Executor::WindowFor(const Tile& tile) const {
   const NetworkGeometry& g = geometry_;
   // The window starts on the pooling grid before the tile; networks take only certain sizes.
   const auto side = [&](int64_t size) {
     const int64_t least = g.before + size + std::max(g.after, g.margin);
     return least + FloorMod(g.size_residue - least, g.alignment);
   };
-  return {side(tile.height), side(tile.width), g.before, g.before};
+  return {side(tile.size.height), side(tile.size.width), g.before, g.before};
 }
 
-void Executor::RunTile(const float* windows, float* logits, int64_t n, TileSize tile) {
+void Executor::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) {
   const NetworkGeometry& g = geometry_;
   const Window window = WindowFor(tile);
   const int64_t out_h = window.height - 2 * g.margin, out_w = window.width - 2 * g.margin;
@@ -33,13 +37,13 @@ void Executor::RunTile(const float* windows, float* logits, int64_t n, TileSize 
   // Output index 0 is the image pixel `margin` after the window's first.
   const int64_t skip = g.before - g.margin;
   for (int64_t plane = 0; plane < n * g.classes; ++plane)
-    for (int64_t y = 0; y < tile.height; ++y)
-      std::memcpy(logits + (plane * tile.height + y) * tile.width,
+    for (int64_t y = 0; y < tile.size.height; ++y)
+      std::memcpy(logits + (plane * tile.size.height + y) * tile.size.width,
                   full.data() + (plane * out_h + y + skip) * out_w + skip,
-                  static_cast<size_t>(tile.width) * sizeof(float));
+                  static_cast<size_t>(tile.size.width) * sizeof(float));
 }
 
-int64_t Executor::TileMemoryBytes(TileSize tile) const {
+int64_t Executor::TileMemoryBytes(const Tile& tile) const {
   const Window w = WindowFor(tile);
   const int64_t window = CheckedMul(w.height, w.width, "tile");
   const int64_t floats = window * geometry_.channels + 2 * window * geometry_.classes;
@@ -51,7 +55,7 @@ int64_t Executor::RunMemoryBytes(int64_t, int64_t) const {
   return 0;
 }
 
-double Executor::TileCost(TileSize tile) const {
+double Executor::TileCost(const Tile& tile) const {
   const Window w = WindowFor(tile);
   return double(w.height) * double(w.width);
 }

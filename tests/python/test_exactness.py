@@ -66,6 +66,21 @@ def test_tiles_equal_one_tile_bit_for_bit(
     np.testing.assert_array_equal(tiled, one_tile(single, image, "logits"))
 
 
+@pytest.mark.parametrize("system", ["em-membranes", "retinal-vessels"])
+@RELAXED
+@given(tiles=st.integers(1, 3), excess=st.integers(1, 40), other=st.integers(40, 200))
+def test_blocks_cut_by_the_images_end_are_cut_alike_in_tiles(system, tiles, excess, other) -> None:
+    # All 3x3 layers of these compute blocks of 4x4. The last tile is small, so that blocks of the
+    # one before it reach the image's end too.
+    engine = pyengine.Engine(system, threads=2)
+    tile = 64 if system == "em-membranes" else 32
+    size = (tiles * tile + excess, other)
+    channels = () if system == "em-membranes" else (3,)
+    image = np.random.default_rng(excess).integers(0, 256, (*size, *channels), np.uint8)
+    whole = engine.segment(image, tile=size, output="logits")
+    np.testing.assert_array_equal(engine.segment(image, tile=tile, output="logits"), whole)
+
+
 @pytest.mark.parametrize("isa", _core.isas())
 @pytest.mark.parametrize("padding", ["valid", "same"])
 def test_every_instruction_set_is_exact(unets, isa, padding, monkeypatch) -> None:

@@ -12,6 +12,16 @@ namespace pyengine {
 struct TileSize {
   int64_t height = 0;
   int64_t width = 0;
+  bool operator==(const TileSize& o) const { return height == o.height && width == o.width; }
+};
+
+/// One tile: the output pixels to compute, and how far the image goes on.
+struct Tile {
+  TileSize size;
+  /// Pixels from the tile's origin to the image's end: at least `size`, and never more than `size`
+  /// plus Executor::TileReach().
+  TileSize to_end;
+  bool operator==(const Tile& o) const { return size == o.size && to_end == o.to_end; }
 };
 
 /// The input pixels that a tile needs: `height` x `width` from (tile.y - top, tile.x - left).
@@ -56,22 +66,26 @@ class PYENGINE_EXPORT Executor {
   /// alignment. Executors that compute blocks of pixels together need them at equal places.
   virtual int64_t TileGrid() const;
 
-  /// The window that RunTile wants for a tile whose origin is a multiple of TileGrid().
-  /// The default is the smallest size that the network accepts.
-  virtual Window WindowFor(TileSize tile) const;
+  /// How far beyond a tile the image's end still matters to it [px]. The default is 0.
+  virtual int64_t TileReach() const;
 
-  /// `windows` (n, channels, window.height, window.width) to `logits` (n, classes, tile.height,
-  /// tile.width). The default calls Run and crops.
-  virtual void RunTile(const float* windows, float* logits, int64_t n, TileSize tile);
+  /// The window that RunTile wants for a tile whose origin is a multiple of TileGrid(). Its rows
+  /// follow from the tile's rows alone, its columns from the columns.
+  /// The default is the smallest size that the network accepts.
+  virtual Window WindowFor(const Tile& tile) const;
+
+  /// `windows` (n, channels, window.height, window.width) to `logits` (n, classes, size.height,
+  /// size.width). The default calls Run and crops.
+  virtual void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile);
 
   /// Working memory of RunTile for one tile, its input and output included [bytes].
-  virtual int64_t TileMemoryBytes(TileSize tile) const;
+  virtual int64_t TileMemoryBytes(const Tile& tile) const;
 
   /// Working memory of Run for one image [bytes]; 0 = not known.
   virtual int64_t RunMemoryBytes(int64_t h, int64_t w) const;
 
   /// Relative cost of one tile; only ratios matter (the built-in executors return FLOPs).
-  virtual double TileCost(TileSize tile) const;
+  virtual double TileCost(const Tile& tile) const;
 
  private:
   NetworkGeometry geometry_;

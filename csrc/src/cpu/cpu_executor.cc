@@ -10,8 +10,10 @@
 namespace pyengine {
 namespace {
 
-// Sizes whose arenas are kept: a tiled image has at most one, a batch of mixed images a few.
-constexpr size_t kIdleContexts = 4;
+// Plans are small. A tiled image has one for tiles inside and a few for those at its end.
+constexpr size_t kKeptPlans = 24;
+// Arenas are not: as many are kept as calls usually run at a time.
+constexpr size_t kIdleArenas = 4;
 
 ::pyengine::Activation ToKernel(ActivationKind kind) {
   switch (kind) {
@@ -74,22 +76,29 @@ void ParallelSpans(ThreadPool& pool, const OpPlan& plan, int64_t blocks, F&& bod
 }  // namespace
 
 struct CpuExecutor::Context {
-  Key key;
-  Plan plan;
+  std::shared_ptr<const Plan> plan;
   AlignedBuffer<float> arena;
-  std::vector<Plane> planes;  // one per plan.specs; those of the caller's memory set at each call
+  std::vector<Plane> planes;  // one per plan->specs; those of the caller's memory set at each call
 
-  Context(Key k, Plan p, int threads)
-      : key(std::move(k)),
-        plan(std::move(p)),
-        arena(static_cast<size_t>(plan.arena_floats + threads * plan.scratch_floats)),
-        planes(plan.specs.size()) {
-    // Lanes past the last channel are read by element-wise kernels: they must hold numbers. The
-    // pass also faults every page in, once.
-    std::fill_n(arena.data(), arena.size(), 0.0f);
-    for (size_t i = 0; i < planes.size(); ++i)
-      if (!plan.program->storages[plan.specs[i].storage].external)
-        planes[i] = {arena.data() + plan.specs[i].offset, plan.specs[i].row_stride};
+  void Fit(std::shared_ptr<const Plan> wanted, int threads) {
+    if (plan == wanted) return;
+    plan.reset();
+    const auto floats =
+        static_cast<size_t>(wanted->arena_floats + threads * wanted->scratch_floats);
+    if (arena.size() < floats) {
+      arena = {};  // first, so that never both are there
+      arena = AlignedBuffer<float>(floats);
+      // Lanes past the last channel are read by element-wise kernels: they must hold numbers. The
+      // pass also faults every page in, once.
+      std::fill_n(arena.data(), arena.size(), 0.0f);
+    }
+    planes.resize(wanted->specs.size());
+    for (size_t i = 0; i < planes.size(); ++i) {
+      const PlaneSpec& spec = wanted->specs[i];
+      if (!wanted->program->storages[spec.storage].external)
+        planes[i] = {arena.data() + spec.offset, spec.row_stride};
+    }
+    plan = std::move(wanted);
   }
 };
 
@@ -113,34 +122,71 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
     // The output may have been renamed by a fused activation.
     for (int tensor : {graph.nodes[op.node].output, op.out_tensor}) grid_[tensor] = kWinogradTile;
   }
+  tile_reach_ = FindTileReach();
 }
 
 CpuExecutor::~CpuExecutor() = default;
 
-std::vector<Region> CpuExecutor::TileRegions(TileSize tile) const {
-  return NeededRegions(graph_, {{{0, tile.height}, {0, tile.width}}}, grid_);
+std::vector<Region> CpuExecutor::TileRegions(const Tile& tile) const {
+  const TileSize& end = tile.to_end;
+  const std::vector<Region> limits = NeededRegions(graph_, {{{0, end.height}, {0, end.width}}});
+  return NeededBlocks(graph_, {{{0, tile.size.height}, {0, tile.size.width}}}, grid_, limits);
+}
+
+// The image's end matters where a block beyond the tile, computed for the tile's sake, might be
+// cut by it. Regions of tiles on the grid differ by whole grid steps, so one tile tells for all.
+int64_t CpuExecutor::FindTileReach() const {
+  const auto regions = [&](int64_t to_end) {
+    return TileRegions({{tile_grid_, tile_grid_}, {to_end, to_end}});
+  };
+  const std::vector<Region> far = regions(tile_grid_ + 2 * kMaxHaloPx);
+  for (int64_t reach = 0;; reach += tile_grid_) {
+    const std::vector<Region> near = regions(tile_grid_ + reach);
+    bool same = true;
+    for (size_t t = 0; t < far.size(); ++t)
+      for (int axis = 0; axis < 2; ++axis)
+        same = same && near[t].axis[axis].end == far[t].axis[axis].end;
+    if (same) return reach;
+  }
+}
+
+std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
+  {
+    std::scoped_lock lock(mutex_);
+    for (auto it = plans_.begin(); it != plans_.end(); ++it)
+      if (it->first == key) {
+        plans_.splice(plans_.begin(), plans_, it);
+        return it->second;
+      }
+  }
+  auto plan = std::make_shared<Plan>();
+  if (key.program == &tile_program_) {
+    *plan = MakePlan(graph_, tile_program_, TileRegions(key.tile), pool_->threads());
+  } else {
+    const TileSize& size = key.tile.size;
+    const std::vector<Extent> extents = Extents(graph_, size.height, size.width);
+    *plan = MakePlan(graph_, whole_program_, WholeRegions(extents), pool_->threads());
+    plan->extents = extents;
+  }
+  std::scoped_lock lock(mutex_);
+  plans_.emplace_front(key, plan);
+  if (plans_.size() > kKeptPlans) plans_.pop_back();
+  return plan;
 }
 
 CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
+  std::shared_ptr<const Plan> plan = FindPlan(key);
   Loan loan;
   {
+    // Rather one that ran this plan last, else the one used last.
     std::scoped_lock lock(mutex_);
-    for (auto it = idle_.begin(); it != idle_.end(); ++it)
-      if ((*it)->key == key) {
-        loan.splice(loan.begin(), idle_, it);
-        return loan;
-      }
+    auto found = std::find_if(idle_.begin(), idle_.end(),
+                              [&](const Context& context) { return context.plan == plan; });
+    if (found == idle_.end()) found = idle_.begin();
+    if (found != idle_.end()) loan.splice(loan.begin(), idle_, found);
   }
-  const TileSize size{key.second.first, key.second.second};
-  if (key.first == &tile_program_) {
-    Plan plan = MakePlan(graph_, tile_program_, TileRegions(size), pool_->threads());
-    loan.push_back(std::make_unique<Context>(key, std::move(plan), pool_->threads()));
-    return loan;
-  }
-  const std::vector<Extent> extents = Extents(graph_, size.height, size.width);
-  Plan plan = MakePlan(graph_, whole_program_, WholeRegions(extents), pool_->threads());
-  plan.extents = extents;
-  loan.push_back(std::make_unique<Context>(key, std::move(plan), pool_->threads()));
+  if (loan.empty()) loan.emplace_back();
+  loan.front().Fit(std::move(plan), pool_->threads());
   return loan;
 }
 
@@ -148,10 +194,10 @@ void CpuExecutor::Return(Loan loan) {
   Loan evicted;  // freed after the lock is
   std::scoped_lock lock(mutex_);
   idle_.splice(idle_.begin(), loan);
-  if (idle_.size() > kIdleContexts) evicted.splice(evicted.begin(), idle_, std::prev(idle_.end()));
+  if (idle_.size() > kIdleArenas) evicted.splice(evicted.begin(), idle_, std::prev(idle_.end()));
 }
 
-Window CpuExecutor::WindowFor(TileSize tile) const {
+Window CpuExecutor::WindowFor(const Tile& tile) const {
   const Region in = TileRegions(tile)[0];
   Window window;
   window.height = in.axis[0].size();
@@ -161,32 +207,32 @@ Window CpuExecutor::WindowFor(TileSize tile) const {
   return window;
 }
 
-void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, TileSize tile) {
-  Loan loan = Borrow({&tile_program_, {tile.height, tile.width}});
-  const Buffer& in = loan.front()->plan.buffers.front();
+void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) {
+  Loan loan = Borrow({&tile_program_, tile});
+  const Buffer& in = loan.front().plan->buffers.front();
   const int64_t in_floats = in.plane_floats * geometry().channels;
-  const int64_t out_floats = tile.height * tile.width * geometry().classes;
+  const int64_t out_floats = tile.size.height * tile.size.width * geometry().classes;
   for (int64_t i = 0; i < n; ++i)
-    Execute(*loan.front(), windows + i * in_floats, logits + i * out_floats);
+    Execute(loan.front(), windows + i * in_floats, logits + i * out_floats);
   Return(std::move(loan));
 }
 
 void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) {
-  Loan loan = Borrow({&whole_program_, {h, w}});
-  const Extent& size = loan.front()->plan.extents[graph_.output];
+  Loan loan = Borrow({&whole_program_, {{h, w}, {h, w}}});
+  const Extent& size = loan.front().plan->extents[graph_.output];
   const int64_t in_floats = geometry().channels * h * w;
   const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
-  for (int64_t i = 0; i < n; ++i) Execute(*loan.front(), in + i * in_floats, out + i * out_floats);
+  for (int64_t i = 0; i < n; ++i) Execute(loan.front(), in + i * in_floats, out + i * out_floats);
   Return(std::move(loan));
 }
 
-int64_t CpuExecutor::TileMemoryBytes(TileSize tile) const {
+int64_t CpuExecutor::TileMemoryBytes(const Tile& tile) const {
   const std::vector<Region> regions = TileRegions(tile);
   const Plan plan = MakePlan(graph_, tile_program_, regions, pool_->threads());
   const int64_t window = regions[0].axis[0].size() * regions[0].axis[1].size();
   const int64_t floats = plan.arena_floats + pool_->threads() * plan.scratch_floats +
                          window * geometry().channels +
-                         tile.height * tile.width * geometry().classes;
+                         tile.size.height * tile.size.width * geometry().classes;
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
@@ -197,7 +243,7 @@ int64_t CpuExecutor::RunMemoryBytes(int64_t h, int64_t w) const {
          static_cast<int64_t>(sizeof(float));
 }
 
-double CpuExecutor::TileCost(TileSize tile) const {
+double CpuExecutor::TileCost(const Tile& tile) const {
   const std::vector<Region> regions = TileRegions(tile);
   double flops = 0;
   for (const Node& node : graph_.nodes) {
@@ -213,7 +259,7 @@ double CpuExecutor::TileCost(TileSize tile) const {
 }
 
 void CpuExecutor::Execute(Context& context, const float* in, float* out) {
-  const Plan& plan = context.plan;
+  const Plan& plan = *context.plan;
   const Program& program = *plan.program;
   const int last = static_cast<int>(program.storages.size()) - 1;
   for (size_t i = 0; i < program.ops.size(); ++i) {
@@ -264,7 +310,7 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                               plan.tile_columns,
                               plan.height,
                               plan.width};
-      float* scratch = context.arena.data() + context.plan.arena_floats;
+      float* scratch = context.arena.data() + context.plan->arena_floats;
       const int64_t groups = CeilDiv(plan.tiles, plan.tile_step);
       const int64_t parts = CeilDiv(blocks, plan.block_step);
       pool_->ParallelFor(groups * parts, [&](int64_t i, int thread) {
@@ -273,7 +319,7 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
         span.tile_end = std::min(plan.tiles, span.tile_begin + plan.tile_step);
         span.block_begin = i / groups * plan.block_step;
         span.block_end = std::min(blocks, span.block_begin + plan.block_step);
-        kernels_.winograd(args, span, scratch + thread * context.plan.scratch_floats);
+        kernels_.winograd(args, span, scratch + thread * context.plan->scratch_floats);
       });
       break;
     }
@@ -331,7 +377,7 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
       break;
     }
     case Step::kUpsample: {
-      const UpsampleTables& t = context.plan.tables[plan.tables];
+      const UpsampleTables& t = context.plan->tables[plan.tables];
       const UpsampleArgs args{in,
                               out,
                               t.y_index.data(),

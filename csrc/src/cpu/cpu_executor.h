@@ -14,8 +14,9 @@
 
 namespace pyengine {
 
-// Thread-safe: every call borrows a context (plan and arena) of its size from a small cache, and
-// nothing is allocated once as many contexts exist as calls run at a time.
+// Thread-safe: plans of the sizes used last are shared; every call borrows a context (an arena and
+// the planes of a plan in it), and nothing is allocated once as many contexts exist as calls run at
+// a time and each has met the largest size.
 class CpuExecutor final : public Executor {
  public:
   // `graph` must outlive the executor; `weights` are packed here and not needed afterwards.
@@ -25,19 +26,26 @@ class CpuExecutor final : public Executor {
 
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override;
   int64_t TileGrid() const override { return tile_grid_; }
-  Window WindowFor(TileSize tile) const override;
-  void RunTile(const float* windows, float* logits, int64_t n, TileSize tile) override;
-  int64_t TileMemoryBytes(TileSize tile) const override;
-  double TileCost(TileSize tile) const override;
+  int64_t TileReach() const override { return tile_reach_; }
+  Window WindowFor(const Tile& tile) const override;
+  void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) override;
+  int64_t TileMemoryBytes(const Tile& tile) const override;
+  double TileCost(const Tile& tile) const override;
   int64_t RunMemoryBytes(int64_t h, int64_t w) const override;
 
  private:
   struct Context;
-  using Key = std::pair<const Program*, std::pair<int64_t, int64_t>>;
+  struct Key {
+    const Program* program;
+    Tile tile;  // whole_program_: the input's size, twice
+    bool operator==(const Key& o) const { return program == o.program && tile == o.tile; }
+  };
 
-  std::vector<Region> TileRegions(TileSize tile) const;
+  std::vector<Region> TileRegions(const Tile& tile) const;
+  int64_t FindTileReach() const;
+  std::shared_ptr<const Plan> FindPlan(const Key& key);
   // A list of one context: nodes move between lists, so that lending allocates nothing.
-  using Loan = std::list<std::unique_ptr<Context>>;
+  using Loan = std::list<Context>;
   Loan Borrow(const Key& key);
   void Return(Loan loan);
   void Execute(Context& context, const float* in, float* out);
@@ -49,10 +57,12 @@ class CpuExecutor final : public Executor {
   PackedWeights packed_;
   Program tile_program_, whole_program_;
   std::vector<int64_t> grid_;  // per tensor: tiles compute it in whole blocks of this many pixels
-  int64_t tile_grid_ = 1;
+  int64_t tile_grid_ = 1, tile_reach_ = 0;
 
   std::mutex mutex_;
-  std::list<std::unique_ptr<Context>> idle_;  // most recently used first
+  // Most recently used first.
+  std::list<std::pair<Key, std::shared_ptr<const Plan>>> plans_;
+  Loan idle_;
 };
 
 }  // namespace pyengine

@@ -16,6 +16,23 @@ int64_t After(const Amounts& a, int axis) {
   return axis == 0 ? a.bottom : a.right;
 }
 
+// Regions of all tensors, from the output to the input; `grow(tensor, region)` has the last word on
+// what is computed of a tensor.
+template <class F>
+std::vector<Region> WalkBack(const Graph& graph, const Region& out, F&& grow) {
+  std::vector<Region> regions(graph.tensors.size());
+  regions[graph.output] = out;
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    Region& need = regions[node->output];
+    if (need.axis[0].empty() || need.axis[1].empty()) continue;
+    grow(node->output, need);
+    Region in;
+    for (int axis = 0; axis < 2; ++axis) in.axis[axis] = NeededInput(*node, axis, need.axis[axis]);
+    for (int i : node->inputs) regions[i].Include(in);
+  }
+  return regions;
+}
+
 constexpr int64_t kMaxStridePx = 4096;
 
 // A positive rational: grid steps are products and quotients of strides.
@@ -114,23 +131,20 @@ std::string WholeImageReason(const Node& node) {
   return "";
 }
 
-std::vector<Region> NeededRegions(const Graph& graph, const Region& out,
-                                  const std::vector<int64_t>& grid) {
-  std::vector<Region> regions(graph.tensors.size());
-  regions[graph.output] = out;
-  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    Region& need = regions[node->output];
-    if (need.axis[0].empty() || need.axis[1].empty()) continue;
-    if (!grid.empty())
-      for (Range& range : need.axis) {
-        const int64_t g = grid[node->output];
-        range = {FloorDiv(range.begin, g) * g, CeilDiv(range.end, g) * g};
-      }
-    Region in;
-    for (int axis = 0; axis < 2; ++axis) in.axis[axis] = NeededInput(*node, axis, need.axis[axis]);
-    for (int i : node->inputs) regions[i].Include(in);
-  }
-  return regions;
+std::vector<Region> NeededRegions(const Graph& graph, const Region& out) {
+  return WalkBack(graph, out, [](int, Region&) {});
+}
+
+std::vector<Region> NeededBlocks(const Graph& graph, const Region& out,
+                                 const std::vector<int64_t>& grid,
+                                 const std::vector<Region>& limits) {
+  return WalkBack(graph, out, [&](int tensor, Region& need) {
+    for (int axis = 0; axis < 2; ++axis) {
+      Range& range = need.axis[axis];
+      const int64_t whole = range.begin + RoundUp(range.size(), grid[tensor]);
+      range.end = std::min(whole, limits[tensor].axis[axis].end);
+    }
+  });
 }
 
 std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {

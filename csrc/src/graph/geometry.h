@@ -50,10 +50,15 @@ int64_t OutputSize(const Node& node, int axis, int64_t in);
 std::string WholeImageReason(const Node& node);
 
 // Regions of all tensors from which region `out` of the output follows on the infinite plane.
-// Tensors that it does not need get empty regions. `grid`: per tensor, the blocks of pixels that
-// are computed together; regions grow to whole blocks. Empty: 1 for all.
-std::vector<Region> NeededRegions(const Graph& graph, const Region& out,
-                                  const std::vector<int64_t>& grid = {});
+// Tensors that it does not need get empty regions.
+std::vector<Region> NeededRegions(const Graph& graph, const Region& out);
+
+// The same where some tensors are computed in blocks of `grid[tensor]` pixels per side, counted
+// from the region's begin: regions end with whole blocks, but not beyond `limits`, the regions from
+// which the rest of the image follows. A block that `limits` cuts is cut in every tile alike.
+std::vector<Region> NeededBlocks(const Graph& graph, const Region& out,
+                                 const std::vector<int64_t>& grid,
+                                 const std::vector<Region>& limits);
 
 struct Extent {
   int64_t size[2] = {1, 1};

@@ -14,11 +14,8 @@ namespace {
 constexpr int64_t kMaxSidePx = 4096;
 
 // The whole of `size` in one tile, or what cuts it into equal parts, in multiples of the grid.
-std::vector<int64_t> CandidateSides(int64_t size, int64_t alignment, int64_t grid, int64_t wanted) {
-  const auto rounded = [&](int64_t side) {
-    const int64_t aligned = RoundUp(side, alignment);
-    return aligned >= size ? aligned : RoundUp(side, grid);
-  };
+std::vector<int64_t> CandidateSides(int64_t size, int64_t grid, int64_t wanted) {
+  const auto rounded = [&](int64_t side) { return std::min(size, RoundUp(side, grid)); };
   if (wanted > 0) return {rounded(wanted)};
   std::set<int64_t> sides = {rounded(grid)};
   for (int64_t parts = 1; parts <= CeilDiv(size, grid); parts += std::max<int64_t>(1, parts / 3)) {
@@ -41,15 +38,15 @@ std::vector<int64_t> BlendOrigins(int64_t size, int64_t window, int64_t overlap)
   }
 }
 
-TileSize ChooseTile(int64_t height, int64_t width, int64_t alignment, int64_t grid, TileSize wanted,
+TileSize ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted,
                     int64_t budget_bytes, const TileCosts& costs) {
   struct Candidate {
     double cost;
     TileSize tile;
   };
   std::vector<Candidate> candidates;
-  for (int64_t h : CandidateSides(height, alignment, grid, wanted.height))
-    for (int64_t w : CandidateSides(width, alignment, grid, wanted.width)) {
+  for (int64_t h : CandidateSides(height, grid, wanted.height))
+    for (int64_t w : CandidateSides(width, grid, wanted.width)) {
       const TileSize tile{h, w};
       const double tiles = double(CeilDiv(height, h)) * double(CeilDiv(width, w));
       candidates.push_back({costs.cost(tile) * tiles, tile});

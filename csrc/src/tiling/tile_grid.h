@@ -14,15 +14,15 @@ namespace pyengine {
 std::vector<int64_t> BlendOrigins(int64_t size, int64_t window, int64_t overlap);
 
 struct TileCosts {
-  std::function<double(TileSize)> cost;           // of one tile
-  std::function<int64_t(TileSize)> memory_bytes;  // of one tile in flight
+  std::function<double(TileSize)> cost;           // of an image's first tile
+  std::function<int64_t(TileSize)> memory_bytes;  // of that tile in flight
 };
 
 // The output tile with the lowest total cost for a height x width image whose memory fits the
-// budget. Sides are multiples of `grid`, or of `alignment` where one tile spans the image. A side
-// given as > 0 is rounded up and kept.
-// Throws Error(kInvalidArgument) if no tile fits, naming what the smallest one needs.
-TileSize ChooseTile(int64_t height, int64_t width, int64_t alignment, int64_t grid, TileSize wanted,
+// budget. Sides are multiples of `grid`, or the image's where one tile spans it. A side given as >
+// 0 is rounded up and kept. Throws Error(kInvalidArgument) if no tile fits, naming what the
+// smallest one needs.
+TileSize ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted,
                     int64_t budget_bytes, const TileCosts& costs);
 
 }  // namespace pyengine

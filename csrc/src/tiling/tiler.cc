@@ -33,6 +33,21 @@ struct Tiler::Buffers {
   }
 };
 
+// A plan, and the rows and columns of the plane that each row and column of tiles reads.
+struct Tiler::Layout {
+  TilePlan plan;
+  int64_t height, width;  // of the image
+  int64_t reach;
+  std::vector<Range> window_rows, window_columns;
+
+  Tile At(int64_t row, int64_t column) const {
+    const int64_t left_y = height - row * plan.tile.height;
+    const int64_t left_x = width - column * plan.tile.width;
+    const TileSize size{std::min(plan.tile.height, left_y), std::min(plan.tile.width, left_x)};
+    return {size, {std::min(left_y, size.height + reach), std::min(left_x, size.width + reach)}};
+  }
+};
+
 struct Tiler::PlanKey {
   int64_t height, width, tile_height, tile_width, memory;
   int batch;
@@ -69,6 +84,11 @@ void Tiler::Return(Loan loan) const {
 }
 
 TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
+  return FindLayout(height, width, options)->plan;
+}
+
+std::shared_ptr<const Tiler::Layout> Tiler::FindLayout(int64_t height, int64_t width,
+                                                       const SegmentOptions& options) const {
   if (height < 1 || width < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 "the image is " + Px(height, width) + " px, needs at least 1 x 1");
@@ -90,34 +110,53 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
                     options.batch_size};
   {
     std::scoped_lock lock(mutex_);
-    for (auto it = plans_.begin(); it != plans_.end(); ++it)
+    for (auto it = layouts_.begin(); it != layouts_.end(); ++it)
       if (it->first == key) {
-        plans_.splice(plans_.begin(), plans_, it);
+        layouts_.splice(layouts_.begin(), layouts_, it);
         return it->second;
       }
   }
-  TilePlan plan;
+  auto layout = std::make_shared<Layout>();
+  layout->height = height;
+  layout->width = width;
+  layout->reach = executor_->TileReach();
+  TilePlan& plan = layout->plan;
   plan.batch_size = options.batch_size > 0 ? options.batch_size : 1;
   const int64_t budget =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
-  const auto memory = [&](TileSize tile) {
+  const auto first = [&](TileSize size) {
+    plan.tile = size;
+    return layout->At(0, 0);
+  };
+  const auto memory = [&](TileSize size) {
+    const Tile tile = first(size);
     const Window w = executor_->WindowFor(tile);
     const int64_t pixels = CheckedMul(w.height, w.width, "tile") * net_.channels +
-                           CheckedMul(tile.height, tile.width, "tile") * net_.classes;
+                           CheckedMul(size.height, size.width, "tile") * net_.classes;
     return executor_->TileMemoryBytes(tile) +
            (plan.batch_size - 1) * pixels * static_cast<int64_t>(sizeof(float));
   };
-  plan.tile = ChooseTile(height, width, net_.alignment, executor_->TileGrid(),
-                         {options.tile_height_px, options.tile_width_px}, budget,
-                         {[&](TileSize tile) { return executor_->TileCost(tile); }, memory});
-  plan.window = executor_->WindowFor(plan.tile);
+  const auto cost = [&](TileSize size) { return executor_->TileCost(first(size)); };
+  plan.tile = ChooseTile(height, width, executor_->TileGrid(),
+                         {options.tile_height_px, options.tile_width_px}, budget, {cost, memory});
+  plan.window = executor_->WindowFor(layout->At(0, 0));
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);
   plan.memory_bytes = memory(plan.tile);
+  for (int64_t row = 0; row < plan.tiles_down; ++row) {
+    const Window w = executor_->WindowFor(layout->At(row, 0));
+    const int64_t begin = row * plan.tile.height - w.top;
+    layout->window_rows.push_back({begin, begin + w.height});
+  }
+  for (int64_t column = 0; column < plan.tiles_across; ++column) {
+    const Window w = executor_->WindowFor(layout->At(0, column));
+    const int64_t begin = column * plan.tile.width - w.left;
+    layout->window_columns.push_back({begin, begin + w.width});
+  }
   std::scoped_lock lock(mutex_);
-  plans_.emplace_front(key, plan);
-  if (plans_.size() > kKeptPlans) plans_.pop_back();
-  return plan;
+  layouts_.emplace_front(key, layout);
+  if (layouts_.size() > kKeptPlans) layouts_.pop_back();
+  return layout;
 }
 
 void Tiler::CheckImage(const ImageView& image) const {
@@ -185,10 +224,13 @@ void Tiler::WriteTile(const float* logits, int64_t tile_height, int64_t tile_wid
 
 Range Tiler::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
                       const SegmentOptions& options) const {
-  const TilePlan plan = Plan(height, width, options);
-  const int64_t last_tile = (row_end - 1) / plan.tile.height * plan.tile.height;
-  const int64_t first = row_begin - plan.window.top;
-  const int64_t last = last_tile - plan.window.top + plan.window.height;
+  const std::shared_ptr<const Layout> layout = FindLayout(height, width, options);
+  const int64_t tile_height = layout->plan.tile.height;
+  int64_t first = height, last = 0;
+  for (int64_t row = row_begin / tile_height; row < CeilDiv(row_end, tile_height); ++row) {
+    first = std::min(first, layout->window_rows[row].begin);
+    last = std::max(last, layout->window_rows[row].end);
+  }
   // What lies outside the image is mirrored from as far inside.
   Range need{std::max<int64_t>(0, first), std::min(height, last)};
   if (first < 0 && options.padding == PaddingMode::kReflect)
@@ -200,13 +242,12 @@ Range Tiler::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t 
 
 void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
                          const OutputView& out, const SegmentOptions& options) const {
-  const TilePlan plan = Plan(image.height, image.width, options);
-  const TileSize tile = plan.tile;
-  const Window window = plan.window;
-  if (row_begin % tile.height != 0)
+  const std::shared_ptr<const Layout> layout = FindLayout(image.height, image.width, options);
+  const TilePlan& plan = layout->plan;
+  if (row_begin % plan.tile.height != 0)
     throw Error(ErrorCode::kInvalidArgument, "row " + std::to_string(row_begin) +
                                                  " is not a multiple of the tile height " +
-                                                 std::to_string(tile.height));
+                                                 std::to_string(plan.tile.height));
   const Range need = BandRows(image.height, image.width, row_begin, row_end, options);
   if (image.first_row > need.begin || image.first_row + image.rows < need.end)
     throw Error(ErrorCode::kInvalidArgument,
@@ -214,31 +255,46 @@ void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_
                     " are needed, the view holds " + std::to_string(image.first_row) + " to " +
                     std::to_string(image.first_row + image.rows));
 
-  const int64_t window_floats = window.height * window.width * net_.channels;
-  const int64_t logit_floats = tile.height * tile.width * net_.classes;
-  const int64_t across = plan.tiles_across;
-  const int64_t first = row_begin / tile.height * across;
-  const int64_t end = CeilDiv(row_end, tile.height) * across;
+  int64_t window_rows = 0, window_columns = 0;
+  for (const Range& range : layout->window_rows) window_rows = std::max(window_rows, range.size());
+  for (const Range& range : layout->window_columns)
+    window_columns = std::max(window_columns, range.size());
   Loan loan = Borrow();
   Buffers& buffers = loan.front();
-  float* windows = Buffers::Grow(buffers.windows, window_floats * plan.batch_size);
-  float* logits = Buffers::Grow(buffers.logits, logit_floats * plan.batch_size);
-  for (int64_t at = first; at < end; at += plan.batch_size) {
-    const int64_t n = std::min<int64_t>(plan.batch_size, end - at);
-    for (int64_t i = 0; i < n; ++i)
-      Gather(image, options, (at + i) / across * tile.height - window.top,
-             (at + i) % across * tile.width - window.left, window.height, window.width,
-             windows + i * window_floats);
-    executor_->RunTile(windows, logits, n, tile);
-    for (int64_t i = 0; i < n; ++i) {
-      const int64_t y = (at + i) / across * tile.height, x = (at + i) % across * tile.width;
-      WriteTile(logits + i * logit_floats, tile.height, tile.width, y, x,
-                std::min(tile.height, row_end - y), std::min(tile.width, image.width - x), out);
-    }
-    if (options.progress && !options.progress(at + n, plan.tiles_down * across)) {
-      Return(std::move(loan));
-      throw Error(ErrorCode::kCancelled,
-                  "cancelled by the progress callback after " + std::to_string(at + n) + " tiles");
+  float* windows = Buffers::Grow(buffers.windows,
+                                 window_rows * window_columns * net_.channels * plan.batch_size);
+  float* logits = Buffers::Grow(
+      buffers.logits, plan.tile.height * plan.tile.width * net_.classes * plan.batch_size);
+  int64_t done = row_begin / plan.tile.height * plan.tiles_across;
+  for (int64_t row = row_begin / plan.tile.height; row * plan.tile.height < row_end; ++row) {
+    const Range& rows = layout->window_rows[row];
+    const int64_t y = row * plan.tile.height;
+    for (int64_t column = 0; column < plan.tiles_across;) {
+      // Neighbours of one kind go through the network together.
+      const Tile tile = layout->At(row, column);
+      const int64_t window_floats =
+          rows.size() * layout->window_columns[column].size() * net_.channels;
+      const int64_t logit_floats = tile.size.height * tile.size.width * net_.classes;
+      int64_t n = 0;
+      for (; n < plan.batch_size && column + n < plan.tiles_across &&
+             layout->At(row, column + n) == tile;
+           ++n) {
+        const Range& columns = layout->window_columns[column + n];
+        Gather(image, options, rows.begin, columns.begin, rows.size(), columns.size(),
+               windows + n * window_floats);
+      }
+      executor_->RunTile(windows, logits, n, tile);
+      for (int64_t i = 0; i < n; ++i)
+        WriteTile(logits + i * logit_floats, tile.size.height, tile.size.width, y,
+                  (column + i) * plan.tile.width, std::min(tile.size.height, row_end - y),
+                  tile.size.width, out);
+      column += n;
+      done += n;
+      if (options.progress && !options.progress(done, plan.tiles_down * plan.tiles_across)) {
+        Return(std::move(loan));
+        throw Error(ErrorCode::kCancelled,
+                    "cancelled by the progress callback after " + std::to_string(done) + " tiles");
+      }
     }
   }
   Return(std::move(loan));

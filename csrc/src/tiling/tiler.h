@@ -35,7 +35,10 @@ class Tiler {
  private:
   struct Buffers;
   struct PlanKey;
+  struct Layout;
 
+  std::shared_ptr<const Layout> FindLayout(int64_t height, int64_t width,
+                                           const SegmentOptions& options) const;
   void CheckImage(const ImageView& image) const;
   void SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
                     const OutputView& out, const SegmentOptions& options) const;
@@ -63,7 +66,7 @@ class Tiler {
 
   mutable std::mutex mutex_;
   mutable Loan idle_;
-  mutable std::list<std::pair<PlanKey, TilePlan>> plans_;  // most recently used first
+  mutable std::list<std::pair<PlanKey, std::shared_ptr<const Layout>>> layouts_;  // last used first
 };
 
 }  // namespace pyengine
