@@ -182,6 +182,22 @@ void BindEngine(py::module_& m) {
           "tile_height"_a, "tile_width"_a, "batch_size"_a, "max_memory"_a, "padding"_a,
           "progress"_a.none(true))
       .def(
+          "profile",
+          [](const Engine& e, int64_t h, int64_t w, int passes) {
+            std::vector<OpTime> times;
+            {
+              py::gil_scoped_release nogil;
+              times = e.Profile(h, w, passes);
+            }
+            py::list rows;
+            for (const OpTime& t : times)
+              rows.append(py::dict("layer"_a = t.layer, "algorithm"_a = t.algorithm,
+                                   "seconds"_a = t.seconds, "flops"_a = t.flops,
+                                   "bytes"_a = t.bytes));
+            return rows;
+          },
+          "height"_a, "width"_a, "passes"_a)
+      .def(
           "run",
           [](const Engine& e, const py::array_t<float, py::array::c_style>& batch) {
             int64_t shape[3];

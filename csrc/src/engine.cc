@@ -180,6 +180,16 @@ void Engine::RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const {
   shape[2] = out.size[1];
 }
 
+std::vector<OpTime> Engine::Profile(int64_t h, int64_t w, int passes) const {
+  if (h < 1 || w < 1)
+    throw Error(ErrorCode::kInvalidArgument, "input size " + std::to_string(h) + " x " +
+                                                 std::to_string(w) + " px must be positive");
+  if (passes < 1)
+    throw Error(ErrorCode::kInvalidArgument,
+                "passes " + std::to_string(passes) + " must be at least 1");
+  return impl_->executor->Profile(h, w, passes);
+}
+
 void Engine::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const {
   int64_t shape[3];
   RunOutputShape(h, w, shape);

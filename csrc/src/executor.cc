@@ -43,6 +43,10 @@ void Executor::RunTile(const float* windows, float* logits, int64_t n, const Til
                   static_cast<size_t>(tile.size.width) * sizeof(float));
 }
 
+std::vector<OpTime> Executor::Profile(int64_t, int64_t, int) {
+  return {};
+}
+
 int64_t Executor::TileMemoryBytes(const Tile& tile) const {
   const Window w = WindowFor(tile);
   const int64_t window = CheckedMul(w.height, w.width, "tile");

@@ -112,6 +112,10 @@ class PYENGINE_EXPORT Engine {
   /// `out` must hold RunOutputSize() values.
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const;
 
+  /// Times of the network's operations on one h x w image in one piece, over `passes` passes.
+  /// \throws Error kInvalidArgument if `passes` < 1 or the network does not accept this size.
+  std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const;
+
   /// Shape (classes, height, width) of Run's result for one h x w input.
   /// \throws Error kInvalidArgument if the network does not accept this size.
   void RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const;

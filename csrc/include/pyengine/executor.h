@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "pyengine/export.h"
 
@@ -30,6 +32,15 @@ struct Window {
   int64_t width = 0;
   int64_t top = 0;
   int64_t left = 0;
+};
+
+/// Where the time of one pass goes: one operation, activations and copies fused into it included.
+struct OpTime {
+  std::string layer;      ///< Name in the graph.
+  std::string algorithm;  ///< "winograd", "direct", "copy" and so on.
+  double seconds = 0;     ///< Median over the passes.
+  double flops = 0;       ///< Multiply-adds count twice; of the direct algorithm.
+  double bytes = 0;       ///< Inputs, outputs and weights, each once.
 };
 
 /// What the tiler must know of a dense network.
@@ -77,6 +88,10 @@ class PYENGINE_EXPORT Executor {
   /// `windows` (n, channels, window.height, window.width) to `logits` (n, classes, size.height,
   /// size.width). The default calls Run and crops.
   virtual void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile);
+
+  /// Times of RunTile's operations on one h x w tile (or of Run's, where there are no tiles), over
+  /// `passes` passes. The default knows none.
+  virtual std::vector<OpTime> Profile(int64_t h, int64_t w, int passes);
 
   /// Working memory of RunTile for one tile, its input and output included [bytes].
   virtual int64_t TileMemoryBytes(const Tile& tile) const;

@@ -1,6 +1,7 @@
 #include "cpu/cpu_executor.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstring>
 
 #include "core/aligned_buffer.h"
@@ -47,6 +48,32 @@ constexpr size_t kIdleArenas = 4;
       return Activation::kErf;
   }
   return Activation::kNone;
+}
+
+using Clock = std::chrono::steady_clock;
+
+const char* StepName(Step step) {
+  switch (step) {
+    case Step::kWinograd:
+      return "winograd";
+    case Step::kConv:
+      return "direct";
+    case Step::kDepthwise:
+      return "depthwise";
+    case Step::kPool:
+    case Step::kGlobalAvgPool:
+      return "pool";
+    case Step::kUpsample:
+      return "upsample";
+    case Step::kBinary:
+    case Step::kAffine:
+    case Step::kSoftmax:
+      return "element-wise";
+    case Step::kCopy:
+    case Step::kFlatten:
+      return "copy";
+  }
+  return "";
 }
 
 std::vector<Region> WholeRegions(const std::vector<Extent>& extents) {
@@ -130,7 +157,18 @@ CpuExecutor::~CpuExecutor() = default;
 std::vector<Region> CpuExecutor::TileRegions(const Tile& tile) const {
   const TileSize& end = tile.to_end;
   const std::vector<Region> limits = NeededRegions(graph_, {{{0, end.height}, {0, end.width}}});
-  return NeededBlocks(graph_, {{{0, tile.size.height}, {0, tile.size.width}}}, grid_, limits);
+  std::vector<Region> regions =
+      NeededBlocks(graph_, {{{0, tile.size.height}, {0, tile.size.width}}}, grid_, limits);
+  // Whole groups of phases follow from the same inputs.
+  for (const Op& op : tile_program_.ops) {
+    if (op.phases == 1) continue;
+    for (int axis = 0; axis < 2; ++axis) {
+      Range& range = regions[op.out_tensor].axis[axis];
+      const int64_t s = op.stride[axis];
+      range = {FloorDiv(range.begin, s) * s, CeilDiv(range.end, s) * s};
+    }
+  }
+  return regions;
 }
 
 // The image's end matters where a block beyond the tile, computed for the tile's sake, might be
@@ -258,11 +296,66 @@ double CpuExecutor::TileCost(const Tile& tile) const {
   return flops;
 }
 
-void CpuExecutor::Execute(Context& context, const float* in, float* out) {
+std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
+  const bool tiled = geometry().tileable;
+  const Program& program = tiled ? tile_program_ : whole_program_;
+  Loan loan = Borrow({&program, {{h, w}, {h, w}}});
+  Context& context = loan.front();
+  const Plan& plan = *context.plan;
+  const auto floats = [&](size_t storage) {
+    return plan.buffers[storage].plane_floats * program.storages[storage].blocks();
+  };
+  const std::vector<float> in(floats(0), 0.5f);
+  std::vector<float> out(floats(program.storages.size() - 1));
+  std::vector<std::vector<double>> times(passes, std::vector<double>(program.ops.size()));
+  for (std::vector<double>& pass : times) Execute(context, in.data(), out.data(), pass.data());
+  std::vector<OpTime> result;
+  for (size_t i = 0; i < program.ops.size(); ++i) {
+    std::vector<double> sorted;
+    for (const std::vector<double>& pass : times) sorted.push_back(pass[i]);
+    std::nth_element(sorted.begin(), sorted.begin() + passes / 2, sorted.end());
+    OpTime time = Describe(program.ops[i], plan.ops[i]);
+    time.seconds = sorted[passes / 2];
+    result.push_back(std::move(time));
+  }
+  Return(std::move(loan));
+  return result;
+}
+
+OpTime CpuExecutor::Describe(const Op& op, const OpPlan& plan) const {
+  OpTime result;
+  result.algorithm = StepName(op.step);
+  result.layer = op.node < 0 ? graph_.tensors[op.in_tensor[0]].name : graph_.nodes[op.node].name;
+  const double pixels = double(plan.height) * double(plan.width);
+  const double values[2] = {double(op.in_channels), double(op.channels)};
+  double weights = 0;
+  switch (op.step) {
+    case Step::kWinograd:
+    case Step::kConv:
+    case Step::kDepthwise: {
+      const double channels =
+          values[0] * values[1] / double(op.node < 0 ? 1 : graph_.nodes[op.node].groups);
+      weights = channels * double(op.kernel[0]) * double(op.kernel[1]);
+      weights *= double(op.phases);
+      result.flops = 2 * weights * pixels;
+      break;
+    }
+    default:
+      break;
+  }
+  // Inputs seen from the outputs' side: a stride of 2 reads four pixels per output.
+  const double read = op.transposed ? 1 : double(op.stride[0]) * double(op.stride[1]);
+  const double written = values[1] * double(op.phases);
+  result.bytes = 4 * (weights + pixels * (written + values[0] * read));
+  return result;
+}
+
+void CpuExecutor::Execute(Context& context, const float* in, float* out, double* seconds) {
   const Plan& plan = *context.plan;
   const Program& program = *plan.program;
   const int last = static_cast<int>(program.storages.size()) - 1;
   for (size_t i = 0; i < program.ops.size(); ++i) {
+    const auto start = seconds ? Clock::now() : Clock::time_point();
     const OpPlan& op = plan.ops[i];
     if (op.touches_caller) {
       const auto resolve = [&](size_t begin, size_t count) {
@@ -291,7 +384,25 @@ void CpuExecutor::Execute(Context& context, const float* in, float* out) {
                    storage.border_mode, storage.border_value);
       });
     }
+    if (seconds) seconds[i] = std::chrono::duration<double>(Clock::now() - start).count();
   }
+}
+
+// Up to 16 channels: each row is computed as a block, in cache, and written as planes.
+void CpuExecutor::RunPlanarConv(ConvArgs args, const Op& op, const OpPlan& plan, Context& context) {
+  const Plane* out = context.planes.data() + plan.out_begin;
+  float* scratch = context.arena.data() + context.plan->arena_floats;
+  pool_->ParallelFor(CeilDiv(plan.height, plan.row_step), [&](int64_t i, int thread) {
+    Plane row{scratch + thread * context.plan->scratch_floats, 0};
+    ConvArgs one = args;
+    one.out = &row;
+    const int64_t end = std::min(plan.height, (i + 1) * plan.row_step);
+    for (int64_t y = i * plan.row_step; y < end; ++y) {
+      kernels_.conv(one, {0, 1, y, y + 1, 0, plan.width});
+      const Plane at_y{row.data, 0};
+      CopyChannels(&at_y, kBlock, out, 1, op.channels, 0, plan.width, y, y + 1);
+    }
+  });
 }
 
 void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
@@ -340,6 +451,10 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                           op.transposed ? 1 : op.stride[1],
                           op.dilation[0],
                           op.dilation[1]};
+      if (op.out_lanes == 1) {
+        RunPlanarConv(args, op, plan, context);
+        break;
+      }
       ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.conv(args, span); });
       break;
     }

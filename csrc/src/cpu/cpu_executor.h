@@ -31,6 +31,7 @@ class CpuExecutor final : public Executor {
   void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) override;
   int64_t TileMemoryBytes(const Tile& tile) const override;
   double TileCost(const Tile& tile) const override;
+  std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) override;
   int64_t RunMemoryBytes(int64_t h, int64_t w) const override;
 
  private:
@@ -48,7 +49,10 @@ class CpuExecutor final : public Executor {
   using Loan = std::list<Context>;
   Loan Borrow(const Key& key);
   void Return(Loan loan);
-  void Execute(Context& context, const float* in, float* out);
+  // `seconds`: null, or one number per operation to be set.
+  void Execute(Context& context, const float* in, float* out, double* seconds = nullptr);
+  OpTime Describe(const Op& op, const OpPlan& plan) const;
+  void RunPlanarConv(ConvArgs args, const Op& op, const OpPlan& plan, Context& context);
   void RunStep(const Op& op, const OpPlan& plan, Context& context);
 
   const Graph& graph_;

@@ -110,7 +110,13 @@ class Planner {
       out_at[axis] = r.begin;
       in_at[axis] = r.begin;
       size[axis] = std::max<int64_t>(0, r.size());
-      if (op.transposed) {
+      if (op.transposed && op.phases > 1) {
+        // The region holds whole groups of phases.
+        const int64_t s = op.stride[axis];
+        size[axis] /= s;
+        in_at[axis] = FloorDiv(r.begin, s) + op.first_tap[axis];
+        if (axis == 0) row_step = s;
+      } else if (op.transposed) {
         const int64_t s = op.stride[axis];
         const int64_t m = CeilDiv(r.begin - op.phase[axis], s);
         size[axis] = std::max<int64_t>(0, FloorDiv(r.end - 1 - op.phase[axis], s) - m + 1);
@@ -206,7 +212,7 @@ class Planner {
 
   // Several pieces per thread, so that a thread that the system holds up does not stall the rest.
   void Partition(const Op& op, OpPlan& plan) {
-    const int64_t blocks = std::max<int64_t>(1, CeilDiv(op.channels, kBlock));
+    const int64_t blocks = std::max<int64_t>(1, CeilDiv(op.channels, kBlock) * op.phases);
     const int64_t wanted = threads_ == 1 ? 1 : int64_t(threads_) * 4;
     if (op.step == Step::kWinograd) return PartitionWinograd(op, blocks, wanted, plan);
     if (op.step == Step::kConv) {
@@ -214,6 +220,9 @@ class Planner {
       const int64_t groups = CeilDiv(blocks, plan.block_step);
       plan.row_step =
           std::max<int64_t>(1, CeilDiv(plan.height, std::max<int64_t>(1, wanted / groups)));
+      // Planar results are computed row by row in blocks.
+      if (op.out_lanes == 1)
+        plan_.scratch_floats = std::max(plan_.scratch_floats, plan.width * kBlock);
     } else if (op.step == Step::kSoftmax) {
       plan.block_step = blocks;
       plan.row_step = std::max<int64_t>(1, CeilDiv(plan.height, wanted));
@@ -237,9 +246,9 @@ class Planner {
     const int64_t parts = std::clamp<int64_t>(wanted / 2 / groups, 1, pairs);
     plan.block_step = CeilDiv(pairs, parts) * 2;
     const int64_t lanes = RoundUp(op.in_channels, kBlock) + 2 * kBlock;
-    plan_.scratch_floats = std::max(
-        plan_.scratch_floats,
-        RoundUp(CheckedMul(kWinogradPoints * plan.tile_step, lanes, "scratch"), kFloatsPerLine));
+    const int64_t floats = CheckedMul(plan.tile_step, lanes, "scratch") + 2 * kFloatsPerLine;
+    plan_.scratch_floats =
+        std::max(plan_.scratch_floats, CheckedMul(kWinogradPoints, floats, "scratch"));
   }
 
   // Made-up pixels are filled once the last operation has written into the storage.

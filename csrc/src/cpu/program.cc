@@ -33,7 +33,12 @@ class Lowering {
     const Value& last = values_[graph_.output];
     const int output = AddStorage(graph_.output, 1);
     program_.storages[output].external = true;
-    EmitCopy(last, graph_.output, graph_.output, Whole(output), 0);
+    if (Op* writer = LastConv(last)) {
+      writer->out = Whole(output).refs;
+      writer->out_lanes = 1;
+    } else {
+      EmitCopy(last, graph_.output, graph_.output, Whole(output), 0);
+    }
     return std::move(program_);
   }
 
@@ -52,6 +57,25 @@ class Lowering {
       live_[i] = true;
       for (int t : node.inputs) needed[t] = true, ++consumers_[t];
     }
+  }
+
+  // The convolution that computes the network's output and nothing else reads, if it is one and
+  // one block holds its channels: it may as well write the caller's planes.
+  Op* LastConv(const Value& last) {
+    if (last.refs.size() != 1 || last.refs[0].dy != 0 || last.refs[0].dx != 0) return nullptr;
+    Op* writer = nullptr;
+    for (Op& op : program_.ops) {
+      const auto uses = [&](const std::vector<BlockRef>& refs) {
+        for (const BlockRef& ref : refs)
+          if (ref.storage == last.refs[0].storage) return true;
+        return false;
+      };
+      if (uses(op.in[0]) || uses(op.in[1]) || (writer && uses(op.out))) return nullptr;
+      if (uses(op.out)) writer = &op;
+    }
+    const bool fits = writer && writer->step == Step::kConv && !writer->transposed &&
+                      writer->out_tensor == graph_.output;
+    return fits ? writer : nullptr;
   }
 
   int AddStorage(int tensor, int64_t lanes) {
@@ -201,6 +225,10 @@ class Lowering {
     const Amounts pads{pad_before[0], pad_before[1], pad_after[0], pad_after[1]};
     const Value value = Shifted(Padded(in, Blocked(in), pads, BorderMode::kZero, 0), pads.top,
                                 pads.left);  // back to the input's own indices
+    const bool together = node.groups == 1 && !node.amounts.Any() && node.output_padding[0] == 0 &&
+                          node.output_padding[1] == 0 && node.kernel[0] % node.stride[0] == 0 &&
+                          node.kernel[1] % node.stride[1] == 0;
+    if (together) return EmitPhases(index, value);
     int64_t r[2];
     for (r[0] = 0; r[0] < node.stride[0]; ++r[0])
       for (r[1] = 0; r[1] < node.stride[1]; ++r[1]) {
@@ -222,6 +250,29 @@ class Lowering {
       }
   }
 
+  // All phases at once: kernels that are multiples of the stride, nothing cut off.
+  void EmitPhases(int index, const Value& value) {
+    const Node& node = graph_.nodes[index];
+    Op op = NewOp(Step::kConv, index);
+    op.transposed = true;
+    op.phases = node.stride[0] * node.stride[1];
+    for (int axis = 0; axis < 2; ++axis) {
+      op.kernel[axis] = node.kernel[axis] / node.stride[axis];
+      op.first_tap[axis] = 1 - op.kernel[axis];
+      op.dilation[axis] = 1;
+    }
+    op.in[0] = value.refs;
+    op.packed = weights_.TransposedPhases(index, op.kernel);
+    Emit(std::move(op), true);
+    // Neighbours along x follow each other: they share input pixels and cache lines of the output.
+    std::vector<BlockRef> out;
+    for (const BlockRef& ref : program_.ops.back().out)
+      for (int64_t y = 0; y < node.stride[0]; ++y)
+        for (int64_t x = 0; x < node.stride[1]; ++x)
+          out.push_back({ref.storage, ref.block, ref.dy + y, ref.dx + x});
+    program_.ops.back().out = std::move(out);
+  }
+
   void LowerActivation(int index) {
     const Node& node = graph_.nodes[index];
     const int in = node.inputs[0];
@@ -234,7 +285,10 @@ class Lowering {
       op.slopes = slopes;
     };
     Value& value = values_[in];
-    if (!value.producers.empty() && consumers_[in] == 1) {
+    // Slopes are counted by block of channels, phases by block of the operation.
+    const bool phases =
+        !value.producers.empty() && slopes && program_.ops[value.producers.front()].phases > 1;
+    if (!value.producers.empty() && consumers_[in] == 1 && !phases) {
       for (int producer : value.producers) {
         Op& op = program_.ops[producer];
         set(op);

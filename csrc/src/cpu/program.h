@@ -53,14 +53,16 @@ struct Op {
   int in_tensor[2] = {-1, -1};
   int out_tensor = -1;  // whose region it computes
   std::vector<BlockRef> in[2], out;
-  int64_t in_lanes = 16, out_lanes = 16;
+  int64_t in_lanes = 16, out_lanes = 16;  // out_lanes 1: planar, as the caller wants its result
   int64_t in_channels = 0, channels = 0;
   int64_t channel_offset = 0;  // kCopy: first channel written in `out`
   const PackedConv* packed = nullptr;
   const PackedAffine* affine = nullptr;
   // Transposed convolution: output indices congruent to `phase` (mod stride), whose first tap lies
-  // at input index (i - phase) / stride + first_tap.
+  // at input index (i - phase) / stride + first_tap. Where all phases read the same inputs they are
+  // one operation, with `phases` output blocks for each block of channels.
   bool transposed = false;
+  int64_t phases = 1;
   int64_t phase[2] = {0, 0}, first_tap[2] = {0, 0};
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};
   ActivationKind activation = ActivationKind::kNone;

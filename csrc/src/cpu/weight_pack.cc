@@ -161,6 +161,31 @@ const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[
   return slot.get();
 }
 
+const PackedConv* PackedWeights::TransposedPhases(int index, const int64_t taps[2]) {
+  auto& slot = convs_[{index, -2, -1}];
+  if (slot) return slot.get();
+  const Node& node = graph_.nodes[index];
+  const float* w = weights_.at(node.weight).values.data();
+  const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
+  const int64_t phases = node.stride[0] * node.stride[1];
+  const int64_t blocks = CeilDiv(node.out_channels, kBlock) * phases;
+  const auto channel = [&](int64_t o) { return o / kBlock / phases * kBlock + o % kBlock; };
+  slot = Pack(
+      node.in_channels, blocks * kBlock, 1, taps[0], taps[1], kBlock,
+      [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
+        if (channel(o) >= node.out_channels) return 0.0f;
+        const int64_t phase = o / kBlock % phases;
+        const int64_t ky = phase / node.stride[1] + (taps[0] - 1 - ty) * node.stride[0];
+        const int64_t kx = phase % node.stride[1] + (taps[1] - 1 - tx) * node.stride[1];
+        return w[((i * node.out_channels + channel(o)) * node.kernel[0] + ky) * node.kernel[1] +
+                 kx];
+      });
+  slot->bias = Zeros(blocks * kBlock);
+  for (int64_t o = 0; o < blocks * kBlock; ++o)
+    if (bias && channel(o) < node.out_channels) slot->bias[o] = bias[channel(o)];
+  return slot.get();
+}
+
 const PackedAffine* PackedWeights::Affine(int index) {
   auto& slot = affines_[index];
   if (slot) return slot.get();

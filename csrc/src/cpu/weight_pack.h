@@ -41,6 +41,9 @@ class PackedWeights {
   const PackedConv* Winograd(int node);
   // The taps of a transposed convolution that meet outputs of one phase, in reading order.
   const PackedConv* TransposedPhase(int node, const int64_t phase[2], const int64_t taps[2]);
+  // The same for all phases together, where each has `taps`: blocks in the order (block of output
+  // channels, phase).
+  const PackedConv* TransposedPhases(int node, const int64_t taps[2]);
   const PackedAffine* Affine(int node);
   // PReLU slopes padded to blocks.
   const float* Slopes(int node);

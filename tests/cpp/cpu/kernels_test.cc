@@ -114,7 +114,7 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
                         columns,
                         height,
                         width};
-      std::vector<float> scratch(static_cast<size_t>(36 * tiles * (planes * kBlock + 32)));
+      std::vector<float> scratch(static_cast<size_t>(36 * (tiles * (planes * kBlock + 32) + 32)));
       fast.winograd(args, {0, tiles, 0, blocks}, scratch.data());
       // Any other grouping of tiles and blocks gives the same bits.
       args.out = grouped.planes.data();

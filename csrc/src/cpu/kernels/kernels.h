@@ -18,6 +18,9 @@ constexpr int kBlock = 16;  // channels per plane
 constexpr int64_t kWinogradTile = 4;   // outputs per side
 constexpr int64_t kWinogradPatch = 6;  // inputs per side
 constexpr int64_t kWinogradPoints = kWinogradPatch * kWinogradPatch;
+// The 36 matrices of a task lie an odd number of cache lines apart: at multiples of 4 KB they would
+// compete for the same few lines of the first-level cache.
+#define PYENGINE_WINOGRAD_STRIDE(floats) (((floats) / 16 | 1) * 16)
 
 struct Plane {
   float* data;         // index (0, 0), lane 0
@@ -157,7 +160,7 @@ struct SoftmaxArgs {
 struct KernelTable {
   const char* isa;
   void (*conv)(const ConvArgs&, const Span&);
-  // Null: not in this table. `scratch` holds 36 * tiles * (input lanes + 32) floats.
+  // Null: not in this table. `scratch` holds 36 * (tiles * (input lanes + 32) + 32) floats.
   void (*winograd)(const WinogradArgs&, const WinogradSpan&, float* scratch);
   void (*depthwise)(const DepthwiseArgs&, const Span&);
   void (*pool)(const PoolArgs&, const Span&);

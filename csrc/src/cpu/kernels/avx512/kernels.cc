@@ -29,6 +29,10 @@ static inline Register SubRegister(Register a, Register b) {
 static inline Register MulRegister(Register a, Register b) {
   return _mm512_mul_ps(a, b);
 }
+// b where either is not a number.
+static inline Register MaxRegister(Register a, Register b) {
+  return _mm512_max_ps(a, b);
+}
 static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm512_fmadd_ps(a, b, c);
 }

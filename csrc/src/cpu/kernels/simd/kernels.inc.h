@@ -3,9 +3,10 @@
 // inside an anonymous namespace. Nothing here calls the standard library: an inline function of
 // its headers, compiled with these flags, could be the copy that the linker keeps for everybody.
 //
-// Needed: Register and LoadRegister, StoreRegister, BroadcastRegister, FmaRegister, kRegisters (per
-// V16); V16 and Load, Store, Set1, Add, Sub, Mul, Div, Fma, Max, Min, SelectPositive, Abs,
-// CopySign, Round, ScaleByPowerOfTwo; kConvPixels and kConvBlocks, the register tile.
+// Needed: Register and LoadRegister, StoreRegister, BroadcastRegister, SetRegister, MaxRegister,
+// FmaRegister, kRegisters (per V16); V16 and Load, Store, Set1, Add, Sub, Mul, Div, Fma, Max, Min,
+// SelectPositive, Abs, CopySign, Round, ScaleByPowerOfTwo; kConvPixels and kConvBlocks, the
+// register tile.
 
 // ---- elementary functions --------------------------------------------------------------------
 
@@ -93,6 +94,14 @@ static inline const float* Slopes(const ActivationArgs& a, int64_t block) {
   return a.slopes ? a.slopes + block * kBlock : nullptr;
 }
 
+// Activations that are a maximum with a constant need no second pass over what was written.
+static inline bool IsFloor(Activation kind) {
+  return kind == Activation::kNone || kind == Activation::kRelu;
+}
+static inline Register Floor(Activation kind) {
+  return SetRegister(kind == Activation::kRelu ? 0.0f : -__builtin_inff());
+}
+
 static inline int64_t Smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
@@ -162,9 +171,10 @@ static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, 
       }
     }
   }
+  const Register floor = Floor(step.last ? a.activation.kind : Activation::kNone);
   PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) PYENGINE_UNROLL for (int p = 0; p < PX; ++p)
-      StoreRegister(out[h] + p * a.out_pixel_stride, acc[p][h]);
-  if (!step.last || a.activation.kind == Activation::kNone) return;
+      StoreRegister(out[h] + p * a.out_pixel_stride, MaxRegister(floor, acc[p][h]));
+  if (!step.last || IsFloor(a.activation.kind)) return;
   for (int b = 0; b < OB; ++b)
     for (int p = 0; p < PX; ++p) {
       float* value = out[b * kRegisters] + p * a.out_pixel_stride;

@@ -3,7 +3,7 @@
 // arXiv:1509.09308, with the interpolation points 0, +-3/4, +-3/2, infinity, whose transforms
 // round far less than those of 0, +-1, +-2. All constants are exact in binary.
 //
-// Included after kernels.inc.h; needs AddRegister, SubRegister, MulRegister, SetRegister too.
+// Included after kernels.inc.h; needs AddRegister, SubRegister, MulRegister too.
 //
 // Per task: some tiles (4x4 outputs each) and some output blocks.
 //   1. V[xi][tile][channel] = B^T d B of every tile's 6x6 inputs, all channels;
@@ -58,6 +58,7 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float
   const int64_t planes = (a.in_channels + kBlock - 1) / kBlock;
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t channels = planes * kBlock;
+  const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * channels);
   float patch[kWinogradPoints * kBlock];
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t y = (span.tile_begin + t) / a.tile_columns * kWinogradTile;
@@ -85,7 +86,7 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float
           PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c) d[c] = columns[c][r];
           InputTransform(d, transformed);
           PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c)
-              StoreRegister(out + (r * kWinogradPatch + c) * tiles * channels, transformed[c]);
+              StoreRegister(out + (r * kWinogradPatch + c) * stride, transformed[c]);
         }
       }
     }
@@ -120,6 +121,8 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
                            const float* m) {
   constexpr int64_t kWidth = kBlock / kRegisters;
   const int64_t tiles = span.tile_end - span.tile_begin;
+  const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * OB * kBlock);
+  const Register floor = Floor(a.activation.kind);
   for (int64_t t = 0; t < tiles; ++t) {
     const int64_t y = (span.tile_begin + t) / a.tile_columns * kWinogradTile;
     const int64_t x = (span.tile_begin + t) % a.tile_columns * kWinogradTile;
@@ -135,7 +138,7 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
         for (int64_t c = 0; c < kWinogradPatch; ++c) {
           Register d[kWinogradPatch];
           PYENGINE_UNROLL for (int r = 0; r < kWinogradPatch; ++r) d[r] =
-              LoadRegister(from + (r * kWinogradPatch + c) * tiles * OB * kBlock);
+              LoadRegister(from + (r * kWinogradPatch + c) * stride);
           OutputTransform(d, partial[c]);
         }
         const Register bias = LoadRegister(a.bias + (block + b) * kBlock + half * kWidth);
@@ -145,10 +148,10 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
           OutputTransform(d, result);
           float* row = out + r * plane.row_stride + half * kWidth;
           for (int64_t c = 0; c < columns; ++c)
-            StoreRegister(row + c * kBlock, AddRegister(result[c], bias));
+            StoreRegister(row + c * kBlock, MaxRegister(floor, AddRegister(result[c], bias)));
         }
       }
-      if (a.activation.kind == Activation::kNone) continue;
+      if (IsFloor(a.activation.kind)) continue;
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t c = 0; c < columns; ++c) {
           float* value = out + r * plane.row_stride + c * kBlock;
@@ -167,8 +170,8 @@ static void WinogradBlocks(const WinogradArgs& a, const WinogradSpan& span, int6
     const float* u[OB];
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) u[b] =
         a.weights + ((block + b) * kWinogradPoints + xi) * a.in_channels * kBlock;
-    const float* from = v + xi * tiles * channels;
-    float* to = m + xi * tiles * OB * kBlock;
+    const float* from = v + xi * PYENGINE_WINOGRAD_STRIDE(tiles * channels);
+    float* to = m + xi * PYENGINE_WINOGRAD_STRIDE(tiles * OB * kBlock);
     int64_t t = 0;
     const auto product = [&](auto px) {
       constexpr int kTiles = decltype(px)::value;
@@ -187,7 +190,8 @@ static void WinogradBlocks(const WinogradArgs& a, const WinogradSpan& span, int6
 
 static void Winograd(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
   const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
-  float* m = scratch + kWinogradPoints * (span.tile_end - span.tile_begin) * channels;
+  const int64_t tiles = span.tile_end - span.tile_begin;
+  float* m = scratch + kWinogradPoints * PYENGINE_WINOGRAD_STRIDE(tiles * channels);
   WinogradInput(a, span, scratch);
   int64_t block = span.block_begin;
   for (; block + kConvBlocks <= span.block_end; block += kConvBlocks)
