@@ -161,6 +161,28 @@ def test_operator_agrees_with_torch(name: str, isa: str, tmp_path: Path) -> None
     assert np.abs(got - want).max() <= TOLERANCE * np.ptp(want)
 
 
+@pytest.mark.parametrize("border", ["zeros", "reflect", "replicate"])
+def test_planes_larger_than_the_caches_agree_with_torch(border: str, make_engine) -> None:
+    """Here rows of several layers are interleaved, borders are made up row by row, and the
+    transposed convolution has a kernel of twice its stride."""
+
+    def conv(before: int, after: int) -> nn.Module:
+        return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, padding_mode=border), nn.ReLU())
+
+    network = nn.Sequential(
+        conv(2, 16), conv(16, 24), nn.Conv2d(24, 20, 5, padding=2), nn.MaxPool2d(2), conv(20, 32),
+        nn.ConvTranspose2d(32, 18, 4, 2), nn.PReLU(18), conv(18, 16),
+        nn.Upsample(scale_factor=2, mode="bilinear"), conv(16, 16), nn.Conv2d(16, 3, 1),
+    )  # fmt: skip
+    randomise(network, 7)
+    engine = make_engine(network, (1, 2, 32, 32), threads=3, activation="none")
+    x = torch.randn(1, 2, 301, 333, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        want = network(x).numpy()
+    got = engine.run(x.numpy())
+    assert np.abs(got - want).max() < TOLERANCE * np.abs(want).max()
+
+
 @pytest.mark.parametrize("isa", _core.isas())
 def test_classifier_with_linear_layers(isa: str, tmp_path: Path) -> None:
     features = nn.Sequential(nn.Conv2d(3, 20, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten())

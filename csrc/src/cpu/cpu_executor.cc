@@ -83,17 +83,18 @@ std::vector<Region> WholeRegions(const std::vector<Extent>& extents) {
   return regions;
 }
 
-// Runs body(span) over blocks x rows in the pieces that the plan chose.
+// Runs body(span) over blocks x rows in the pieces that the schedule chose.
 template <class F>
-void ParallelSpans(ThreadPool& pool, const OpPlan& plan, int64_t blocks, F&& body) {
-  const int64_t groups = CeilDiv(blocks, plan.block_step);
-  const int64_t bands = CeilDiv(plan.height, plan.row_step);
+void ParallelSpans(ThreadPool& pool, const Work& work, const OpPlan& plan, int64_t blocks,
+                   F&& body) {
+  const int64_t groups = CeilDiv(blocks, work.block_step);
+  const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
   pool.ParallelFor(groups * bands, [&](int64_t i) {
     Span span;
-    span.block_begin = i % groups * plan.block_step;
-    span.block_end = std::min(blocks, span.block_begin + plan.block_step);
-    span.y_begin = i / groups * plan.row_step;
-    span.y_end = std::min(plan.height, span.y_begin + plan.row_step);
+    span.block_begin = i % groups * work.block_step;
+    span.block_end = std::min(blocks, span.block_begin + work.block_step);
+    span.y_begin = work.y_begin + i / groups * work.row_step;
+    span.y_end = std::min(work.y_end, span.y_begin + work.row_step);
     span.x_begin = 0;
     span.x_end = plan.width;
     body(span);
@@ -354,50 +355,61 @@ void CpuExecutor::Execute(Context& context, const float* in, float* out, double*
   const Plan& plan = *context.plan;
   const Program& program = *plan.program;
   const int last = static_cast<int>(program.storages.size()) - 1;
-  for (size_t i = 0; i < program.ops.size(); ++i) {
+  for (const OpPlan& op : plan.ops) {
+    if (!op.touches_caller) continue;
+    const auto resolve = [&](size_t begin, size_t count) {
+      for (size_t p = begin; p < begin + count; ++p) {
+        const PlaneSpec& spec = plan.specs[p];
+        if (!program.storages[spec.storage].external) continue;
+        // Kernels never write through their input planes.
+        float* base = spec.storage == last ? out : const_cast<float*>(in);
+        context.planes[p] = {base + spec.offset, spec.row_stride};
+      }
+    };
+    resolve(op.in_begin[0], op.in_count[0]);
+    resolve(op.in_begin[1], op.in_count[1]);
+    resolve(op.out_begin, op.out_count);
+  }
+  if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
+  for (const Work& work : plan.schedule) {
     const auto start = seconds ? Clock::now() : Clock::time_point();
-    const OpPlan& op = plan.ops[i];
-    if (op.touches_caller) {
-      const auto resolve = [&](size_t begin, size_t count) {
-        for (size_t p = begin; p < begin + count; ++p) {
-          const PlaneSpec& spec = plan.specs[p];
-          if (!program.storages[spec.storage].external) continue;
-          // Kernels never write through their input planes.
-          float* base = spec.storage == last ? out : const_cast<float*>(in);
-          context.planes[p] = {base + spec.offset, spec.row_stride};
-        }
-      };
-      resolve(op.in_begin[0], op.in_count[0]);
-      resolve(op.in_begin[1], op.in_count[1]);
-      resolve(op.out_begin, op.out_count);
-    }
-    if (op.height > 0 && op.width > 0) RunStep(program.ops[i], op, context);
-    for (int s : op.borders_after) {
-      const Storage& storage = program.storages[s];
-      const Buffer& b = plan.buffers[s];
-      const Extent& extent = plan.extents[storage.tensor];
-      pool_->ParallelFor(storage.blocks(), [&](int64_t block) {
-        const Plane plane{context.arena.data() + b.offset + block * b.plane_floats -
-                              b.y0 * b.row_stride - b.x0 * storage.lanes,
-                          b.row_stride};
-        FillBorder(plane, storage.lanes, extent.size[0], extent.size[1], storage.border,
-                   storage.border_mode, storage.border_value);
-      });
-    }
-    if (seconds) seconds[i] = std::chrono::duration<double>(Clock::now() - start).count();
+    if (plan.ops[work.op].width > 0) RunStep(program.ops[work.op], work, context);
+    for (int s : plan.ops[work.op].borders_after) FillBorderRows(s, work, context);
+    if (seconds) seconds[work.op] += std::chrono::duration<double>(Clock::now() - start).count();
   }
 }
 
+// Made-up pixels beside the rows just computed, and above the first and below the last row.
+void CpuExecutor::FillBorderRows(int s, const Work& work, Context& context) {
+  const Plan& plan = *context.plan;
+  const Storage& storage = plan.program->storages[s];
+  const Buffer& b = plan.buffers[s];
+  const Extent& extent = plan.extents[storage.tensor];
+  const OpPlan& op = plan.ops[work.op];
+  const int64_t begin = work.y_begin * op.out_row_step;
+  const int64_t end = work.y_end == op.height ? extent.size[0] : work.y_end * op.out_row_step;
+  pool_->ParallelFor(storage.blocks(), [&](int64_t block) {
+    const Plane plane{context.arena.data() + b.offset + block * b.plane_floats -
+                          b.y0 * b.row_stride - b.x0 * storage.lanes,
+                      b.row_stride};
+    FillBorder(plane, storage.lanes, extent.size[0], extent.size[1], storage.border,
+               storage.border_mode, storage.border_value, begin, end);
+  });
+}
+
 // Up to 16 channels: each row is computed as a block, in cache, and written as planes.
-void CpuExecutor::RunPlanarConv(ConvArgs args, const Op& op, const OpPlan& plan, Context& context) {
+void CpuExecutor::RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work,
+                                Context& context) {
+  const OpPlan& plan = context.plan->ops[work.op];
   const Plane* out = context.planes.data() + plan.out_begin;
   float* scratch = context.arena.data() + context.plan->arena_floats;
-  pool_->ParallelFor(CeilDiv(plan.height, plan.row_step), [&](int64_t i, int thread) {
+  const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
+  pool_->ParallelFor(bands, [&](int64_t i, int thread) {
     Plane row{scratch + thread * context.plan->scratch_floats, 0};
     ConvArgs one = args;
     one.out = &row;
-    const int64_t end = std::min(plan.height, (i + 1) * plan.row_step);
-    for (int64_t y = i * plan.row_step; y < end; ++y) {
+    const int64_t begin = work.y_begin + i * work.row_step;
+    for (int64_t y = begin; y < std::min(work.y_end, begin + work.row_step); ++y) {
       kernels_.conv(one, {0, 1, y, y + 1, 0, plan.width});
       const Plane at_y{row.data, 0};
       CopyChannels(&at_y, kBlock, out, 1, op.channels, 0, plan.width, y, y + 1);
@@ -405,7 +417,8 @@ void CpuExecutor::RunPlanarConv(ConvArgs args, const Op& op, const OpPlan& plan,
   });
 }
 
-void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
+void CpuExecutor::RunStep(const Op& op, const Work& work, Context& context) {
+  const OpPlan& plan = context.plan->ops[work.op];
   const Plane* in = context.planes.data() + plan.in_begin[0];
   Plane* out = context.planes.data() + plan.out_begin;
   const auto blocks = static_cast<int64_t>(plan.out_count);
@@ -422,14 +435,16 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                               plan.height,
                               plan.width};
       float* scratch = context.arena.data() + context.plan->arena_floats;
-      const int64_t groups = CeilDiv(plan.tiles, plan.tile_step);
-      const int64_t parts = CeilDiv(blocks, plan.block_step);
+      const int64_t first = work.y_begin / kWinogradTile * plan.tile_columns;
+      const int64_t tiles = CeilDiv(work.y_end, kWinogradTile) * plan.tile_columns;
+      const int64_t groups = CeilDiv(tiles - first, work.tile_step);
+      const int64_t parts = CeilDiv(blocks, work.block_step);
       pool_->ParallelFor(groups * parts, [&](int64_t i, int thread) {
         WinogradSpan span;
-        span.tile_begin = i % groups * plan.tile_step;
-        span.tile_end = std::min(plan.tiles, span.tile_begin + plan.tile_step);
-        span.block_begin = i / groups * plan.block_step;
-        span.block_end = std::min(blocks, span.block_begin + plan.block_step);
+        span.tile_begin = first + i % groups * work.tile_step;
+        span.tile_end = std::min(tiles, span.tile_begin + work.tile_step);
+        span.block_begin = i / groups * work.block_step;
+        span.block_end = std::min(blocks, span.block_begin + work.block_step);
         kernels_.winograd(args, span, scratch + thread * context.plan->scratch_floats);
       });
       break;
@@ -452,10 +467,11 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                           op.dilation[0],
                           op.dilation[1]};
       if (op.out_lanes == 1) {
-        RunPlanarConv(args, op, plan, context);
+        RunPlanarConv(args, op, work, context);
         break;
       }
-      ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.conv(args, span); });
+      ParallelSpans(*pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.conv(args, span); });
       break;
     }
     case Step::kDepthwise: {
@@ -470,7 +486,7 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                                op.stride[1],
                                op.dilation[0],
                                op.dilation[1]};
-      ParallelSpans(*pool_, plan, blocks,
+      ParallelSpans(*pool_, work, plan, blocks,
                     [&](const Span& span) { kernels_.depthwise(args, span); });
       break;
     }
@@ -488,7 +504,8 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                           plan.valid[0][1],
                           plan.valid[1][0],
                           plan.valid[1][1]};
-      ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.pool(args, span); });
+      ParallelSpans(*pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.pool(args, span); });
       break;
     }
     case Step::kUpsample: {
@@ -501,7 +518,8 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                               t.x_next.data(),
                               t.y_weight.empty() ? nullptr : t.y_weight.data(),
                               t.x_weight.data()};
-      ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.upsample(args, span); });
+      ParallelSpans(*pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.upsample(args, span); });
       break;
     }
     case Step::kBinary: {
@@ -522,18 +540,21 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
                             single(1),
                             graph_.nodes[op.node].op == OpKind::kAdd ? Binary::kAdd : Binary::kMul,
                             activation};
-      ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.binary(args, span); });
+      ParallelSpans(*pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.binary(args, span); });
       break;
     }
     case Step::kAffine: {
       const AffineArgs args{in, out, op.affine ? op.affine->scale.data() : nullptr,
                             op.affine ? op.affine->shift.data() : nullptr, activation};
-      ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.affine(args, span); });
+      ParallelSpans(*pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.affine(args, span); });
       break;
     }
     case Step::kSoftmax: {
       const SoftmaxArgs args{in, out, op.channels};
-      ParallelSpans(*pool_, plan, blocks, [&](const Span& span) { kernels_.softmax(args, span); });
+      ParallelSpans(*pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.softmax(args, span); });
       break;
     }
     case Step::kGlobalAvgPool:
@@ -544,10 +565,11 @@ void CpuExecutor::RunStep(const Op& op, const OpPlan& plan, Context& context) {
       Flatten(in, out, op.in_channels, plan.in_height, plan.in_width);
       break;
     case Step::kCopy: {
-      const int64_t bands = CeilDiv(plan.height, plan.row_step);
+      const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
       pool_->ParallelFor(bands, [&](int64_t i) {
+        const int64_t begin = work.y_begin + i * work.row_step;
         CopyChannels(in, op.in_lanes, out, op.out_lanes, op.channels, op.channel_offset, plan.width,
-                     i * plan.row_step, std::min(plan.height, (i + 1) * plan.row_step));
+                     begin, std::min(work.y_end, begin + work.row_step));
       });
       break;
     }

@@ -52,8 +52,9 @@ class CpuExecutor final : public Executor {
   // `seconds`: null, or one number per operation to be set.
   void Execute(Context& context, const float* in, float* out, double* seconds = nullptr);
   OpTime Describe(const Op& op, const OpPlan& plan) const;
-  void RunPlanarConv(ConvArgs args, const Op& op, const OpPlan& plan, Context& context);
-  void RunStep(const Op& op, const OpPlan& plan, Context& context);
+  void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work, Context& context);
+  void RunStep(const Op& op, const Work& work, Context& context);
+  void FillBorderRows(int storage, const Work& work, Context& context);
 
   const Graph& graph_;
   const KernelTable& kernels_;

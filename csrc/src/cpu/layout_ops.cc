@@ -54,7 +54,8 @@ int64_t Source(int64_t i, int64_t size, BorderMode mode) {
 }  // namespace
 
 void FillBorder(const Plane& plane, int64_t lanes, int64_t height, int64_t width,
-                const Amounts& border, BorderMode mode, float value) {
+                const Amounts& border, BorderMode mode, float value, int64_t y_begin,
+                int64_t y_end) {
   const bool fill = mode == BorderMode::kZero || mode == BorderMode::kConstant;
   if (mode == BorderMode::kZero) value = 0;
   const auto pixel = [&](float* row, int64_t x, const float* source_row) {
@@ -65,7 +66,9 @@ void FillBorder(const Plane& plane, int64_t lanes, int64_t height, int64_t width
       std::memmove(to, source_row + Source(x, width, mode) * lanes,
                    static_cast<size_t>(lanes) * sizeof(float));
   };
-  for (int64_t y = -border.top; y < height + border.bottom; ++y) {
+  if (y_begin == 0) y_begin = -border.top;
+  if (y_end == height) y_end = height + border.bottom;
+  for (int64_t y = y_begin; y < y_end; ++y) {
     float* row = plane.data + y * plane.row_stride;
     const bool outside = y < 0 || y >= height;
     const float* source = fill ? row : plane.data + Source(y, height, mode) * plane.row_stride;

@@ -19,8 +19,11 @@ void GlobalAverage(const Plane& in, const Plane& out, int64_t height, int64_t wi
 // Planes to a vector in (channel, y, x) order.
 void Flatten(const Plane* in, const Plane* out, int64_t channels, int64_t height, int64_t width);
 
-// Fills the `border` around the height x width pixels at `plane` (blocks of `lanes` channels).
+// Fills the `border` around rows [y_begin, y_end) of the height x width pixels at `plane` (blocks
+// of `lanes` channels): beside them, above row 0 and below the last row. What lies above row 0 is
+// made of as many rows below it, which must be there.
 void FillBorder(const Plane& plane, int64_t lanes, int64_t height, int64_t width,
-                const Amounts& border, BorderMode mode, float value);
+                const Amounts& border, BorderMode mode, float value, int64_t y_begin,
+                int64_t y_end);
 
 }  // namespace pyengine

@@ -4,6 +4,7 @@
 #include <numeric>
 
 #include "core/checked_math.h"
+#include "cpu/schedule.h"
 
 namespace pyengine {
 namespace {
@@ -20,9 +21,12 @@ class Planner {
 
   Plan Run() {
     for (const Storage& storage : program_.storages) plan_.buffers.push_back(BufferFor(storage));
-    PlaceBuffers();
+    const std::vector<int> groups = GroupOps(program_, plan_.buffers);
+    PlaceBuffers(groups);
     for (const Op& op : program_.ops) plan_.ops.push_back(PlanOp(op));
     ScheduleBorders();
+    plan_.schedule = MakeSchedule(program_, plan_, groups, threads_);
+    SizeScratch();
     return std::move(plan_);
   }
 
@@ -42,16 +46,16 @@ class Planner {
   }
 
   // Storages that are never alive together may share memory: largest first, each at the lowest
-  // place that does not meet another one alive at the same time.
-  void PlaceBuffers() {
+  // place that does not meet another one alive at the same time. Time is counted in groups.
+  void PlaceBuffers(const std::vector<int>& groups) {
     const size_t count = program_.storages.size();
     std::vector<int> first(count, -1), last(count, -1);
     for (size_t i = 0; i < program_.ops.size(); ++i) {
       const Op& op = program_.ops[i];
       for (const auto* refs : {&op.in[0], &op.in[1], &op.out})
         for (const BlockRef& ref : *refs) {
-          if (first[ref.storage] < 0) first[ref.storage] = static_cast<int>(i);
-          last[ref.storage] = static_cast<int>(i);
+          if (first[ref.storage] < 0) first[ref.storage] = groups[i];
+          last[ref.storage] = groups[i];
         }
     }
     std::vector<int64_t> size(count, 0);
@@ -154,7 +158,10 @@ class Planner {
       AddPlanes(op.in[i], vector ? 0 : in_at[0], vector ? 0 : in_at[1],
                 vector && plan.height > 1 ? 0 : 1, plan.in_begin[i], plan.in_count[i], plan);
     }
-    Partition(op, plan);
+    plan.tile_columns = CeilDiv(plan.width, kWinogradTile);
+    plan.in_row[0] = plan.in_row[1] = in_at[0];
+    plan.out_row = out_at[0];
+    plan.out_row_step = row_step;
     return plan;
   }
 
@@ -210,45 +217,20 @@ class Planner {
     plan_.tables.push_back(std::move(tables));
   }
 
-  // Several pieces per thread, so that a thread that the system holds up does not stall the rest.
-  void Partition(const Op& op, OpPlan& plan) {
-    const int64_t blocks = std::max<int64_t>(1, CeilDiv(op.channels, kBlock) * op.phases);
-    const int64_t wanted = threads_ == 1 ? 1 : int64_t(threads_) * 4;
-    if (op.step == Step::kWinograd) return PartitionWinograd(op, blocks, wanted, plan);
-    if (op.step == Step::kConv) {
-      plan.block_step = std::min<int64_t>(blocks, 4);
-      const int64_t groups = CeilDiv(blocks, plan.block_step);
-      plan.row_step =
-          std::max<int64_t>(1, CeilDiv(plan.height, std::max<int64_t>(1, wanted / groups)));
-      // Planar results are computed row by row in blocks.
-      if (op.out_lanes == 1)
-        plan_.scratch_floats = std::max(plan_.scratch_floats, plan.width * kBlock);
-    } else if (op.step == Step::kSoftmax) {
-      plan.block_step = blocks;
-      plan.row_step = std::max<int64_t>(1, CeilDiv(plan.height, wanted));
-    } else {
-      plan.block_step = 1;
-      plan.row_step =
-          std::max<int64_t>(1, CeilDiv(plan.height, std::max<int64_t>(1, CeilDiv(wanted, blocks))));
+  // Per thread: what Winograd transforms of one piece, or one row of a planar result in blocks.
+  void SizeScratch() {
+    for (const Work& work : plan_.schedule) {
+      const Op& op = program_.ops[work.op];
+      int64_t floats = 0;
+      if (op.step == Step::kWinograd) {
+        const int64_t lanes = RoundUp(op.in_channels, kBlock) + 2 * kBlock;
+        const int64_t each = CheckedMul(work.tile_step, lanes, "scratch") + 2 * kFloatsPerLine;
+        floats = CheckedMul(kWinogradPoints, each, "scratch");
+      } else if (op.step == Step::kConv && op.out_lanes == 1) {
+        floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");
+      }
+      plan_.scratch_floats = std::max(plan_.scratch_floats, floats);
     }
-  }
-
-  // Weights pass once per piece of tiles, tiles are transformed once per piece of blocks: as many
-  // tiles as the cache for transformed inputs allows, and where that leaves too few pieces for the
-  // threads (deep, small planes), pieces of blocks as well.
-  void PartitionWinograd(const Op& op, int64_t blocks, int64_t wanted, OpPlan& plan) {
-    constexpr int64_t kTilesPerPiece = 48;  // a multiple of all register tiles
-    plan.tile_columns = CeilDiv(plan.width, kWinogradTile);
-    plan.tiles = CeilDiv(plan.height, kWinogradTile) * plan.tile_columns;
-    const int64_t groups = std::max<int64_t>(1, CeilDiv(plan.tiles, kTilesPerPiece));
-    plan.tile_step = std::max<int64_t>(1, std::min(plan.tiles, kTilesPerPiece));
-    const int64_t pairs = CeilDiv(blocks, 2);
-    const int64_t parts = std::clamp<int64_t>(wanted / 2 / groups, 1, pairs);
-    plan.block_step = CeilDiv(pairs, parts) * 2;
-    const int64_t lanes = RoundUp(op.in_channels, kBlock) + 2 * kBlock;
-    const int64_t floats = CheckedMul(plan.tile_step, lanes, "scratch") + 2 * kFloatsPerLine;
-    plan_.scratch_floats =
-        std::max(plan_.scratch_floats, CheckedMul(kWinogradPoints, floats, "scratch"));
   }
 
   // Made-up pixels are filled once the last operation has written into the storage.

@@ -35,19 +35,28 @@ struct UpsampleTables {
 struct OpPlan {
   int64_t height = 0, width = 0;  // outputs to compute (of one phase)
   size_t in_begin[2] = {0, 0}, in_count[2] = {0, 0}, out_begin = 0, out_count = 0;  // in `specs`
-  int64_t in_height = 0, in_width = 0;                 // whole input plane
-  int64_t valid[2][2] = {{0, 0}, {0, 0}};              // kPool: [axis][begin, end)
-  int tables = -1;                                     // kUpsample
-  int64_t block_step = 1, row_step = 1;                // how threads share the work
-  int64_t tile_columns = 0, tiles = 0, tile_step = 1;  // kWinograd: tiles, and tiles per piece
-  bool touches_caller = false;                         // reads or writes external storages
-  std::vector<int> borders_after;                      // storages whose made-up pixels to fill now
+  int64_t in_height = 0, in_width = 0;     // whole input plane
+  int64_t valid[2][2] = {{0, 0}, {0, 0}};  // kPool: [axis][begin, end)
+  int tables = -1;                         // kUpsample
+  int64_t in_row[2] = {0, 0};              // input planes' row 0, in tensor indices
+  int64_t out_row = 0, out_row_step = 1;   // output planes' rows, likewise
+  int64_t tile_columns = 0;                // kWinograd: tiles per row of tiles
+  bool touches_caller = false;             // reads or writes external storages
+  std::vector<int> borders_after;          // storages whose made-up pixels to fill now
+};
+
+// Rows [y_begin, y_end) of one operation, and how threads share them.
+struct Work {
+  int op = 0;
+  int64_t y_begin = 0, y_end = 0;
+  int64_t block_step = 1, row_step = 1, tile_step = 1;  // of one piece; tiles: kWinograd
 };
 
 struct Plan {
   const Program* program = nullptr;
   std::vector<Buffer> buffers;
   std::vector<OpPlan> ops;
+  std::vector<Work> schedule;
   std::vector<PlaneSpec> specs;
   std::vector<UpsampleTables> tables;
   std::vector<Extent> extents;  // finite programs only

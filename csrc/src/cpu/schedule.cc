@@ -1,0 +1,213 @@
+#include "cpu/schedule.h"
+
+#include <algorithm>
+
+#include "core/checked_math.h"
+
+namespace pyengine {
+namespace {
+
+// Smaller planes stay in the last-level cache anyway.
+constexpr int64_t kInterleavedBytes = int64_t(4) << 20;
+// Of one plane's rows at a time: a few operations' rows fit the second-level caches.
+constexpr int64_t kBandBytes = int64_t(1) << 20;
+// Rows made up by reflection need the rows that they mirror.
+constexpr int64_t kMaxBorderRows = 4;
+constexpr int64_t kMinBandRows = 8;
+
+int64_t Bytes(const Storage& storage, const Buffer& buffer) {
+  return storage.blocks() * buffer.plane_floats * static_cast<int64_t>(sizeof(float));
+}
+
+// Whether rows of the operation depend on nearby rows alone.
+bool ByRows(const Op& op) {
+  switch (op.step) {
+    case Step::kGlobalAvgPool:
+    case Step::kFlatten:
+      return false;
+    case Step::kConv:
+      return !op.transposed || op.phases > 1;
+    default:
+      return true;
+  }
+}
+
+class Scheduler {
+ public:
+  Scheduler(const Program& program, const Plan& plan, const std::vector<int>& groups, int threads)
+      : program_(program), plan_(plan), groups_(groups), threads_(threads) {
+    done_.assign(program.ops.size(), 0);
+    writer_.assign(program.storages.size(), -1);
+  }
+
+  std::vector<Work> Run() {
+    const size_t count = program_.ops.size();
+    for (size_t begin = 0; begin < count;) {
+      size_t end = begin + 1;
+      while (end < count && groups_[end] == groups_[begin]) ++end;
+      for (size_t i = begin; i < end; ++i) writer_[program_.ops[i].out[0].storage] = int(i);
+      const int last = static_cast<int>(end) - 1;
+      const int64_t band = end - begin == 1 ? plan_.ops[last].height : BandRows(begin, end);
+      while (done_[last] < plan_.ops[last].height) Advance(last, done_[last] + band);
+      // What later groups need beyond the last one's rows.
+      for (size_t i = begin; i < end; ++i) Advance(static_cast<int>(i), plan_.ops[i].height);
+      std::fill(writer_.begin(), writer_.end(), -1);
+      begin = end;
+    }
+    return std::move(schedule_);
+  }
+
+ private:
+  // Rows of the group's last operation that correspond to kBandBytes of its largest plane.
+  int64_t BandRows(size_t begin, size_t end) const {
+    int64_t bytes = 1, rows = 1;
+    for (size_t i = begin; i < end; ++i) {
+      const int storage = program_.ops[i].out[0].storage;
+      bytes = std::max(bytes, Bytes(program_.storages[storage], plan_.buffers[storage]));
+      rows = std::max(rows, plan_.buffers[storage].rows);
+    }
+    const int64_t band = std::max(kMinBandRows, kBandBytes * rows / bytes);
+    const int64_t last = std::max<int64_t>(1, plan_.ops[end - 1].height);
+    return RoundUp(std::max<int64_t>(1, band * last / rows), kWinogradTile);
+  }
+
+  // One past the last row, counted from the input planes' row 0, that outputs before `y_end` read.
+  int64_t InputRows(int op_index, int64_t y_end) const {
+    const Op& op = program_.ops[op_index];
+    const OpPlan& plan = plan_.ops[op_index];
+    switch (op.step) {
+      case Step::kWinograd:
+        return std::min(RoundUp(y_end, kWinogradTile), plan.height) + 2;
+      case Step::kConv:
+      case Step::kDepthwise:
+      case Step::kPool:
+        return (y_end - 1) * (op.transposed ? 1 : op.stride[0]) +
+               (op.kernel[0] - 1) * op.dilation[0] + 1;
+      case Step::kUpsample:
+        return plan_.tables[plan.tables].y_next[y_end - 1] + 1;
+      default:
+        return y_end;
+    }
+  }
+
+  // Computes the operation's rows up to `target`, and first what they need of others in the group.
+  void Advance(int op_index, int64_t target) {
+    const Op& op = program_.ops[op_index];
+    const OpPlan& plan = plan_.ops[op_index];
+    if (op.step == Step::kWinograd) target = RoundUp(target, kWinogradTile);
+    target = std::min(target, plan.height);
+    if (target <= done_[op_index]) return;
+    for (int i = 0; i < 2; ++i)
+      for (const BlockRef& ref : op.in[i]) {
+        const int writer = writer_[ref.storage];
+        if (writer < 0 || writer == op_index) continue;
+        const OpPlan& source = plan_.ops[writer];
+        const int64_t rows = plan.in_row[i] + ref.dy + InputRows(op_index, target) - source.out_row;
+        Advance(writer, CeilDiv(rows, source.out_row_step));
+      }
+    Work work{op_index, done_[op_index], target};
+    Share(op, plan, work);
+    schedule_.push_back(work);
+    done_[op_index] = target;
+  }
+
+  // Several pieces per thread, so that a thread that the system holds up does not stall the rest.
+  void Share(const Op& op, const OpPlan& plan, Work& work) const {
+    const int64_t rows = work.y_end - work.y_begin;
+    const int64_t blocks = std::max<int64_t>(1, static_cast<int64_t>(plan.out_count));
+    const int64_t wanted = threads_ == 1 ? 1 : int64_t(threads_) * 4;
+    if (op.step == Step::kWinograd) return ShareWinograd(op, plan, blocks, wanted, work);
+    if (op.step == Step::kConv) {
+      work.block_step = std::min<int64_t>(blocks, 4);
+      const int64_t groups = CeilDiv(blocks, work.block_step);
+      work.row_step = std::max<int64_t>(1, CeilDiv(rows, std::max<int64_t>(1, wanted / groups)));
+    } else if (op.step == Step::kSoftmax || op.step == Step::kCopy) {
+      work.block_step = blocks;
+      work.row_step = std::max<int64_t>(1, CeilDiv(rows, wanted));
+    } else {
+      work.block_step = 1;
+      work.row_step =
+          std::max<int64_t>(1, CeilDiv(rows, std::max<int64_t>(1, CeilDiv(wanted, blocks))));
+    }
+  }
+
+  // Weights pass once per piece of tiles, tiles are transformed once per piece of blocks: as many
+  // tiles as the cache for transformed inputs allows, and where that leaves too few pieces for the
+  // threads (deep, small planes), pieces of blocks as well.
+  void ShareWinograd(const Op& op, const OpPlan& plan, int64_t blocks, int64_t wanted,
+                     Work& work) const {
+    const int64_t tiles = CeilDiv(work.y_end - work.y_begin, kWinogradTile) * plan.tile_columns;
+    const int64_t most = WinogradTilesPerPiece(op.in_channels, op.channels);
+    const int64_t groups = std::max<int64_t>(1, CeilDiv(tiles, most));
+    work.tile_step = std::max<int64_t>(1, std::min(tiles, most));
+    const int64_t pairs = CeilDiv(blocks, 2);
+    const int64_t parts = std::clamp<int64_t>(wanted / 2 / groups, 1, pairs);
+    work.block_step = CeilDiv(pairs, parts) * 2;
+  }
+
+  // A multiple of the widest register tile. Where the weights fit the second-level cache beside
+  // them, few tiles keep transformed inputs and products there too; where they do not, many tiles
+  // share each reading of the weights.
+  static int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels) {
+    constexpr int64_t kManyTiles = 48, kFewTiles = 12;
+    constexpr int64_t kSmallWeights = 64 * 64;
+    if (in_channels * out_channels > kSmallWeights) return kManyTiles;
+    constexpr int64_t kChannelTiles = 768;
+    return std::clamp(kChannelTiles / RoundUp(in_channels, kBlock) / kFewTiles * kFewTiles,
+                      kFewTiles, kManyTiles);
+  }
+
+  const Program& program_;
+  const Plan& plan_;
+  const std::vector<int>& groups_;
+  const int threads_;
+  std::vector<int64_t> done_;  // rows computed so far, per operation
+  std::vector<int> writer_;    // operation of this group that writes a storage, or -1
+  std::vector<Work> schedule_;
+};
+
+}  // namespace
+
+std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buffers) {
+  std::vector<int> writers(program.storages.size(), 0);
+  for (const Op& op : program.ops) {
+    int previous = -1;
+    for (const BlockRef& ref : op.out)
+      if (ref.storage != previous) ++writers[previous = ref.storage];
+  }
+  std::vector<int> groups;
+  std::vector<bool> in_group(program.storages.size(), false);
+  int group = -1;
+  bool open = false;  // whether the next operation may join
+  for (const Op& op : program.ops) {
+    const int out = op.out[0].storage;
+    const Storage& storage = program.storages[out];
+    bool follows = false;  // reads a large plane of this group
+    for (int i = 0; i < 2; ++i)
+      for (const BlockRef& ref : op.in[i])
+        follows = follows ||
+                  (in_group[ref.storage] &&
+                   Bytes(program.storages[ref.storage], buffers[ref.storage]) >= kInterleavedBytes);
+    const bool large = Bytes(storage, buffers[out]) >= kInterleavedBytes;
+    const bool borders_fit = std::max(storage.border.top, storage.border.bottom) <= kMaxBorderRows;
+    const bool by_rows = ByRows(op) && writers[out] == 1 && borders_fit && (large || follows);
+    const bool enlarges = op.transposed || op.step == Step::kUpsample;
+    if (!open || !by_rows || enlarges) {
+      ++group;
+      std::fill(in_group.begin(), in_group.end(), false);
+    }
+    groups.push_back(group);
+    in_group[out] = true;
+    // Behind a stride, bands would be thin: the next resolution is a group of its own.
+    const bool shrinks = !op.transposed && op.step != Step::kUpsample && op.stride[0] > 1;
+    open = by_rows && !shrinks;
+  }
+  return groups;
+}
+
+std::vector<Work> MakeSchedule(const Program& program, const Plan& plan,
+                               const std::vector<int>& groups, int threads) {
+  return Scheduler(program, plan, groups, threads).Run();
+}
+
+}  // namespace pyengine
