@@ -18,10 +18,10 @@ def wave(
 
 
 def texture(
-    height: int, width: int, rng: np.random.Generator, grain_px: float
+    height: int, width: int, rng: np.random.Generator, grain_px: float, stretch: float = 1
 ) -> npt.NDArray[np.float64]:
-    """Smooth random field of about unit height, with grains of about `grain_px`."""
-    coarse = rng.normal(0, 1, (int(height / grain_px) + 3, int(width / grain_px) + 3))
+    """Smooth random field of about unit height, with grains of about `grain_px`, `stretch` times as wide."""
+    coarse = rng.normal(0, 1, (int(height / grain_px) + 3, int(width / grain_px / stretch) + 3))
     resized = Image.fromarray(coarse.astype(np.float32)).resize(
         (width, height), Image.Resampling.BICUBIC
     )
