@@ -29,7 +29,7 @@ except ImportError as error:  # pragma: no cover - needs a broken installation
 
 from pyengine.builder import BuildReport, build, verify
 from pyengine.engine import Engine
-from pyengine.info import Classification, EngineInfo, LayerInfo, TilePlan
+from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, TilePlan
 from pyengine.shipped import engines
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "EngineFileError",
     "EngineInfo",
     "LayerInfo",
+    "LayerTime",
     "TilePlan",
     "UnsupportedError",
     "__version__",

@@ -21,7 +21,7 @@ from pyengine.arguments import (
     positive,
     tile_sides,
 )
-from pyengine.info import Classification, EngineInfo, TilePlan, read_info
+from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
 from pyengine.progress import Progress, progress_callback
 from pyengine.shipped import resolve
 
@@ -306,6 +306,29 @@ class Engine:
                 f"batch must have shape (N, {channels}, H, W) without empty axes, got {batch.shape}"
             )
         return self._core.run(np.ascontiguousarray(batch))
+
+    def profile(self, height: int, width: int, passes: int = 10) -> tuple[LayerTime, ...]:
+        """Time of each operation of the network on an image in one piece.
+
+        Parameters
+        ----------
+        height, width : int
+            Size of the image in pixels.
+        passes : int
+            The median of so many counts.
+
+        Returns
+        -------
+        tuple of LayerTime
+            In the order of the graph; empty where the executor does not know.
+
+        Raises
+        ------
+        ValueError
+            A number below 1, or a size the network does not accept.
+        """
+        sizes = (positive("height", height), positive("width", width), positive("passes", passes))
+        return tuple(LayerTime(**row) for row in self._core.profile(*sizes))
 
     def _check_image(self, image: Any) -> None:
         if not isinstance(image, np.ndarray):

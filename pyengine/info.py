@@ -28,6 +28,22 @@ class LayerInfo:
 
 
 @dataclass(frozen=True)
+class LayerTime:
+    """Where the time of one pass goes: one operation, with the activations fused into it."""
+
+    layer: str
+    """Name in the graph."""
+    algorithm: str
+    """``"winograd"``, ``"direct"``, ``"depthwise"``, ``"pool"``, ``"copy"`` and so on."""
+    seconds: float
+    """Median over the passes."""
+    flops: float
+    """Multiply-adds count twice, those of the direct algorithm."""
+    bytes: float
+    """Inputs, outputs and weights, each once."""
+
+
+@dataclass(frozen=True)
 class EngineInfo:
     """What an engine file says of itself. Sizes are in pixels."""
 

@@ -3,7 +3,6 @@
 
 #include "bind.h"
 #include "core/json.h"
-#include "cpu/cpu_features.h"
 #include "graph/geometry.h"
 #include "tiling/mirror_pad.h"
 
@@ -44,7 +43,6 @@ void BindBuild(py::module_& m) {
       },
       py::arg("begin"), py::arg("end"), py::arg("size"), py::arg("mode"),
       "Pixel that stands for each index of the endless line; -1 for a constant.");
-  m.def("isas", &UsableIsas, "Instruction sets this machine can run, best first.");
 }
 
 }  // namespace pyengine

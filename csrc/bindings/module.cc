@@ -56,4 +56,5 @@ PYBIND11_MODULE(_core, m) {
   });
   pyengine::BindEngine(m);
   pyengine::BindBuild(m);
+  pyengine::BindMachine(m);
 }

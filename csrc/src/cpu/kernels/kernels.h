@@ -168,6 +168,9 @@ struct KernelTable {
   void (*binary)(const BinaryArgs&, const Span&);
   void (*affine)(const AffineArgs&, const Span&);
   void (*softmax)(const SoftmaxArgs&, const Span&);
+  // For benchmarks, null in the reference table: `rounds` of fused multiply-adds on registers alone. Returns their operations;
+  // `sink` receives a number that depends on all of them.
+  double (*multiply_add)(int64_t rounds, float* sink);
 };
 
 extern const KernelTable kReferenceKernels;

@@ -110,6 +110,6 @@ constexpr int kConvBlocks = 1;
 }  // namespace
 
 const KernelTable kAvx2Kernels = {"avx2",   Conv,     Winograd, Depthwise, Pool,
-                                  Upsample, BinaryOp, Affine,   Softmax};
+                                  Upsample, BinaryOp, Affine,   Softmax,   MultiplyAdd};
 
 }  // namespace pyengine

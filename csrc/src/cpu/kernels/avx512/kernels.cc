@@ -97,6 +97,6 @@ constexpr int kConvBlocks = 2;
 }  // namespace
 
 const KernelTable kAvx512Kernels = {"avx512", Conv,     Winograd, Depthwise, Pool,
-                                    Upsample, BinaryOp, Affine,   Softmax};
+                                    Upsample, BinaryOp, Affine,   Softmax,   MultiplyAdd};
 
 }  // namespace pyengine

@@ -162,6 +162,6 @@ void Softmax(const SoftmaxArgs& a, const Span& span) {
 }  // namespace
 
 const KernelTable kReferenceKernels = {"reference", Conv,     nullptr, Depthwise, Pool,
-                                       Upsample,    BinaryOp, Affine,  Softmax};
+                                       Upsample,    BinaryOp, Affine,  Softmax,   nullptr};
 
 }  // namespace pyengine
