@@ -1,4 +1,4 @@
-"""3x3 convolutions alone: GFLOP/s of chains of equal layers, layouts converted only at the ends."""
+"""Layers alone: GFLOP/s of chains of equal layers, layouts converted only at the ends."""
 
 from __future__ import annotations
 
@@ -8,34 +8,61 @@ from typing import Any
 import numpy as np
 import pytest
 
-import pyengine
 from pyengine import _core
 
 SHAPES = [
-    tuple(int(n) for n in line.split())
-    for line in (Path(__file__).parent / "shapes" / "conv3x3.txt").read_text().splitlines()
-    if not line.startswith("#")
+    (kind, *(int(n) for n in numbers))
+    for line in (Path(__file__).parent / "shapes" / "layers.txt").read_text().splitlines()
+    if line and not line.startswith("#")
+    for kind, *numbers in [line.split()]
 ]
 CHAIN = 4
 
 
+def layer(kind: str, cin: int, cout: int) -> Any:
+    from torch import nn
+
+    return {
+        "conv3x3": lambda: nn.Conv2d(cin, cout, 3, padding=1),
+        "conv1x1": lambda: nn.Conv2d(cin, cout, 1),
+        "stride2": lambda: nn.Conv2d(cin, cout, 3, 2, 1),
+        "depthwise": lambda: nn.Conv2d(cin, cout, 3, padding=1, groups=cin),
+        "transposed": lambda: nn.ConvTranspose2d(cin, cout, 2, 2),
+    }[kind]()
+
+
+def chain(kind: str, cin: int, cout: int) -> tuple[list[Any], int]:
+    """Layers, and how many of them: those that change the resolution stand alone."""
+    count = 1 if kind in ("stride2", "transposed") else CHAIN
+    return [layer(kind, cin, cout)] + [layer(kind, cout, cout) for _ in range(count - 1)], count
+
+
+def chain_flops(kind: str, height: int, width: int, cin: int, cout: int, count: int) -> float:
+    per_pixel = {"conv3x3": 18, "conv1x1": 2, "stride2": 18 / 4, "transposed": 8}
+    if kind == "depthwise":
+        return 18.0 * height * width * cin * count
+    return per_pixel[kind] * height * width * (cin * cout + (count - 1) * cout * cout)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("isa", [i for i in _core.isas() if i != "reference"])
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda s: "x".join(map(str, s)))
-def test_conv3x3(
-    timed: Any, tmp_path: Path, monkeypatch: Any, shape: tuple[int, ...], isa: str
+def test_layer(
+    timed: Any, make_engine: Any, shape: tuple[Any, ...], isa: str, threads: int
 ) -> None:
-    torch = pytest.importorskip("torch")
-    height, width, cin, cout = shape
-    layers = [torch.nn.Conv2d(cin, cout, 3, padding=1)]
-    layers += [torch.nn.Conv2d(cout, cout, 3, padding=1) for _ in range(CHAIN - 1)]
-    path = tmp_path / "layers.pyengine"
-    small = np.random.default_rng(0).standard_normal((1, cin, 32, 32), dtype=np.float32)
-    pyengine.build(
-        torch.nn.Sequential(*layers), path, sample_shape=small.shape, samples=[small],
+    kind, height, width, cin, cout = shape
+    rng = np.random.default_rng(0)
+    small = rng.standard_normal((1, cin, 32, 32), dtype=np.float32)
+
+    def network() -> Any:
+        from torch import nn
+
+        return nn.Sequential(*chain(kind, cin, cout)[0])
+
+    engine = make_engine(
+        "-".join(map(str, shape)), network, threads, isa, sample_shape=small.shape, samples=[small],
         activation="none",
     )  # fmt: skip
-    monkeypatch.setenv("PYENGINE_ISA", isa)
-    engine = pyengine.Engine(path)
-    x = np.random.default_rng(0).standard_normal((1, cin, height, width), dtype=np.float32)
-    flops = 18 * height * width * (cin * cout + (CHAIN - 1) * cout * cout)
-    timed(lambda: engine.run(x), flops=flops, rounds=5)
+    x = rng.standard_normal((1, cin, height, width), dtype=np.float32)
+    flops = chain_flops(kind, height, width, cin, cout, chain(kind, cin, cout)[1])
+    timed(lambda: engine.run(x), flops=flops, rounds=7, threads=threads, isa=isa)

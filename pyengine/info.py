@@ -96,6 +96,8 @@ class TilePlan:
     """Tiles down and across."""
     batch_size: int
     memory_bytes: int
+    cost: float
+    """Estimated time of all tiles, in no unit: ratios of plans of one engine matter."""
 
 
 @dataclass(frozen=True)

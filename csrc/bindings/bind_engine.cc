@@ -127,7 +127,8 @@ void BindEngine(py::module_& m) {
                             "window"_a = py::make_tuple(p.window.height, p.window.width),
                             "context"_a = py::make_tuple(p.window.top, p.window.left),
                             "grid"_a = py::make_tuple(p.tiles_down, p.tiles_across),
-                            "batch_size"_a = p.batch_size, "memory_bytes"_a = p.memory_bytes);
+                            "batch_size"_a = p.batch_size, "memory_bytes"_a = p.memory_bytes,
+                            "cost"_a = p.cost);
           },
           "height"_a, "width"_a, "tile_height"_a, "tile_width"_a, "batch_size"_a, "max_memory"_a)
       .def(

@@ -67,6 +67,7 @@ struct TilePlan {
   int64_t tiles_across = 0;
   int batch_size = 1;
   int64_t memory_bytes = 0;  ///< Estimated working memory.
+  double cost = 0;           ///< Estimated time of all tiles; only ratios of plans matter.
 };
 
 /// A network ready to segment. All const methods may be called from several threads at once.

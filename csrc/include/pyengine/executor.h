@@ -99,7 +99,7 @@ class PYENGINE_EXPORT Executor {
   /// Working memory of Run for one image [bytes]; 0 = not known.
   virtual int64_t RunMemoryBytes(int64_t h, int64_t w) const;
 
-  /// Relative cost of one tile; only ratios matter (the built-in executors return FLOPs).
+  /// Relative time of one tile; only ratios matter.
   virtual double TileCost(const Tile& tile) const;
 
  private:

@@ -284,17 +284,21 @@ int64_t CpuExecutor::RunMemoryBytes(int64_t h, int64_t w) const {
 
 double CpuExecutor::TileCost(const Tile& tile) const {
   const std::vector<Region> regions = TileRegions(tile);
-  double flops = 0;
-  for (const Node& node : graph_.nodes) {
-    const Region& r = regions[node.output];
+  // In operations at peak rate, fitted to profiles: how far kernels stay below the peak, and what
+  // transforming or moving a byte costs. benchmarks/cost_model.py compares with measured times.
+  constexpr double kDirect = 1.25, kWinograd = 1.1 / 4;  // a quarter of the products
+  constexpr double kPerByte = 10, kPerTransformedByte = 18;
+  double cost = 0;
+  for (const Op& op : tile_program_.ops) {
+    const Region& r = regions[op.out_tensor];
     if (r.axis[0].empty() || r.axis[1].empty()) continue;
-    const double pixels = double(r.axis[0].size()) * double(r.axis[1].size());
-    flops += NodeFlops(node, pixels);
-    // Moving a value costs about as much as this many operations, in memory-bound layers too.
-    constexpr double kFlopsPerValue = 8;
-    flops += kFlopsPerValue * pixels * double(graph_.tensors[node.output].channels);
+    double pixels = double(r.axis[0].size()) * double(r.axis[1].size());
+    if (op.transposed) pixels /= double(op.stride[0]) * double(op.stride[1]);
+    const OpTime work = Describe(op, pixels);
+    cost += op.step == Step::kWinograd ? kWinograd * work.flops + kPerTransformedByte * work.bytes
+                                       : kDirect * work.flops + kPerByte * work.bytes;
   }
-  return flops;
+  return cost;
 }
 
 std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
@@ -315,7 +319,7 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
     std::vector<double> sorted;
     for (const std::vector<double>& pass : times) sorted.push_back(pass[i]);
     std::nth_element(sorted.begin(), sorted.begin() + passes / 2, sorted.end());
-    OpTime time = Describe(program.ops[i], plan.ops[i]);
+    OpTime time = Describe(program.ops[i], double(plan.ops[i].height) * double(plan.ops[i].width));
     time.seconds = sorted[passes / 2];
     result.push_back(std::move(time));
   }
@@ -323,11 +327,10 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
   return result;
 }
 
-OpTime CpuExecutor::Describe(const Op& op, const OpPlan& plan) const {
+OpTime CpuExecutor::Describe(const Op& op, double pixels) const {
   OpTime result;
   result.algorithm = StepName(op.step);
   result.layer = op.node < 0 ? graph_.tensors[op.in_tensor[0]].name : graph_.nodes[op.node].name;
-  const double pixels = double(plan.height) * double(plan.width);
   const double values[2] = {double(op.in_channels), double(op.channels)};
   double weights = 0;
   switch (op.step) {
@@ -345,7 +348,8 @@ OpTime CpuExecutor::Describe(const Op& op, const OpPlan& plan) const {
       break;
   }
   // Inputs seen from the outputs' side: a stride of 2 reads four pixels per output.
-  const double read = op.transposed ? 1 : double(op.stride[0]) * double(op.stride[1]);
+  const double stride = double(op.stride[0]) * double(op.stride[1]);
+  const double read = op.transposed ? 1 : op.step == Step::kUpsample ? 1 / stride : stride;
   const double written = values[1] * double(op.phases);
   result.bytes = 4 * (weights + pixels * (written + values[0] * read));
   return result;

@@ -51,7 +51,8 @@ class CpuExecutor final : public Executor {
   void Return(Loan loan);
   // `seconds`: null, or one number per operation to be set.
   void Execute(Context& context, const float* in, float* out, double* seconds = nullptr);
-  OpTime Describe(const Op& op, const OpPlan& plan) const;
+  // `pixels`: outputs of the operation, of one phase if it is transposed.
+  OpTime Describe(const Op& op, double pixels) const;
   void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work, Context& context);
   void RunStep(const Op& op, const Work& work, Context& context);
   void FillBorderRows(int storage, const Work& work, Context& context);

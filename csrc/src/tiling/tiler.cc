@@ -153,6 +153,16 @@ std::shared_ptr<const Tiler::Layout> Tiler::FindLayout(int64_t height, int64_t w
     const int64_t begin = column * plan.tile.width - w.left;
     layout->window_columns.push_back({begin, begin + w.width});
   }
+  // There are few kinds of tiles: inside, and at distances from the image's end that matter.
+  std::vector<std::pair<Tile, double>> kinds;
+  for (int64_t row = 0; row < plan.tiles_down; ++row)
+    for (int64_t column = 0; column < plan.tiles_across; ++column) {
+      const Tile tile = layout->At(row, column);
+      auto kind = std::find_if(kinds.begin(), kinds.end(),
+                               [&](const auto& known) { return known.first == tile; });
+      if (kind == kinds.end()) kind = kinds.insert(kinds.end(), {tile, executor_->TileCost(tile)});
+      plan.cost += kind->second;
+    }
   std::scoped_lock lock(mutex_);
   layouts_.emplace_front(key, layout);
   if (layouts_.size() > kKeptPlans) layouts_.pop_back();

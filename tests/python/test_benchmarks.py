@@ -1,0 +1,84 @@
+"""What the benchmark scripts decide by themselves: verdicts and the times of layers."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+import pyengine
+from benchmarks.compare_results import compare, verdict
+from benchmarks.pairs import alternate
+from pyengine import _core
+
+
+def stats(q1: float, median: float, q3: float) -> dict[str, float]:
+    return {"q1": q1, "median": median, "q3": q3}
+
+
+@pytest.mark.parametrize(
+    ("new", "word"),
+    [
+        (stats(4.9, 5.0, 5.1), "faster"),
+        (stats(19, 20, 21), "slower"),
+        (stats(9.2, 9.5, 9.7), "noise"),  # apart, but less than the drift
+        (stats(4.0, 7.0, 9.95), "noise"),  # far, but the quartiles overlap
+    ],
+)
+def test_only_differences_beyond_quartiles_and_drift_count(new, word) -> None:
+    assert verdict(stats(9.9, 10.0, 10.1), new, drift=0.1)[1] == word
+
+
+def test_results_are_compared_by_name_worst_first(tmp_path) -> None:
+    def write(name: str, medians: dict[str, float]):
+        rows = [{"fullname": k, "stats": stats(v, v, v)} for k, v in medians.items()]
+        (tmp_path / name).write_text(json.dumps({"benchmarks": rows}))
+        return tmp_path / name
+
+    old, new = write("a.json", {"x": 1, "y": 1, "gone": 1}), write("b.json", {"x": 0.5, "y": 2})
+    rows = compare(old, new, 0.1)
+    assert [(r["name"], r["ratio"], r["verdict"]) for r in rows] == [
+        ("y", 0.5, "slower"), ("x", 2.0, "faster"),
+    ]  # fmt: skip
+    (tmp_path / "c.json").write_text("{}")
+    with pytest.raises(ValueError, match=r"c\.json: not a file of pytest-benchmark"):
+        compare(old, tmp_path / "c.json", 0.1)
+
+
+def test_alternation_pairs_each_call_with_the_reference() -> None:
+    order: list[str] = []
+    calls = {name: (lambda name=name: order.append(name)) for name in ("a", "b")}
+    ratios = alternate(calls, "a", rounds=2, pause_s=0)
+    assert order == ["a", "a", "b", "b"] * 2
+    assert (ratios["a"].ratios == 1).all()
+
+
+def test_profile_accounts_for_the_network(membranes) -> None:
+    layers = membranes.profile(128, 160, passes=3)
+    assert all(layer.seconds >= 0 and layer.bytes > 0 for layer in layers)
+    convolutions = [layer for layer in layers if layer.flops]
+    table = [layer for layer in membranes.info.layers if layer.op.startswith("conv")]
+    assert [layer.layer for layer in convolutions] == [layer.name for layer in table]
+    # At least the network's own operations; more for the context around the image.
+    total = sum(layer.flops for layer in layers)
+    assert total > membranes.info.flops_per_pixel * 128 * 160
+    with pytest.raises(ValueError, match="passes must be >= 1, got 0"):
+        membranes.profile(64, 64, passes=0)
+    with pytest.raises(ValueError, match="height must be >= 1, got -1"):
+        membranes.profile(-1, 64)
+
+
+def test_the_planners_cost_grows_with_context_computed_twice(membranes) -> None:
+    costs = [membranes.plan(1024, 1024, tile=t, max_memory=1 << 34).cost for t in (1024, 256, 64)]
+    assert costs == sorted(costs)
+    assert costs[0] > 0
+
+
+@pytest.mark.parametrize("isa", [i for i in _core.isas() if i != "reference"])
+def test_the_peak_counts_work_that_is_done(isa) -> None:
+    assert np.isfinite(_core.multiply_add_rate(isa, 2))
+    with pytest.raises(ValueError, match="threads 0 must be at least 1"):
+        _core.multiply_add_rate(isa, 0)
+    with pytest.raises(pyengine.UnsupportedError, match="reference"):
+        _core.multiply_add_rate("reference", 1)
