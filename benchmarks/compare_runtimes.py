@@ -86,9 +86,11 @@ def compare_network(
     shape = (1, 1, *size)
     x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
-        pyengine.build(module, Path(folder) / "x.pyengine", sample_shape=(1, 1, 64, 64))
-        engine = pyengine.Engine(Path(folder) / "x.pyengine", threads=threads)
-        runs: dict[str, Run] = {OURS: engine.run}
+        path = Path(folder) / "x.pyengine"
+        pyengine.build(module, path, sample_shape=(1, 1, 64, 64))
+        engine = pyengine.Engine(path, threads=threads)
+        fast = pyengine.Engine(path, threads=threads, accuracy="fast")
+        runs: dict[str, Run] = {OURS: engine.run, f"{OURS} fast": fast.run}
         skipped = _add_peers(runs, export(module, shape, Path(folder)), threads, wanted)
         exact = exact_answer(module, x)
         errors = {name: relative_rms(run(x), exact) for name, run in runs.items()}

@@ -13,7 +13,13 @@ class CancelledError(RuntimeError): ...
 
 class Engine:
     def __init__(
-        self, path: str, threads: int, isa: str, callable: Callable[..., Any] | None
+        self,
+        path: str,
+        threads: int,
+        isa: str,
+        callable: Callable[..., Any] | None,
+        fast: bool = False,
+        pin_threads: bool = False,
     ) -> None: ...
     def info(self) -> dict[str, Any]: ...
     def plan(

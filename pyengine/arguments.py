@@ -10,9 +10,12 @@ Output = Literal["labels", "probabilities", "logits"]
 Mode = Literal["exact", "gaussian", "constant"]
 PaddingMode = Literal["reflect", "replicate", "constant"]
 
+Accuracy = Literal["default", "fast"]
+
 # In the order of the core's enumerations.
 OUTPUTS = ("labels", "probabilities", "logits")
 MODES = ("exact", "constant", "gaussian")
+ACCURACIES = ("default", "fast")
 PADDINGS = ("reflect", "replicate", "constant")
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from pyengine import __version__, build, engines, phantoms, verify
+from pyengine.arguments import ACCURACIES
 from pyengine.engine import Engine
 from pyengine.image_source import READABLE, Array, read_image, split_dataset
 from pyengine.overlay import overlay, save_image
@@ -135,6 +136,10 @@ def _engine_options(p: argparse.ArgumentParser, default: str | None = "em-membra
     )  # fmt: skip
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
     p.add_argument("--threads", type=int, help="default: every core")
+    p.add_argument(
+        "--accuracy", default="default", choices=ACCURACIES,
+        help="fast: larger blocks in 3x3 layers, a few times the rounding",
+    )  # fmt: skip
 
 
 def _tile_options(p: argparse.ArgumentParser) -> None:
@@ -196,7 +201,7 @@ def _segment(args: argparse.Namespace) -> int:
     inputs = _expand(args.input + args.more_inputs)
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
-    engine = Engine(args.engine, device=args.device, threads=args.threads)
+    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
     options = _tile(args)
     out = Path(split_dataset(args.output)[0])
     single = len(inputs) == 1 and out.suffix and not out.is_dir()
@@ -255,7 +260,7 @@ def _write_overlay(
 
 
 def _classify(args: argparse.Namespace) -> int:
-    engine = Engine(args.engine, device=args.device, threads=args.threads)
+    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
     for path, _ in _expand(args.input):
         result = engine.classify(read_image(path, engine.info.input["channels"]))
         scores = " ".join(
@@ -360,7 +365,7 @@ def _bench(args: argparse.Namespace) -> int:
     if args.repeat < 1:
         raise ValueError(f"repeat must be >= 1, got {args.repeat}")
     height, width = _size(args.size, "size")
-    engine = Engine(args.engine, device=args.device, threads=args.threads)
+    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
     options = _tile(args)
     channels = engine.info.input["channels"]
     shape = (height, width) if channels == 1 else (height, width, channels)

@@ -11,9 +11,11 @@ import numpy.typing as npt
 
 from pyengine import _core
 from pyengine.arguments import (
+    ACCURACIES,
     MODES,
     OUTPUTS,
     PADDINGS,
+    Accuracy,
     Mode,
     Output,
     PaddingMode,
@@ -44,6 +46,13 @@ class Engine:
         network's output (N, K, H', W'), so that onnxruntime or torch run behind the same tiler.
     threads : int, optional
         Threads of one call, the calling one included. Default: every core.
+    accuracy : {"default", "fast"}
+        "default" rounds about as much as any float32 convolution. "fast" lets 3x3 layers of fewer
+        than 256 channels use larger blocks (F(6x6) instead of F(4x4)): fewer multiplications, a few
+        times the rounding. Results are exact over tiles either way.
+    pin_threads : bool
+        Worker threads stay on one core each; the calling thread is left alone. For machines that
+        nothing else uses.
 
     Raises
     ------
@@ -69,6 +78,8 @@ class Engine:
         device: str = "auto",
         executor: str | Network = "auto",
         threads: int | None = None,
+        accuracy: Accuracy = "default",
+        pin_threads: bool = False,
     ) -> None:
         _check_device(device)
         if not callable(executor) and executor not in ("auto", "cpu"):
@@ -78,10 +89,13 @@ class Engine:
             )
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be >= 1, got {threads}")
+        fast = choice("accuracy", accuracy, ACCURACIES) == ACCURACIES.index("fast")
+        if fast and callable(executor):
+            raise ValueError("accuracy='fast' belongs to the CPU engine, not to a callable")
         path = resolve(path_or_name)
         head: dict[str, Any] = {}  # known once the file is open, used once the network runs
         network = _logits_of(executor, head) if callable(executor) else None
-        self._core = _core.Engine(str(path), threads or 0, "", network)
+        self._core = _core.Engine(str(path), threads or 0, "", network, fast, pin_threads)
         self._info = read_info(
             self._core.info(), str(path), "callable" if callable(executor) else "cpu"
         )

@@ -100,8 +100,9 @@ py::dict InfoDict(const Engine& engine) {
 void BindEngine(py::module_& m) {
   py::class_<Engine>(m, "Engine")
       .def(py::init([](const std::string& path, int threads, const std::string& isa,
-                       const py::object& callable) {
-             const EngineOptions options{threads, isa};
+                       const py::object& callable, bool fast, bool pin_threads) {
+             const EngineOptions options{threads, isa, fast ? Accuracy::kFast : Accuracy::kDefault,
+                                         pin_threads};
              if (callable.is_none()) {
                py::gil_scoped_release nogil;
                return Engine::Open(path, options);
@@ -113,7 +114,7 @@ void BindEngine(py::module_& m) {
                  },
                  options);
            }),
-           "path"_a, "threads"_a, "isa"_a, "callable"_a)
+           "path"_a, "threads"_a, "isa"_a, "callable"_a, "fast"_a = false, "pin_threads"_a = false)
       .def("info", &InfoDict)
       .def(
           "plan",

@@ -99,7 +99,7 @@ pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
 }  // namespace
 
 void pye_engine_options_init(pye_engine_options* options) {
-  if (options) *options = {sizeof(pye_engine_options), 0, nullptr};
+  if (options) *options = {sizeof(pye_engine_options), 0, nullptr, PYE_ACCURACY_DEFAULT, 0};
 }
 
 void pye_segment_options_init(pye_segment_options* options) {
@@ -120,6 +120,10 @@ pye_status pye_engine_open(const char* path, const pye_engine_options* options,
     pyengine::EngineOptions open;
     open.threads = o.threads;
     if (o.isa) open.isa = o.isa;
+    Require(o.accuracy == PYE_ACCURACY_DEFAULT || o.accuracy == PYE_ACCURACY_FAST,
+            "accuracy is not one of pye_accuracy");
+    open.accuracy = static_cast<pyengine::Accuracy>(o.accuracy);
+    open.pin_threads = o.pin_threads != 0;
     *engine = new pye_engine{Engine::Open(path, open)};
   });
 }

@@ -80,7 +80,7 @@ struct Engine::Impl {
                       " and " + std::to_string(file.alignment) + " px, the graph needs " +
                       std::to_string(net.halo) + " and " + std::to_string(net.alignment));
     info = Describe(file, analysis);
-    pool = std::make_shared<ThreadPool>(ThreadCount(options.threads));
+    pool = std::make_shared<ThreadPool>(ThreadCount(options.threads), options.pin_threads);
     info.threads = pool->threads();
     if (factory) {
       executor = factory(info);
@@ -95,7 +95,8 @@ struct Engine::Impl {
     } else {
       const KernelTable& kernels = SelectKernels(options.isa);
       info.isa = kernels.isa;
-      executor = std::make_shared<CpuExecutor>(file.graph, net, file.weights, kernels, pool);
+      executor = std::make_shared<CpuExecutor>(file.graph, net, file.weights, kernels,
+                                               options.accuracy == Accuracy::kFast, pool);
     }
     file.weights.clear();  // the executor has its own, packed
     tiler = std::make_unique<Tiler>(executor, file.normalisation, file.head,

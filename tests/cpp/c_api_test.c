@@ -44,6 +44,15 @@ int main(void) {
 
   pye_engine_options_init(&open);
   CHECK(open.size == sizeof open);
+  open.accuracy = (pye_accuracy)7;
+  CHECK(pye_engine_open(TINY, &open, &engine) == PYE_INVALID_ARGUMENT && engine == NULL);
+  CHECK(strstr(pye_last_error(), "accuracy") != NULL);
+  open.accuracy = PYE_ACCURACY_FAST;
+  open.pin_threads = 1;
+  CHECK(pye_engine_open(TINY, &open, &engine) == PYE_OK);
+  pye_engine_close(engine);
+  /* A program compiled before there was a choice. */
+  open.size = offsetof(pye_engine_options, accuracy);
   open.threads = 2;
   CHECK(pye_engine_open(TINY, &open, &engine) == PYE_OK && engine != NULL);
 

@@ -66,19 +66,35 @@ def test_tiles_equal_one_tile_bit_for_bit(
     np.testing.assert_array_equal(tiled, one_tile(single, image, "logits"))
 
 
+@pytest.mark.parametrize("accuracy", ["default", "fast"])
 @pytest.mark.parametrize("system", ["em-membranes", "retinal-vessels"])
-@RELAXED
+@settings(RELAXED, max_examples=12)
 @given(tiles=st.integers(1, 3), excess=st.integers(1, 40), other=st.integers(40, 200))
-def test_blocks_cut_by_the_images_end_are_cut_alike_in_tiles(system, tiles, excess, other) -> None:
-    # All 3x3 layers of these compute blocks of 4x4. The last tile is small, so that blocks of the
-    # one before it reach the image's end too.
-    engine = pyengine.Engine(system, threads=2)
-    tile = 64 if system == "em-membranes" else 32
+def test_blocks_cut_by_the_images_end_are_cut_alike_in_tiles(
+    system, accuracy, tiles, excess, other
+) -> None:
+    # All 3x3 layers of these compute blocks of 4x4 or 6x6. The last tile is small, so that blocks
+    # of the one before it reach the image's end too.
+    engine = pyengine.Engine(system, threads=2, accuracy=accuracy)
+    tile = engine.plan(4096, 4096, tile=1).tile[0]
     size = (tiles * tile + excess, other)
     channels = () if system == "em-membranes" else (3,)
     image = np.random.default_rng(excess).integers(0, 256, (*size, *channels), np.uint8)
     whole = engine.segment(image, tile=size, output="logits")
     np.testing.assert_array_equal(engine.segment(image, tile=tile, output="logits"), whole)
+
+
+def test_fast_rounds_more_but_not_much(membranes) -> None:
+    image = random_image(np.random.default_rng(3), 300, 300)
+    want = membranes.segment(image, output="logits")
+    fast = pyengine.Engine("em-membranes", accuracy="fast")
+    got = fast.segment(image, output="logits")
+    assert not np.array_equal(got, want)
+    assert np.sqrt(((got - want) ** 2).mean() / (want**2).mean()) < 1e-5
+    with pytest.raises(ValueError, match="accuracy must be one of default, fast; got 'best'"):
+        pyengine.Engine("em-membranes", accuracy="best")
+    with pytest.raises(ValueError, match="belongs to the CPU engine"):
+        pyengine.Engine("em-membranes", accuracy="fast", executor=lambda x: x)
 
 
 @pytest.mark.parametrize("isa", _core.isas())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -70,6 +71,17 @@ def test_progress_bar_goes_to_the_terminal(membranes, capsys) -> None:
     assert "4/4" in capsys.readouterr().err
     with pytest.raises(TypeError, match="progress"):
         membranes.segment(np.zeros((9, 9), np.uint8), progress="yes")
+
+
+def test_pinned_workers_leave_the_caller_where_it_was(membranes) -> None:
+    cores = os.sched_getaffinity(0)
+    pinned = pyengine.Engine("em-membranes", threads=3, pin_threads=True)
+    image = random_image(np.random.default_rng(1), 130, 170)
+    np.testing.assert_array_equal(pinned.segment(image), membranes.segment(image))
+    assert os.sched_getaffinity(0) == cores
+    threads = [os.sched_getaffinity(int(t)) for t in os.listdir("/proc/self/task")]
+    if len(cores) > 1:
+        assert any(len(allowed) == 1 for allowed in threads)
 
 
 def test_results_repeat(membranes) -> None:

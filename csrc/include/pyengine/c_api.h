@@ -41,10 +41,18 @@ typedef enum pye_scores { PYE_PROBABILITIES = 1, PYE_LOGITS = 2 } pye_scores;
 /** An opened engine. May be used by several threads at once. */
 typedef struct pye_engine pye_engine;
 
+typedef enum pye_accuracy {
+  PYE_ACCURACY_DEFAULT = 0, /**< Rounds about as much as any float32 convolution. */
+  PYE_ACCURACY_FAST = 1     /**< Faster, and rounds a few times more. */
+} pye_accuracy;
+
 typedef struct pye_engine_options {
   size_t size;     /**< sizeof(pye_engine_options); set by the init function. */
   int32_t threads; /**< Threads of one call, the caller's included; 0 = every core. */
   const char* isa; /**< "reference", "avx2", "avx512"; NULL = the best there is. */
+  pye_accuracy accuracy;
+  int32_t
+      pin_threads; /**< Not 0: worker threads stay on one core each; the caller's is left alone. */
 } pye_engine_options;
 
 typedef struct pye_engine_info {

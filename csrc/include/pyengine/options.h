@@ -8,10 +8,20 @@
 
 namespace pyengine {
 
+/// How much rounding the CPU engine may add to save time.
+enum class Accuracy {
+  kDefault,  ///< About as much as any float32 convolution.
+  kFast,     ///< A few times more: larger blocks of Winograd's algorithm.
+};
+
 /// How an engine is opened.
 struct EngineOptions {
   int threads = 0;  ///< Threads of one call, the caller's included; 0 = every core.
   std::string isa;  ///< "reference", "avx2", "avx512"; empty = the best this machine has.
+  Accuracy accuracy = Accuracy::kDefault;
+  /// Worker threads stay on one core each, other than the first that the process may use; the
+  /// caller's thread is left alone.
+  bool pin_threads = false;
 };
 
 /// How tiles meet.

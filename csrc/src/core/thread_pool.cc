@@ -1,5 +1,10 @@
 #include "core/thread_pool.h"
 
+#if defined(__linux__)
+#include <pthread.h>
+#include <sched.h>
+#endif
+
 #include <system_error>
 
 namespace pyengine {
@@ -9,6 +14,27 @@ namespace {
 // thread: workers spin this long before they sleep.
 constexpr int kSpins = 4000;
 
+std::vector<int> AllowedCores() {
+  std::vector<int> cores;
+#if defined(__linux__)
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return cores;
+  for (int core = 0; core < CPU_SETSIZE; ++core)
+    if (CPU_ISSET(core, &set)) cores.push_back(core);
+#endif
+  return cores;
+}
+
+// A wish: where the system refuses, the thread runs anywhere.
+void Pin([[maybe_unused]] std::thread& thread, [[maybe_unused]] int core) {
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(core, &set);
+  pthread_setaffinity_np(thread.native_handle(), sizeof(set), &set);
+#endif
+}
+
 inline void Pause() {
 #if defined(__x86_64__)
   __builtin_ia32_pause();
@@ -17,10 +43,14 @@ inline void Pause() {
 
 }  // namespace
 
-ThreadPool::ThreadPool(int threads) {
+ThreadPool::ThreadPool(int threads, bool pin) {
+  const std::vector<int> cores = pin ? AllowedCores() : std::vector<int>();
   workers_.reserve(threads > 1 ? threads - 1 : 0);
   try {
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this, i] { WorkerLoop(i); });
+    for (int i = 1; i < threads; ++i) {
+      workers_.emplace_back([this, i] { WorkerLoop(i); });
+      if (i < static_cast<int>(cores.size())) Pin(workers_.back(), cores[i]);
+    }
   } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
     // The system has no more threads to give: the loops run on those that started.
   }

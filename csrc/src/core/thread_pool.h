@@ -19,8 +19,10 @@ namespace pyengine {
 // do not depend on who ran which i, because loop bodies write disjoint data.
 class ThreadPool {
  public:
-  // `threads` counts the calling thread, so 1 starts no worker.
-  explicit ThreadPool(int threads);
+  // `threads` counts the calling thread, so 1 starts no worker. `pin`: worker i stays on the i-th
+  // core after the first that the process may use, where there are as many and the system allows
+  // it.
+  explicit ThreadPool(int threads, bool pin = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;

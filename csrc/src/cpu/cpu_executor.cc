@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <numeric>
 
 #include "core/aligned_buffer.h"
 #include "core/checked_math.h"
@@ -131,24 +132,25 @@ struct CpuExecutor::Context {
 };
 
 CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
-                         const WeightMap& weights, const KernelTable& kernels,
+                         const WeightMap& weights, const KernelTable& kernels, bool fast,
                          std::shared_ptr<ThreadPool> pool)
     : Executor(geometry),
       graph_(graph),
       kernels_(kernels),
       pool_(std::move(pool)),
       packed_(graph, weights, *pool_),
-      whole_program_(Lower(graph, true, kernels, packed_)),
+      whole_program_(Lower(graph, true, fast, kernels, packed_)),
       grid_(graph.tensors.size(), 1),
       tile_grid_(geometry.alignment) {
   if (!geometry.tileable) return;
-  tile_program_ = Lower(graph, false, kernels, packed_);
+  tile_program_ = Lower(graph, false, fast, kernels, packed_);
   for (const Op& op : tile_program_.ops) {
-    if (op.step != Step::kWinograd) continue;
+    if (op.winograd_tile == 0) continue;
     // Strides divide the alignment: tiles then begin on whole blocks at every resolution.
-    tile_grid_ = geometry.alignment * kWinogradTile;
+    tile_grid_ = std::lcm(tile_grid_, geometry.alignment * op.winograd_tile);
     // The output may have been renamed by a fused activation.
-    for (int tensor : {graph.nodes[op.node].output, op.out_tensor}) grid_[tensor] = kWinogradTile;
+    for (int tensor : {graph.nodes[op.node].output, op.out_tensor})
+      grid_[tensor] = op.winograd_tile;
   }
   tile_reach_ = FindTileReach();
 }
@@ -286,7 +288,7 @@ double CpuExecutor::TileCost(const Tile& tile) const {
   const std::vector<Region> regions = TileRegions(tile);
   // In operations at peak rate, fitted to profiles: how far kernels stay below the peak, and what
   // transforming or moving a byte costs. benchmarks/cost_model.py compares with measured times.
-  constexpr double kDirect = 1.25, kWinograd = 1.1 / 4;  // a quarter of the products
+  constexpr double kDirect = 1.25, kOverhead = 1.1;
   constexpr double kPerByte = 10, kPerTransformedByte = 18;
   double cost = 0;
   for (const Op& op : tile_program_.ops) {
@@ -295,8 +297,13 @@ double CpuExecutor::TileCost(const Tile& tile) const {
     double pixels = double(r.axis[0].size()) * double(r.axis[1].size());
     if (op.transposed) pixels /= double(op.stride[0]) * double(op.stride[1]);
     const OpTime work = Describe(op, pixels);
-    cost += op.step == Step::kWinograd ? kWinograd * work.flops + kPerTransformedByte * work.bytes
-                                       : kDirect * work.flops + kPerByte * work.bytes;
+    if (op.winograd_tile > 0) {
+      const auto outputs = double(op.winograd_tile * op.winograd_tile);
+      const double products = double(PYENGINE_WINOGRAD_POINTS(op.winograd_tile)) / (9 * outputs);
+      cost += kOverhead * products * work.flops + kPerTransformedByte * work.bytes;
+    } else {
+      cost += kDirect * work.flops + kPerByte * work.bytes;
+    }
   }
   return cost;
 }
@@ -431,6 +438,7 @@ void CpuExecutor::RunStep(const Op& op, const Work& work, Context& context) {
     case Step::kWinograd: {
       const WinogradArgs args{in,
                               out,
+                              op.winograd_tile,
                               op.packed->weights.data(),
                               op.packed->bias.data(),
                               activation,
@@ -439,8 +447,8 @@ void CpuExecutor::RunStep(const Op& op, const Work& work, Context& context) {
                               plan.height,
                               plan.width};
       float* scratch = context.arena.data() + context.plan->arena_floats;
-      const int64_t first = work.y_begin / kWinogradTile * plan.tile_columns;
-      const int64_t tiles = CeilDiv(work.y_end, kWinogradTile) * plan.tile_columns;
+      const int64_t first = work.y_begin / op.winograd_tile * plan.tile_columns;
+      const int64_t tiles = CeilDiv(work.y_end, op.winograd_tile) * plan.tile_columns;
       const int64_t groups = CeilDiv(tiles - first, work.tile_step);
       const int64_t parts = CeilDiv(blocks, work.block_step);
       pool_->ParallelFor(groups * parts, [&](int64_t i, int thread) {

@@ -19,9 +19,10 @@ namespace pyengine {
 // a time and each has met the largest size.
 class CpuExecutor final : public Executor {
  public:
-  // `graph` must outlive the executor; `weights` are packed here and not needed afterwards.
+  // `fast`: algorithms that round more than float32 does by itself are allowed. `graph` must
+  // outlive the executor; `weights` are packed here and not needed afterwards.
   CpuExecutor(const Graph& graph, const NetworkGeometry& geometry, const WeightMap& weights,
-              const KernelTable& kernels, std::shared_ptr<ThreadPool> pool);
+              const KernelTable& kernels, bool fast, std::shared_ptr<ThreadPool> pool);
   ~CpuExecutor() override;
 
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override;

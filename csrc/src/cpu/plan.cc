@@ -158,7 +158,7 @@ class Planner {
       AddPlanes(op.in[i], vector ? 0 : in_at[0], vector ? 0 : in_at[1],
                 vector && plan.height > 1 ? 0 : 1, plan.in_begin[i], plan.in_count[i], plan);
     }
-    plan.tile_columns = CeilDiv(plan.width, kWinogradTile);
+    if (op.winograd_tile > 0) plan.tile_columns = CeilDiv(plan.width, op.winograd_tile);
     plan.in_row[0] = plan.in_row[1] = in_at[0];
     plan.out_row = out_at[0];
     plan.out_row_step = row_step;
@@ -225,7 +225,7 @@ class Planner {
       if (op.step == Step::kWinograd) {
         const int64_t lanes = RoundUp(op.in_channels, kBlock) + 2 * kBlock;
         const int64_t each = CheckedMul(work.tile_step, lanes, "scratch") + 2 * kFloatsPerLine;
-        floats = CheckedMul(kWinogradPoints, each, "scratch");
+        floats = CheckedMul(PYENGINE_WINOGRAD_POINTS(op.winograd_tile), each, "scratch");
       } else if (op.step == Step::kConv && op.out_lanes == 1) {
         floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");
       }

@@ -18,8 +18,13 @@ struct Value {
 
 class Lowering {
  public:
-  Lowering(const Graph& graph, bool finite, const KernelTable& kernels, PackedWeights& weights)
-      : graph_(graph), kernels_(kernels), weights_(weights), values_(graph.tensors.size()) {
+  Lowering(const Graph& graph, bool finite, bool fast, const KernelTable& kernels,
+           PackedWeights& weights)
+      : graph_(graph),
+        fast_(fast),
+        kernels_(kernels),
+        weights_(weights),
+        values_(graph.tensors.size()) {
     program_.finite = finite;
   }
 
@@ -184,12 +189,17 @@ class Lowering {
     program_.ops.push_back(std::move(op));
   }
 
-  // Fewer channels than lanes would transform and multiply mostly nothing.
-  bool ByWinograd(const Node& node) const {
-    return kernels_.winograd && node.op == OpKind::kConv && node.groups == 1 &&
-           node.kernel[0] == 3 && node.kernel[1] == 3 && node.stride[0] == 1 &&
-           node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
-           node.in_channels >= kBlock && node.out_channels >= kBlock;
+  // Outputs per side of Winograd's blocks, or 0: directly. Fewer channels than lanes would
+  // transform and multiply mostly nothing. Planes with many channels are small: large blocks would
+  // mostly lie outside of them.
+  int64_t WinogradTile(const Node& node) const {
+    const bool fits = kernels_.winograd && node.op == OpKind::kConv && node.groups == 1 &&
+                      node.kernel[0] == 3 && node.kernel[1] == 3 && node.stride[0] == 1 &&
+                      node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
+                      node.in_channels >= kBlock && node.out_channels >= kBlock;
+    if (!fits) return 0;
+    constexpr int64_t kManyChannels = 256;
+    return fast_ && node.out_channels < kManyChannels ? kFastWinogradTile : kWinogradTile;
   }
 
   void LowerConv(int index) {
@@ -199,11 +209,12 @@ class Lowering {
     // Images have few channels: read them planar instead of padding them to 16.
     const bool planar = !depthwise && values_[in].lanes == 1 && Tensor(in).channels <= 4;
     const Value value = planar ? values_[in] : Blocked(in);
-    const bool winograd = !planar && ByWinograd(node);
-    Op op = NewOp(depthwise ? Step::kDepthwise : winograd ? Step::kWinograd : Step::kConv, index);
+    const int64_t tile = planar ? 0 : WinogradTile(node);
+    Op op = NewOp(depthwise ? Step::kDepthwise : tile ? Step::kWinograd : Step::kConv, index);
+    op.winograd_tile = tile;
     op.in[0] = Padded(in, value, node.amounts, node.border, node.border_value).refs;
     op.in_lanes = value.lanes;
-    op.packed = winograd ? weights_.Winograd(index) : weights_.Conv(index, value.lanes);
+    op.packed = tile ? weights_.Winograd(index, tile) : weights_.Conv(index, value.lanes);
     Emit(std::move(op), true);
   }
 
@@ -396,6 +407,7 @@ class Lowering {
   }
 
   const Graph& graph_;
+  const bool fast_;
   const KernelTable& kernels_;
   PackedWeights& weights_;
   Program program_;
@@ -406,8 +418,9 @@ class Lowering {
 
 }  // namespace
 
-Program Lower(const Graph& graph, bool finite, const KernelTable& kernels, PackedWeights& weights) {
-  return Lowering(graph, finite, kernels, weights).Run();
+Program Lower(const Graph& graph, bool finite, bool fast, const KernelTable& kernels,
+              PackedWeights& weights) {
+  return Lowering(graph, finite, fast, kernels, weights).Run();
 }
 
 }  // namespace pyengine

@@ -58,6 +58,7 @@ struct Op {
   int64_t channel_offset = 0;  // kCopy: first channel written in `out`
   const PackedConv* packed = nullptr;
   const PackedAffine* affine = nullptr;
+  int64_t winograd_tile = 0;  // kWinograd: outputs per side of a block, else 0
   // Transposed convolution: output indices congruent to `phase` (mod stride), whose first tap lies
   // at input index (i - phase) / stride + first_tap. Where all phases read the same inputs they are
   // one operation, with `phases` output blocks for each block of channels.
@@ -77,8 +78,9 @@ struct Program {
 };
 
 // `finite`: the network on a whole image, with its own padding; else on the infinite plane.
-// `kernels` says which algorithms there are. Packs the weights it needs into `weights`, which must
-// outlive the program.
-Program Lower(const Graph& graph, bool finite, const KernelTable& kernels, PackedWeights& weights);
+// `kernels` says which algorithms there are; `fast` allows those that round more. Packs the weights
+// it needs into `weights`, which must outlive the program.
+Program Lower(const Graph& graph, bool finite, bool fast, const KernelTable& kernels,
+              PackedWeights& weights);
 
 }  // namespace pyengine

@@ -14,6 +14,8 @@ constexpr int64_t kBandBytes = int64_t(1) << 20;
 // Rows made up by reflection need the rows that they mirror.
 constexpr int64_t kMaxBorderRows = 4;
 constexpr int64_t kMinBandRows = 8;
+// Whole blocks of either size.
+constexpr int64_t kBandStepRows = 12;
 
 int64_t Bytes(const Storage& storage, const Buffer& buffer) {
   return storage.blocks() * buffer.plane_floats * static_cast<int64_t>(sizeof(float));
@@ -68,7 +70,7 @@ class Scheduler {
     }
     const int64_t band = std::max(kMinBandRows, kBandBytes * rows / bytes);
     const int64_t last = std::max<int64_t>(1, plan_.ops[end - 1].height);
-    return RoundUp(std::max<int64_t>(1, band * last / rows), kWinogradTile);
+    return RoundUp(std::max<int64_t>(1, band * last / rows), kBandStepRows);
   }
 
   // One past the last row, counted from the input planes' row 0, that outputs before `y_end` read.
@@ -77,7 +79,7 @@ class Scheduler {
     const OpPlan& plan = plan_.ops[op_index];
     switch (op.step) {
       case Step::kWinograd:
-        return std::min(RoundUp(y_end, kWinogradTile), plan.height) + 2;
+        return std::min(RoundUp(y_end, op.winograd_tile), plan.height) + 2;
       case Step::kConv:
       case Step::kDepthwise:
       case Step::kPool:
@@ -94,7 +96,7 @@ class Scheduler {
   void Advance(int op_index, int64_t target) {
     const Op& op = program_.ops[op_index];
     const OpPlan& plan = plan_.ops[op_index];
-    if (op.step == Step::kWinograd) target = RoundUp(target, kWinogradTile);
+    if (op.winograd_tile > 0) target = RoundUp(target, op.winograd_tile);
     target = std::min(target, plan.height);
     if (target <= done_[op_index]) return;
     for (int i = 0; i < 2; ++i)
@@ -136,7 +138,7 @@ class Scheduler {
   // threads (deep, small planes), pieces of blocks as well.
   void ShareWinograd(const Op& op, const OpPlan& plan, int64_t blocks, int64_t wanted,
                      Work& work) const {
-    const int64_t tiles = CeilDiv(work.y_end - work.y_begin, kWinogradTile) * plan.tile_columns;
+    const int64_t tiles = CeilDiv(work.y_end - work.y_begin, op.winograd_tile) * plan.tile_columns;
     const int64_t most = WinogradTilesPerPiece(op.in_channels, op.channels);
     const int64_t groups = std::max<int64_t>(1, CeilDiv(tiles, most));
     work.tile_step = std::max<int64_t>(1, std::min(tiles, most));

@@ -63,27 +63,30 @@ std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int6
 
 }  // namespace
 
-void WinogradKernel(const float* kernel, double out[6][6]) {
-  static const auto kG = [] {
-    constexpr double kPoints[5] = {0, 0.75, -0.75, 1.5, -1.5};
-    std::array<std::array<double, 3>, 6> g{};
-    for (size_t p = 0; p < 5; ++p) {
+void WinogradKernel(const float* kernel, int64_t tile, double* out) {
+  using Rows = std::vector<std::array<double, 3>>;
+  const auto make = [](const std::vector<double>& points) {
+    Rows g;
+    for (size_t p = 0; p < points.size(); ++p) {
       double distance = 1;
-      for (size_t q = 0; q < 5; ++q)
-        if (q != p) distance *= kPoints[p] - kPoints[q];
-      g[p] = {1 / distance, kPoints[p] / distance, kPoints[p] * kPoints[p] / distance};
+      for (size_t q = 0; q < points.size(); ++q)
+        if (q != p) distance *= points[p] - points[q];
+      g.push_back({1 / distance, points[p] / distance, points[p] * points[p] / distance});
     }
-    g[5] = {0, 0, 1};
+    g.push_back({0, 0, 1});
     return g;
-  }();
-  double rows[6][3];
-  for (size_t r = 0; r < 6; ++r)
+  };
+  static const Rows kF4 = make({0, 0.75, -0.75, 1.5, -1.5});
+  static const Rows kF6 = make({0, 0.5, -0.5, 1, -1, 2, -2});
+  const Rows& g = tile == kFastWinogradTile ? kF6 : kF4;
+  for (size_t r = 0; r < g.size(); ++r) {
+    double row[3];
     for (int x = 0; x < 3; ++x)
-      rows[r][x] = kG[r][0] * double(kernel[x]) + kG[r][1] * double(kernel[3 + x]) +
-                   kG[r][2] * double(kernel[6 + x]);
-  for (size_t r = 0; r < 6; ++r)
-    for (size_t c = 0; c < 6; ++c)
-      out[r][c] = rows[r][0] * kG[c][0] + rows[r][1] * kG[c][1] + rows[r][2] * kG[c][2];
+      row[x] = g[r][0] * double(kernel[x]) + g[r][1] * double(kernel[3 + x]) +
+               g[r][2] * double(kernel[6 + x]);
+    for (size_t c = 0; c < g.size(); ++c)
+      *out++ = row[0] * g[c][0] + row[1] * g[c][1] + row[2] * g[c][2];
+  }
 }
 
 const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
@@ -111,26 +114,26 @@ const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
   return slot.get();
 }
 
-const PackedConv* PackedWeights::Winograd(int index) {
-  auto& slot = convs_[{index, -1, -1}];
+const PackedConv* PackedWeights::Winograd(int index, int64_t tile) {
+  auto& slot = convs_[{index, -1, tile}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
   const int64_t cin = node.in_channels, cout = node.out_channels;
   slot = std::make_unique<PackedConv>();
-  const int64_t blocks = CeilDiv(cout, kBlock);
-  slot->weights = Zeros(CheckedMul(blocks, kWinogradPoints * cin * kBlock, "weights"));
+  const int64_t blocks = CeilDiv(cout, kBlock), points = PYENGINE_WINOGRAD_POINTS(tile);
+  slot->weights = Zeros(CheckedMul(blocks, points * cin * kBlock, "weights"));
   pool_.ParallelFor(blocks, [&](int64_t b) {
     const int64_t lanes = std::min<int64_t>(kBlock, cout - b * kBlock);
-    double transformed[kBlock][6][6];
+    double transformed[kBlock][PYENGINE_WINOGRAD_POINTS(kFastWinogradTile)];
     for (int64_t i = 0; i < cin; ++i) {
       for (int64_t lane = 0; lane < lanes; ++lane)
-        WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, transformed[lane]);
-      for (int64_t xi = 0; xi < kWinogradPoints; ++xi) {
-        float* to = slot->weights.data() + ((b * kWinogradPoints + xi) * cin + i) * kBlock;
+        WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, tile, transformed[lane]);
+      for (int64_t xi = 0; xi < points; ++xi) {
+        float* to = slot->weights.data() + ((b * points + xi) * cin + i) * kBlock;
         for (int64_t lane = 0; lane < lanes; ++lane)
-          to[lane] = static_cast<float>(transformed[lane][xi / 6][xi % 6]);
+          to[lane] = static_cast<float>(transformed[lane][xi]);
       }
     }
   });

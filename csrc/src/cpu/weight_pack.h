@@ -25,9 +25,10 @@ struct PackedAffine {
   AlignedBuffer<float> scale, shift;
 };
 
-// G g G^T of Winograd's F(4x4, 3x3) for a kernel g of 3x3: row p of G is (1, p, p^2) over the
-// product of the distances of p to the other points (0, +-3/4, +-3/2); the last row is infinity's.
-void WinogradKernel(const float* kernel, double out[6][6]);
+// G g G^T of Winograd's F(tile x tile, 3x3) for a kernel g of 3x3, row by row: (tile + 2)^2 values.
+// Row p of G is (1, p, p^2) over the product of the distances of p to the other points; the last
+// row is infinity's.
+void WinogradKernel(const float* kernel, int64_t tile, double* out);
 
 class PackedWeights {
  public:
@@ -37,8 +38,8 @@ class PackedWeights {
 
   // Convolution or linear node, for input planes of `in_lanes` channels.
   const PackedConv* Conv(int node, int64_t in_lanes);
-  // 3x3 convolution node, transformed for KernelTable::winograd.
-  const PackedConv* Winograd(int node);
+  // 3x3 convolution node, transformed for KernelTable::winograd with tiles of this size.
+  const PackedConv* Winograd(int node, int64_t tile);
   // The taps of a transposed convolution that meet outputs of one phase, in reading order.
   const PackedConv* TransposedPhase(int node, const int64_t phase[2], const int64_t taps[2]);
   // The same for all phases together, where each has `taps`: blocks in the order (block of output

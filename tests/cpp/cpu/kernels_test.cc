@@ -47,102 +47,148 @@ struct ConvCase {
   int64_t cin, cout, kernel, stride, dilation, in_lanes;
 };
 
+using Matrix = std::vector<std::vector<double>>;
+
+// Absolute values of B^T for F(tile x tile, 3x3): row p holds the coefficients of the product of
+// (x - q) over the other points q; the last row those of the product over all.
+Matrix InputGains(const std::vector<double>& points) {
+  const size_t patch = points.size() + 1;
+  Matrix rows;
+  for (size_t p = 0; p < patch; ++p) {
+    std::vector<double> polynomial = {1};
+    for (size_t q = 0; q < points.size(); ++q) {
+      if (q == p) continue;
+      std::vector<double> longer(polynomial.size() + 1, 0.0);
+      for (size_t i = 0; i < polynomial.size(); ++i) {
+        longer[i + 1] += polynomial[i];
+        longer[i] -= points[q] * polynomial[i];
+      }
+      polynomial = longer;
+    }
+    polynomial.resize(patch, 0.0);
+    for (double& value : polynomial) value = std::fabs(value);
+    rows.push_back(polynomial);
+  }
+  return rows;
+}
+
+// Absolute values of A^T: row k holds the points' k-th powers, infinity counts in the last row.
+Matrix OutputGains(const std::vector<double>& points) {
+  const size_t tile = points.size() - 1;
+  Matrix rows(tile);
+  for (size_t k = 0; k < tile; ++k) {
+    for (double p : points) rows[k].push_back(std::pow(std::fabs(p), double(k)));
+    rows[k].push_back(k + 1 == tile ? 1 : 0);
+  }
+  return rows;
+}
+
 // What rounding can do to Winograd's result at worst: every product's bound, carried through the
 // transforms' absolute values, times one rounding per step of the sums.
-double WinogradBound(const std::vector<double>& products, int64_t channels) {
-  constexpr double kA[4][6] = {{1, 1, 1, 1, 1, 0},
-                               {0, 0.75, 0.75, 1.5, 1.5, 0},
-                               {0, 0.5625, 0.5625, 2.25, 2.25, 0},
-                               {0, 0.421875, 0.421875, 3.375, 3.375, 1}};
+double WinogradBound(const Matrix& gains, const std::vector<double>& products, int64_t channels) {
+  const size_t patch = gains[0].size();
   double worst = 0;
-  for (int y = 0; y < 4; ++y)
-    for (int x = 0; x < 4; ++x) {
+  for (const auto& row : gains)
+    for (const auto& column : gains) {
       double sum = 0;
-      for (int r = 0; r < 6; ++r)
-        for (int c = 0; c < 6; ++c) sum += kA[y][r] * kA[x][c] * products[r * 6 + c];
+      for (size_t r = 0; r < patch; ++r)
+        for (size_t c = 0; c < patch; ++c) sum += row[r] * column[c] * products[r * patch + c];
       worst = std::max(worst, sum);
     }
   return worst * double(channels + 24) * 6e-8;
 }
 
+struct WinogradCase {
+  int64_t tile;
+  std::vector<double> points;
+  double relative_rms;  // on average rounding is far from the worst case
+};
+
 TEST_P(Kernels, WinogradIsTheConvolution) {
   if (!fast.winograd) GTEST_SKIP() << "no Winograd in this table";
-  constexpr double kB[6][6] = {{1.265625, 0, 2.8125, 0, 1, 0},  {0, 1.6875, 2.25, 0.75, 1, 0},
-                               {0, 1.6875, 2.25, 0.75, 1, 0},   {0, 0.84375, 0.5625, 1.5, 1, 0},
-                               {0, 0.84375, 0.5625, 1.5, 1, 0}, {0, 1.265625, 0, 2.8125, 0, 1}};
-  const std::pair<int64_t, int64_t> sizes[] = {{4, 4}, {1, 1}, {5, 3}, {8, 31}, {13, 50}, {4, 211}};
+  const WinogradCase cases[] = {{4, {0, 0.75, -0.75, 1.5, -1.5}, 3e-6},
+                                {6, {0, 0.5, -0.5, 1, -1, 2, -2}, 1e-5}};
+  const std::pair<int64_t, int64_t> sizes[] = {{4, 4},   {1, 1},   {5, 3},  {8, 31},
+                                               {13, 50}, {4, 211}, {6, 12}, {19, 7}};
   const std::pair<int64_t, int64_t> channels[] = {{16, 16}, {17, 33}, {48, 64}, {150, 20}};
-  for (const auto& [cin, cout] : channels)
-    for (const auto& [height, width] : sizes) {
-      const int64_t planes = (cin + kBlock - 1) / kBlock, blocks = (cout + kBlock - 1) / kBlock;
-      GuardedPlanes in(planes, height + 2, width + 2, 1);
-      GuardedPlanes out(blocks, height, width, 2), grouped(blocks, height, width, 2);
-      const auto kernels = Random(cout * cin * 9, 3);
-      const auto bias = Random(blocks * kBlock, 4);
-      std::vector<float> packed(static_cast<size_t>(blocks * 36 * cin * kBlock), 0.0f);
-      std::vector<double> largest(36, 0.0);  // over output channels, of sum_i |U|
-      for (int64_t o = 0; o < cout; ++o) {
-        std::vector<double> sum(36, 0.0);
-        for (int64_t i = 0; i < cin; ++i) {
-          double u[6][6];
-          WinogradKernel(kernels.data() + (o * cin + i) * 9, u);
-          for (int64_t xi = 0; xi < 36; ++xi) {
-            packed[static_cast<size_t>(((o / kBlock * 36 + xi) * cin + i) * kBlock + o % kBlock)] =
-                static_cast<float>(u[xi / 6][xi % 6]);
-            sum[static_cast<size_t>(xi)] += std::fabs(u[xi / 6][xi % 6]);
+  for (const auto& [tile, points, relative_rms] : cases)
+    for (const auto& [cin, cout] : channels)
+      for (const auto& [height, width] : sizes) {
+        const int64_t patch = tile + 2, count = patch * patch;
+        const Matrix input_gains = InputGains(points), output_gains = OutputGains(points);
+        const int64_t planes = (cin + kBlock - 1) / kBlock, blocks = (cout + kBlock - 1) / kBlock;
+        GuardedPlanes in(planes, height + 2, width + 2, 1);
+        GuardedPlanes out(blocks, height, width, 2), grouped(blocks, height, width, 2);
+        const auto kernels = Random(cout * cin * 9, 3);
+        const auto bias = Random(blocks * kBlock, 4);
+        std::vector<float> packed(static_cast<size_t>(blocks * count * cin * kBlock), 0.0f);
+        // Over output channels, of sum_i |U|.
+        std::vector<double> largest(static_cast<size_t>(count), 0.0);
+        for (int64_t o = 0; o < cout; ++o) {
+          std::vector<double> sum(static_cast<size_t>(count), 0.0);
+          for (int64_t i = 0; i < cin; ++i) {
+            std::vector<double> u(static_cast<size_t>(count));
+            WinogradKernel(kernels.data() + (o * cin + i) * 9, tile, u.data());
+            for (int64_t xi = 0; xi < count; ++xi) {
+              const double value = u[static_cast<size_t>(xi)];
+              packed[static_cast<size_t>(((o / kBlock * count + xi) * cin + i) * kBlock +
+                                         o % kBlock)] = static_cast<float>(value);
+              sum[static_cast<size_t>(xi)] += std::fabs(value);
+            }
           }
+          for (size_t xi = 0; xi < sum.size(); ++xi) largest[xi] = std::max(largest[xi], sum[xi]);
         }
-        for (size_t xi = 0; xi < 36; ++xi) largest[xi] = std::max(largest[xi], sum[xi]);
+        float highest = 0;
+        for (float v : in.values()) highest = std::max(highest, std::fabs(v));
+        for (size_t r = 0; r < size_t(patch); ++r)
+          for (size_t c = 0; c < size_t(patch); ++c) {
+            double gain = 0;
+            for (double y : input_gains[r])
+              for (double x : input_gains[c]) gain += y * x;
+            largest[r * size_t(patch) + c] *= gain * double(highest);
+          }
+        const double bound = WinogradBound(output_gains, largest, cin);
+        const int64_t columns = (width + tile - 1) / tile;
+        const int64_t tiles = (height + tile - 1) / tile * columns;
+        WinogradArgs args{in.planes.data(),
+                          out.planes.data(),
+                          tile,
+                          packed.data(),
+                          bias.data(),
+                          {Activation::kRelu, 0, 0, nullptr},
+                          cin,
+                          columns,
+                          height,
+                          width};
+        std::vector<float> scratch(
+            static_cast<size_t>(count * (tiles * (planes * kBlock + 32) + 32)));
+        fast.winograd(args, {0, tiles, 0, blocks}, scratch.data());
+        // Any other grouping of tiles and blocks gives the same bits.
+        args.out = grouped.planes.data();
+        for (int64_t t = 0; t < tiles; t += 5)
+          for (int64_t b = 0; b < blocks; ++b)
+            fast.winograd(args, {t, std::min(tiles, t + 5), b, b + 1}, scratch.data());
+        ExpectEqual(out, grouped);
+        double error = 0, signal = 0;
+        for (int64_t o = 0; o < cout; ++o)
+          for (int64_t y = 0; y < height; ++y)
+            for (int64_t x = 0; x < width; ++x) {
+              double want = double(bias[static_cast<size_t>(o)]);
+              for (int64_t i = 0; i < cin; ++i)
+                for (int64_t k = 0; k < 9; ++k) {
+                  const Plane& plane = in.planes[static_cast<size_t>(i / kBlock)];
+                  want += double(plane.data[(y + k / 3) * plane.row_stride + (x + k % 3) * kBlock +
+                                            i % kBlock]) *
+                          double(kernels[static_cast<size_t>((o * cin + i) * 9 + k)]);
+                }
+              want = std::max(want, 0.0);
+              const Plane& plane = out.planes[static_cast<size_t>(o / kBlock)];
+              const double got = double(plane.data[y * plane.row_stride + x * kBlock + o % kBlock]);
+              ASSERT_NEAR(got, want, bound) << tile << " " << cin << " " << height << " " << width;
+              error += (got - want) * (got - want), signal += want * want;
+            }
+        EXPECT_LE(std::sqrt(error / std::max(signal, 1e-9)), relative_rms);
       }
-      float highest = 0;
-      for (float v : in.values()) highest = std::max(highest, std::fabs(v));
-      for (int r = 0; r < 6; ++r)
-        for (int c = 0; c < 6; ++c) {
-          double gain = 0;
-          for (int y = 0; y < 6; ++y)
-            for (int x = 0; x < 6; ++x) gain += kB[r][y] * kB[c][x];
-          largest[static_cast<size_t>(r * 6 + c)] *= gain * double(highest);
-        }
-      const double bound = WinogradBound(largest, cin);
-      const int64_t columns = (width + 3) / 4, tiles = (height + 3) / 4 * columns;
-      WinogradArgs args{in.planes.data(),
-                        out.planes.data(),
-                        packed.data(),
-                        bias.data(),
-                        {Activation::kRelu, 0, 0, nullptr},
-                        cin,
-                        columns,
-                        height,
-                        width};
-      std::vector<float> scratch(static_cast<size_t>(36 * (tiles * (planes * kBlock + 32) + 32)));
-      fast.winograd(args, {0, tiles, 0, blocks}, scratch.data());
-      // Any other grouping of tiles and blocks gives the same bits.
-      args.out = grouped.planes.data();
-      for (int64_t t = 0; t < tiles; t += 5)
-        for (int64_t b = 0; b < blocks; ++b)
-          fast.winograd(args, {t, std::min(tiles, t + 5), b, b + 1}, scratch.data());
-      ExpectEqual(out, grouped);
-      double error = 0, signal = 0;
-      for (int64_t o = 0; o < cout; ++o)
-        for (int64_t y = 0; y < height; ++y)
-          for (int64_t x = 0; x < width; ++x) {
-            double want = double(bias[static_cast<size_t>(o)]);
-            for (int64_t i = 0; i < cin; ++i)
-              for (int64_t k = 0; k < 9; ++k) {
-                const Plane& plane = in.planes[static_cast<size_t>(i / kBlock)];
-                want += double(plane.data[(y + k / 3) * plane.row_stride + (x + k % 3) * kBlock +
-                                          i % kBlock]) *
-                        double(kernels[static_cast<size_t>((o * cin + i) * 9 + k)]);
-              }
-            want = std::max(want, 0.0);
-            const Plane& plane = out.planes[static_cast<size_t>(o / kBlock)];
-            const double got = double(plane.data[y * plane.row_stride + x * kBlock + o % kBlock]);
-            ASSERT_NEAR(got, want, bound) << cin << " " << height << " " << width;
-            error += (got - want) * (got - want), signal += want * want;
-          }
-      // On average rounding is far from the worst case: a few float32 units.
-      EXPECT_LE(std::sqrt(error / std::max(signal, 1e-9)), 3e-6);
-    }
 }
 
 TEST_P(Kernels, ConvEqualsReferenceBitForBit) {

@@ -14,11 +14,11 @@ namespace pyengine {
 
 constexpr int kBlock = 16;  // channels per plane
 
-// Winograd's F(4x4, 3x3).
-constexpr int64_t kWinogradTile = 4;   // outputs per side
-constexpr int64_t kWinogradPatch = 6;  // inputs per side
-constexpr int64_t kWinogradPoints = kWinogradPatch * kWinogradPatch;
-// The 36 matrices of a task lie an odd number of cache lines apart: at multiples of 4 KB they would
+// Outputs per side of Winograd's F(4x4, 3x3) and F(6x6, 3x3); inputs are two more.
+constexpr int64_t kWinogradTile = 4;
+constexpr int64_t kFastWinogradTile = 6;
+#define PYENGINE_WINOGRAD_POINTS(tile) (((tile) + 2) * ((tile) + 2))
+// The matrices of a task, one per point, lie an odd number of cache lines apart: at multiples of 4 KB they would
 // compete for the same few lines of the first-level cache.
 #define PYENGINE_WINOGRAD_STRIDE(floats) (((floats) / 16 | 1) * 16)
 
@@ -78,13 +78,13 @@ struct ConvArgs {
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 
-// The same sum for 3x3 kernels of stride 1, by Winograd's F(4x4, 3x3) on a grid of 4x4 tiles. The
-// input planes point at the first input of the first tile, the output planes at its first output.
+// The same sum for 3x3 kernels of stride 1, by Winograd on a grid of tiles. The input planes point at the first input of the first tile, the output planes at its first output.
 // Outputs of one tile round together: equal results need the grid at equal places.
 struct WinogradArgs {
   const Plane* in;
   Plane* out;
-  const float* weights;  // [block][36][in_channels][16]
+  int64_t tile;          // outputs per side: kWinogradTile or kFastWinogradTile
+  const float* weights;  // [block][points][in_channels][16]
   const float* bias;
   ActivationArgs activation;
   int64_t in_channels;
@@ -160,7 +160,8 @@ struct SoftmaxArgs {
 struct KernelTable {
   const char* isa;
   void (*conv)(const ConvArgs&, const Span&);
-  // Null: not in this table. `scratch` holds 36 * (tiles * (input lanes + 32) + 32) floats.
+  // Null: not in this table. `scratch` holds points * (tiles * (input lanes + 32) + 32)
+  // floats.
   void (*winograd)(const WinogradArgs&, const WinogradSpan&, float* scratch);
   void (*depthwise)(const DepthwiseArgs&, const Span&);
   void (*pool)(const PoolArgs&, const Span&);

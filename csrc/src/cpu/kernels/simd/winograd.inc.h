@@ -1,92 +1,138 @@
-// 3x3 convolutions of stride 1 as F(4x4, 3x3): 36 products per 4x4 outputs and channel pair instead
-// of 144. Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015,
-// arXiv:1509.09308, with the interpolation points 0, +-3/4, +-3/2, infinity, whose transforms
-// round far less than those of 0, +-1, +-2. All constants are exact in binary.
+// 3x3 convolutions of stride 1 by Winograd's minimal filtering: F(4x4, 3x3) needs 36 products per
+// 4x4 outputs and channel pair instead of 144, F(6x6, 3x3) 64 per 6x6 instead of 324. Lavin and
+// Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, arXiv:1509.09308. F(4x4)
+// interpolates at 0, +-3/4, +-3/2, infinity, which rounds far less than 0, +-1, +-2; F(6x6) at 0,
+// +-1/2, +-1, +-2, infinity, about three times less accurate. All constants are exact in binary.
 //
 // Included after kernels.inc.h; needs AddRegister, SubRegister, MulRegister too.
 //
-// Per task: some tiles (4x4 outputs each) and some output blocks.
-//   1. V[xi][tile][channel] = B^T d B of every tile's 6x6 inputs, all channels;
-//   2. for each one or two output blocks, M[xi][tile][out channel] = V[xi] x U[xi], 36 products of
-//      matrices, then A^T M A, bias and activation into the output.
+// Per task: some tiles (4x4 or 6x6 outputs each) and some output blocks.
+//   1. V[xi][tile][channel] = B^T d B of every tile's inputs, all channels;
+//   2. for each one or two output blocks, M[xi][tile][out channel] = V[xi] x U[xi], one product of
+//      matrices per point xi, then A^T M A, bias and activation into the output.
 // A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
 
-// B^T x: one column or row of six values.
-static inline void InputTransform(const Register* d, Register* t) {
-  const Register c2812 = SetRegister(-2.8125f), c1266 = SetRegister(1.265625f);
-  t[0] = FmaRegister(d[0], c1266, FmaRegister(d[2], c2812, d[4]));
-  t[5] = FmaRegister(d[1], c1266, FmaRegister(d[3], c2812, d[5]));
-  const Register even_a = FmaRegister(d[2], SetRegister(-2.25f), d[4]);
-  const Register odd_a =
-      MulRegister(SetRegister(0.75f), FmaRegister(d[1], SetRegister(-2.25f), d[3]));
-  t[1] = AddRegister(even_a, odd_a);
-  t[2] = SubRegister(even_a, odd_a);
-  const Register even_b = FmaRegister(d[2], SetRegister(-0.5625f), d[4]);
-  const Register odd_b =
-      MulRegister(SetRegister(1.5f), FmaRegister(d[1], SetRegister(-0.5625f), d[3]));
-  t[3] = AddRegister(even_b, odd_b);
-  t[4] = SubRegister(even_b, odd_b);
+// Points +-p contribute even + p * odd and even - p * odd.
+static inline void EvenOdd(Register even, Register odd, Register* t) {
+  t[0] = AddRegister(even, odd);
+  t[1] = SubRegister(even, odd);
 }
 
-// A^T x: six values to four.
-static inline void OutputTransform(const Register* m, Register* y) {
-  const Register sum_a = AddRegister(m[1], m[2]), difference_a = SubRegister(m[1], m[2]);
-  const Register sum_b = AddRegister(m[3], m[4]), difference_b = SubRegister(m[3], m[4]);
-  y[0] = AddRegister(m[0], AddRegister(sum_a, sum_b));
-  y[1] =
-      FmaRegister(difference_b, SetRegister(1.5f), MulRegister(difference_a, SetRegister(0.75f)));
-  y[2] = FmaRegister(sum_b, SetRegister(2.25f), MulRegister(sum_a, SetRegister(0.5625f)));
-  y[3] = FmaRegister(difference_b, SetRegister(3.375f),
-                     FmaRegister(difference_a, SetRegister(0.421875f), m[5]));
-}
+struct F4x4 {
+  static constexpr int64_t kTile = 4, kPatch = 6;
+
+  // B^T x: one column or row of six values.
+  static inline void Input(const Register* d, Register* t) {
+    const Register c2812 = SetRegister(-2.8125f), c1266 = SetRegister(1.265625f);
+    t[0] = FmaRegister(d[0], c1266, FmaRegister(d[2], c2812, d[4]));
+    t[5] = FmaRegister(d[1], c1266, FmaRegister(d[3], c2812, d[5]));
+    const Register even_a = FmaRegister(d[2], SetRegister(-2.25f), d[4]);
+    const Register odd_a =
+        MulRegister(SetRegister(0.75f), FmaRegister(d[1], SetRegister(-2.25f), d[3]));
+    EvenOdd(even_a, odd_a, t + 1);
+    const Register even_b = FmaRegister(d[2], SetRegister(-0.5625f), d[4]);
+    const Register odd_b =
+        MulRegister(SetRegister(1.5f), FmaRegister(d[1], SetRegister(-0.5625f), d[3]));
+    EvenOdd(even_b, odd_b, t + 3);
+  }
+
+  // A^T x: six values to four.
+  static inline void Output(const Register* m, Register* y) {
+    const Register sum_a = AddRegister(m[1], m[2]), difference_a = SubRegister(m[1], m[2]);
+    const Register sum_b = AddRegister(m[3], m[4]), difference_b = SubRegister(m[3], m[4]);
+    y[0] = AddRegister(m[0], AddRegister(sum_a, sum_b));
+    y[1] =
+        FmaRegister(difference_b, SetRegister(1.5f), MulRegister(difference_a, SetRegister(0.75f)));
+    y[2] = FmaRegister(sum_b, SetRegister(2.25f), MulRegister(sum_a, SetRegister(0.5625f)));
+    y[3] = FmaRegister(difference_b, SetRegister(3.375f),
+                       FmaRegister(difference_a, SetRegister(0.421875f), m[5]));
+  }
+};
+
+struct F6x6 {
+  static constexpr int64_t kTile = 6, kPatch = 8;
+
+  // The points are 0, +-1/2, +-1, +-2; row i of B^T is the product of (x - q) over the others q.
+  static inline void Input(const Register* d, Register* t) {
+    const Register c525 = SetRegister(5.25f);
+    t[0] = FmaRegister(c525, SubRegister(d[2], d[4]), SubRegister(d[6], d[0]));
+    t[7] = FmaRegister(c525, SubRegister(d[3], d[5]), SubRegister(d[7], d[1]));
+    const auto pair = [&](float p, float square_sum, float square_product, Register* out) {
+      const Register minus_sum = SetRegister(-square_sum), product = SetRegister(square_product);
+      const Register even = FmaRegister(product, d[2], FmaRegister(minus_sum, d[4], d[6]));
+      const Register odd = FmaRegister(product, d[1], FmaRegister(minus_sum, d[3], d[5]));
+      EvenOdd(even, MulRegister(SetRegister(p), odd), out);
+    };
+    pair(0.5f, 5.0f, 4.0f, t + 1);
+    pair(1.0f, 4.25f, 1.0f, t + 3);
+    pair(2.0f, 1.25f, 0.25f, t + 5);
+  }
+
+  static inline void Output(const Register* m, Register* y) {
+    const Register sum_a = AddRegister(m[1], m[2]), difference_a = SubRegister(m[1], m[2]);
+    const Register sum_b = AddRegister(m[3], m[4]), difference_b = SubRegister(m[3], m[4]);
+    const Register sum_c = AddRegister(m[5], m[6]), difference_c = SubRegister(m[5], m[6]);
+    const auto power = [](Register half, Register one, Register two, float at_half, float at_two) {
+      return FmaRegister(SetRegister(at_two), two, FmaRegister(SetRegister(at_half), half, one));
+    };
+    y[0] = AddRegister(m[0], AddRegister(sum_a, AddRegister(sum_b, sum_c)));
+    y[1] = power(difference_a, difference_b, difference_c, 0.5f, 2.0f);
+    y[2] = power(sum_a, sum_b, sum_c, 0.25f, 4.0f);
+    y[3] = power(difference_a, difference_b, difference_c, 0.125f, 8.0f);
+    y[4] = power(sum_a, sum_b, sum_c, 0.0625f, 16.0f);
+    y[5] = AddRegister(m[7], power(difference_a, difference_b, difference_c, 0.03125f, 32.0f));
+  }
+};
 
 // The tile's inputs where they exist, zeros elsewhere: outputs that exist never meet those zeros.
+template <class F>
 static const float* PartialPatch(const WinogradArgs& a, const Plane& in, int64_t y, int64_t x,
                                  float* patch) {
-  for (int64_t r = 0; r < kWinogradPatch; ++r)
-    for (int64_t c = 0; c < kWinogradPatch; ++c) {
+  for (int64_t r = 0; r < F::kPatch; ++r)
+    for (int64_t c = 0; c < F::kPatch; ++c) {
       const bool exists = y + r < a.height + 2 && x + c < a.width + 2;
       const V16 value =
           exists ? Load(in.data + (y + r) * in.row_stride + (x + c) * kBlock) : Set1(0.0f);
-      Store(patch + (r * kWinogradPatch + c) * kBlock, value);
+      Store(patch + (r * F::kPatch + c) * kBlock, value);
     }
   return patch;
 }
 
+template <class F>
 static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float* v) {
   constexpr int64_t kWidth = kBlock / kRegisters;
   const int64_t planes = (a.in_channels + kBlock - 1) / kBlock;
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t channels = planes * kBlock;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * channels);
-  float patch[kWinogradPoints * kBlock];
+  float patch[F::kPatch * F::kPatch * kBlock];
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t y = (span.tile_begin + t) / a.tile_columns * kWinogradTile;
-    const int64_t x = (span.tile_begin + t) % a.tile_columns * kWinogradTile;
-    const bool whole = y + kWinogradTile <= a.height && x + kWinogradTile <= a.width;
+    const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile;
+    const int64_t x = (span.tile_begin + t) % a.tile_columns * F::kTile;
+    const bool whole = y + F::kTile <= a.height && x + F::kTile <= a.width;
     for (int64_t p = 0; p < planes; ++p) {
       const Plane& in = a.in[p];
       const float* from = in.data + y * in.row_stride + x * kBlock;
       int64_t row_stride = in.row_stride;
       if (!whole) {
-        from = PartialPatch(a, in, y, x, patch);
-        row_stride = kWinogradPatch * kBlock;
+        from = PartialPatch<F>(a, in, y, x, patch);
+        row_stride = F::kPatch * kBlock;
       }
       for (int half = 0; half < kRegisters; ++half) {
-        Register columns[kWinogradPatch][kWinogradPatch];  // [column][row of B^T d]
-        for (int64_t c = 0; c < kWinogradPatch; ++c) {
-          Register d[kWinogradPatch];
-          PYENGINE_UNROLL for (int r = 0; r < kWinogradPatch; ++r) d[r] =
+        Register columns[F::kPatch][F::kPatch];  // [column][row of B^T d]
+        for (int64_t c = 0; c < F::kPatch; ++c) {
+          Register d[F::kPatch];
+          PYENGINE_UNROLL for (int r = 0; r < F::kPatch; ++r) d[r] =
               LoadRegister(from + r * row_stride + c * kBlock + half * kWidth);
-          InputTransform(d, columns[c]);
+          F::Input(d, columns[c]);
         }
         float* out = v + t * channels + p * kBlock + half * kWidth;
-        for (int64_t r = 0; r < kWinogradPatch; ++r) {
-          Register d[kWinogradPatch], transformed[kWinogradPatch];
-          PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c) d[c] = columns[c][r];
-          InputTransform(d, transformed);
-          PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c)
-              StoreRegister(out + (r * kWinogradPatch + c) * stride, transformed[c]);
+        for (int64_t r = 0; r < F::kPatch; ++r) {
+          Register d[F::kPatch], transformed[F::kPatch];
+          PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = columns[c][r];
+          F::Input(d, transformed);
+          PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c)
+              StoreRegister(out + (r * F::kPatch + c) * stride, transformed[c]);
         }
       }
     }
@@ -116,7 +162,7 @@ static inline void WinogradProduct(const float* v, int64_t channels, int64_t in_
       StoreRegister(m + p * OB * kBlock + h * kWidth, acc[p][h]);
 }
 
-template <int OB>
+template <class F, int OB>
 static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
                            const float* m) {
   constexpr int64_t kWidth = kBlock / kRegisters;
@@ -124,28 +170,28 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * OB * kBlock);
   const Register floor = Floor(a.activation.kind);
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t y = (span.tile_begin + t) / a.tile_columns * kWinogradTile;
-    const int64_t x = (span.tile_begin + t) % a.tile_columns * kWinogradTile;
-    const int64_t rows = Smaller(kWinogradTile, a.height - y);
-    const int64_t columns = Smaller(kWinogradTile, a.width - x);
+    const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile;
+    const int64_t x = (span.tile_begin + t) % a.tile_columns * F::kTile;
+    const int64_t rows = Smaller(F::kTile, a.height - y);
+    const int64_t columns = Smaller(F::kTile, a.width - x);
     for (int b = 0; b < OB; ++b) {
       const Plane& plane = a.out[block + b];
       float* out = plane.data + y * plane.row_stride + x * kBlock;
       const float* slopes = Slopes(a.activation, block + b);
       for (int half = 0; half < kRegisters; ++half) {
         const float* from = m + t * OB * kBlock + b * kBlock + half * kWidth;
-        Register partial[kWinogradPatch][kWinogradTile];  // [column][row of A^T m]
-        for (int64_t c = 0; c < kWinogradPatch; ++c) {
-          Register d[kWinogradPatch];
-          PYENGINE_UNROLL for (int r = 0; r < kWinogradPatch; ++r) d[r] =
-              LoadRegister(from + (r * kWinogradPatch + c) * stride);
-          OutputTransform(d, partial[c]);
+        Register partial[F::kPatch][F::kTile];  // [column][row of A^T m]
+        for (int64_t c = 0; c < F::kPatch; ++c) {
+          Register d[F::kPatch];
+          PYENGINE_UNROLL for (int r = 0; r < F::kPatch; ++r) d[r] =
+              LoadRegister(from + (r * F::kPatch + c) * stride);
+          F::Output(d, partial[c]);
         }
         const Register bias = LoadRegister(a.bias + (block + b) * kBlock + half * kWidth);
         for (int64_t r = 0; r < rows; ++r) {
-          Register d[kWinogradPatch], result[kWinogradTile];
-          PYENGINE_UNROLL for (int c = 0; c < kWinogradPatch; ++c) d[c] = partial[c][r];
-          OutputTransform(d, result);
+          Register d[F::kPatch], result[F::kTile];
+          PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = partial[c][r];
+          F::Output(d, result);
           float* row = out + r * plane.row_stride + half * kWidth;
           for (int64_t c = 0; c < columns; ++c)
             StoreRegister(row + c * kBlock, MaxRegister(floor, AddRegister(result[c], bias)));
@@ -161,15 +207,16 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
   }
 }
 
-template <int OB>
+template <class F, int OB>
 static void WinogradBlocks(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
                            const float* v, float* m) {
+  constexpr int64_t kPoints = F::kPatch * F::kPatch;
   const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
   const int64_t tiles = span.tile_end - span.tile_begin;
-  for (int64_t xi = 0; xi < kWinogradPoints; ++xi) {
+  for (int64_t xi = 0; xi < kPoints; ++xi) {
     const float* u[OB];
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) u[b] =
-        a.weights + ((block + b) * kWinogradPoints + xi) * a.in_channels * kBlock;
+        a.weights + ((block + b) * kPoints + xi) * a.in_channels * kBlock;
     const float* from = v + xi * PYENGINE_WINOGRAD_STRIDE(tiles * channels);
     float* to = m + xi * PYENGINE_WINOGRAD_STRIDE(tiles * OB * kBlock);
     int64_t t = 0;
@@ -185,16 +232,24 @@ static void WinogradBlocks(const WinogradArgs& a, const WinogradSpan& span, int6
     if (t + 2 <= tiles) product(Constant<2>());
     if (t < tiles) product(Constant<1>());
   }
-  WinogradOutput<OB>(a, span, block, m);
+  WinogradOutput<F, OB>(a, span, block, m);
+}
+
+template <class F>
+static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
+  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
+  const int64_t tiles = span.tile_end - span.tile_begin;
+  float* m = scratch + F::kPatch * F::kPatch * PYENGINE_WINOGRAD_STRIDE(tiles * channels);
+  WinogradInput<F>(a, span, scratch);
+  int64_t block = span.block_begin;
+  for (; block + kConvBlocks <= span.block_end; block += kConvBlocks)
+    WinogradBlocks<F, kConvBlocks>(a, span, block, scratch, m);
+  for (; block < span.block_end; ++block) WinogradBlocks<F, 1>(a, span, block, scratch, m);
 }
 
 static void Winograd(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
-  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
-  const int64_t tiles = span.tile_end - span.tile_begin;
-  float* m = scratch + kWinogradPoints * PYENGINE_WINOGRAD_STRIDE(tiles * channels);
-  WinogradInput(a, span, scratch);
-  int64_t block = span.block_begin;
-  for (; block + kConvBlocks <= span.block_end; block += kConvBlocks)
-    WinogradBlocks<kConvBlocks>(a, span, block, scratch, m);
-  for (; block < span.block_end; ++block) WinogradBlocks<1>(a, span, block, scratch, m);
+  if (a.tile == F6x6::kTile)
+    WinogradTask<F6x6>(a, span, scratch);
+  else
+    WinogradTask<F4x4>(a, span, scratch);
 }
