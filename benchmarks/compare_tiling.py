@@ -8,7 +8,8 @@ answer to the whole image in one piece.
 - nnU-Net's scheme: steps of at most half a window, spread evenly, Gaussian of 1/8 of the window;
 - ``tiler``: overlap 0.5, its "overlap-tile" window (the U-Net paper's).
 
-Each gets windows of ``--window`` pixels. The images are mirrored beyond their border for all of
+Each gets windows of ``--window`` pixels and the weights of a shipped engine of one input channel and
+two classes, on a synthetic image. The images are mirrored beyond their border for all of
 them, so that what differs is the tiling.
 """
 
@@ -27,10 +28,11 @@ from typing import Any
 import numpy as np
 
 import pyengine
-from benchmarks.compare_runtimes import OURS, randomized
+from benchmarks.compare_runtimes import OURS
 from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Peer, Run, export, peers
+from benchmarks.trained import trained_module
 from pyengine.phantoms import synthetic_em
 
 RUNTIMES = ("torch channels_last", "onnxruntime", "openvino")
@@ -132,18 +134,16 @@ def peak_memory() -> Iterator[list[float]]:
         result[0] = (max(highest[0], resident()) - start) / 1e6
 
 
-def compare(size: int, window: int, base: int, threads: int, rounds: int) -> dict[str, Any]:
+def compare(name: str, size: int, window: int, threads: int, rounds: int) -> dict[str, Any]:
     """Times, memory and seams for one square image of random cells."""
-    from train.models import UNetConfig
-
-    module = randomized(UNetConfig(base_width=base, padding="same"))
+    module = trained_module(name)
+    engine = pyengine.Engine(name, threads=threads)
+    if engine.info.margin:
+        raise ValueError(f"{name}: these tilers need a network that returns its input's size")
     image = synthetic_em(size, size)
-    mean, std = np.float32(image.mean()), np.float32(image.std())
-    step = {"name": "fixed_zero_mean_unit_variance", "mean": [float(mean)], "std": [float(std)]}
+    (step,) = engine.info.input["preprocessing"]
+    mean, std = np.float32(step["mean"][0]), np.float32(step["std"][0])
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.pyengine"
-        pyengine.build(module, path, sample_shape=(1, 1, 64, 64), preprocessing=[step])
-        engine = pyengine.Engine(path, threads=threads)
         whole = engine.segment(image, output="probabilities", tile=size, max_memory=1 << 36)
         margin = -(-engine.info.halo // engine.info.alignment) * engine.info.alignment
         calls: dict[str, Any] = {OURS: engine.segment}
@@ -153,25 +153,25 @@ def compare(size: int, window: int, base: int, threads: int, rounds: int) -> dic
             if not isinstance(peer, Peer):
                 skipped.append(peer)
                 continue
-            for name, tiling in TILINGS.items():
-                calls[f"{name}, {peer.name}"] = _segment(
+            for scheme, tiling in TILINGS.items():
+                calls[f"{scheme}, {peer.name}"] = _segment(
                     tiling, peer.run, window, margin, mean, std
                 )
         rows: dict[str, dict[str, Any]] = {}
-        for name, call in calls.items():
+        for label, call in calls.items():
             with peak_memory() as peak_mb:
                 answer = call(image)
-            rows[name] = {"peak_mb": round(peak_mb[0], 1)}
-            if name == OURS:
+            rows[label] = {"peak_mb": round(peak_mb[0], 1)}
+            if label == OURS:
                 probability = engine.segment(image, output="probabilities")[1]
             else:
                 probability, answer = answer, (answer > 0.5).astype(np.uint8)
-            rows[name]["largest_probability_error"] = float(np.abs(probability - whole[1]).max())
-            rows[name]["labels_differing"] = int((answer != whole.argmax(0)).sum())
+            rows[label]["largest_probability_error"] = float(np.abs(probability - whole[1]).max())
+            rows[label]["labels_differing"] = int((answer != whole.argmax(0)).sum())
         ratios = alternate({n: (lambda c=c: c(image)) for n, c in calls.items()}, OURS, rounds)
-    for name, ratio in ratios.items():
-        rows[name] |= ratio.as_dict()
-    title = f"{size} x {size} px, base {base}, windows of {window}, {threads} threads"
+    for label, ratio in ratios.items():
+        rows[label] |= ratio.as_dict()
+    title = f"{name}, {size} x {size} px, windows of {window}, {threads} threads"
     return {"title": title, "rows": rows, "skipped": skipped}
 
 
@@ -206,14 +206,14 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=2048, help="side of the image in pixels")
     parser.add_argument("--window", type=int, default=512, help="side of the windows in pixels")
-    parser.add_argument("--base", type=int, default=16, help="base width of the U-Net")
+    parser.add_argument("--engine", default="em-membranes", help="a shipped engine")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="also write the results here")
     args = parser.parse_args()
     print(machine_name(), date.today().isoformat())
     started = time.monotonic()
-    result = compare(args.size, args.window, args.base, args.threads, args.rounds)
+    result = compare(args.engine, args.size, args.window, args.threads, args.rounds)
     show(result)
     print(f"{time.monotonic() - started:.0f} s in all")
     if args.json:
