@@ -324,6 +324,7 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
   std::vector<OpTime> result;
   for (size_t i = 0; i < program.ops.size(); ++i) {
     std::vector<double> sorted;
+    sorted.reserve(times.size());
     for (const std::vector<double>& pass : times) sorted.push_back(pass[i]);
     std::nth_element(sorted.begin(), sorted.begin() + passes / 2, sorted.end());
     OpTime time = Describe(program.ops[i], double(plan.ops[i].height) * double(plan.ops[i].width));

@@ -293,7 +293,8 @@ static double MultiplyAdd(int64_t rounds, float* sink) {
   for (int c = 1; c < kChains; ++c) acc[0] = MaxRegister(acc[0], acc[c]);
   StoreRegister(start[0], acc[0]);
   *sink = start[0][0];
-  return 2.0 * double(kBlock / kRegisters) * kChains * double(rounds);
+  constexpr int64_t kFlopsPerRound = 2 * (kBlock / kRegisters) * kChains;
+  return double(kFlopsPerRound) * double(rounds);
 }
 
 // ---- memory-bound operators ------------------------------------------------------------------
