@@ -6,8 +6,8 @@
 #include <mutex>
 
 #include "core/thread_pool.h"
-#include "cpu/plan.h"
 #include "cpu/program.h"
+#include "cpu/run_plan.h"
 #include "cpu/weight_pack.h"
 #include "graph/geometry.h"
 #include "pyengine/executor.h"
@@ -36,7 +36,6 @@ class CpuExecutor final : public Executor {
   int64_t RunMemoryBytes(int64_t h, int64_t w) const override;
 
  private:
-  struct Context;
   struct Key {
     const Program* program;
     Tile tile;  // whole_program_: the input's size, twice
@@ -50,13 +49,6 @@ class CpuExecutor final : public Executor {
   using Loan = std::list<Context>;
   Loan Borrow(const Key& key);
   void Return(Loan loan);
-  // `seconds`: null, or one number per operation to be set.
-  void Execute(Context& context, const float* in, float* out, double* seconds = nullptr);
-  // `pixels`: outputs of the operation, of one phase if it is transposed.
-  OpTime Describe(const Op& op, double pixels) const;
-  void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work, Context& context);
-  void RunStep(const Op& op, const Work& work, Context& context);
-  void FillBorderRows(int storage, const Work& work, Context& context);
 
   const Graph& graph_;
   const KernelTable& kernels_;

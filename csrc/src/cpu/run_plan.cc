@@ -1,0 +1,336 @@
+#include "cpu/run_plan.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "core/checked_math.h"
+#include "cpu/layout_ops.h"
+
+namespace pyengine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+::pyengine::Activation ToKernel(ActivationKind kind) {
+  switch (kind) {
+    case ActivationKind::kNone:
+      return Activation::kNone;
+    case ActivationKind::kRelu:
+      return Activation::kRelu;
+    case ActivationKind::kLeakyRelu:
+      return Activation::kLeakyRelu;
+    case ActivationKind::kPRelu:
+      return Activation::kPRelu;
+    case ActivationKind::kElu:
+      return Activation::kElu;
+    case ActivationKind::kSilu:
+      return Activation::kSilu;
+    case ActivationKind::kGelu:
+      return Activation::kGelu;
+    case ActivationKind::kGeluTanh:
+      return Activation::kGeluTanh;
+    case ActivationKind::kSigmoid:
+      return Activation::kSigmoid;
+    case ActivationKind::kTanh:
+      return Activation::kTanh;
+    case ActivationKind::kHardSwish:
+      return Activation::kHardSwish;
+    case ActivationKind::kHardSigmoid:
+      return Activation::kHardSigmoid;
+    case ActivationKind::kClip:
+      return Activation::kClip;
+    case ActivationKind::kErf:
+      return Activation::kErf;
+  }
+  return Activation::kNone;
+}
+
+// Runs body(span) over blocks x rows in the pieces that the schedule chose.
+template <class F>
+void ParallelSpans(ThreadPool& pool, const Work& work, const OpPlan& plan, int64_t blocks,
+                   F&& body) {
+  const int64_t groups = CeilDiv(blocks, work.block_step);
+  const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
+  pool.ParallelFor(groups * bands, [&](int64_t i) {
+    Span span;
+    span.block_begin = i % groups * work.block_step;
+    span.block_end = std::min(blocks, span.block_begin + work.block_step);
+    span.y_begin = work.y_begin + i / groups * work.row_step;
+    span.y_end = std::min(work.y_end, span.y_begin + work.row_step);
+    span.x_begin = 0;
+    span.x_end = plan.width;
+    body(span);
+  });
+}
+
+class PlanRunner {
+ public:
+  PlanRunner(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context)
+      : graph_(graph), kernels_(kernels), pool_(pool), context_(context) {}
+
+  void Run(const float* in, float* out, double* seconds);
+
+ private:
+  void RunStep(const Op& op, const Work& work);
+  void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work);
+  void FillBorderRows(int storage, const Work& work);
+
+  const Graph& graph_;
+  const KernelTable& kernels_;
+  ThreadPool& pool_;
+  Context& context_;
+};
+
+void PlanRunner::Run(const float* in, float* out, double* seconds) {
+  const Plan& plan = *context_.plan;
+  const Program& program = *plan.program;
+  const int last = static_cast<int>(program.storages.size()) - 1;
+  for (const OpPlan& op : plan.ops) {
+    if (!op.touches_caller) continue;
+    const auto resolve = [&](size_t begin, size_t count) {
+      for (size_t p = begin; p < begin + count; ++p) {
+        const PlaneSpec& spec = plan.specs[p];
+        if (!program.storages[spec.storage].external) continue;
+        // Kernels never write through their input planes.
+        float* base = spec.storage == last ? out : const_cast<float*>(in);
+        context_.planes[p] = {base + spec.offset, spec.row_stride};
+      }
+    };
+    resolve(op.in_begin[0], op.in_count[0]);
+    resolve(op.in_begin[1], op.in_count[1]);
+    resolve(op.out_begin, op.out_count);
+  }
+  if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
+  for (const Work& work : plan.schedule) {
+    const auto start = seconds ? Clock::now() : Clock::time_point();
+    if (plan.ops[work.op].width > 0) RunStep(program.ops[work.op], work);
+    for (int s : plan.ops[work.op].borders_after) FillBorderRows(s, work);
+    if (seconds) seconds[work.op] += std::chrono::duration<double>(Clock::now() - start).count();
+  }
+}
+
+// Made-up pixels beside the rows just computed, and above the first and below the last row.
+void PlanRunner::FillBorderRows(int s, const Work& work) {
+  const Plan& plan = *context_.plan;
+  const Storage& storage = plan.program->storages[s];
+  const Buffer& b = plan.buffers[s];
+  const Extent& extent = plan.extents[storage.tensor];
+  const OpPlan& op = plan.ops[work.op];
+  const int64_t begin = work.y_begin * op.out_row_step;
+  const int64_t end = work.y_end == op.height ? extent.size[0] : work.y_end * op.out_row_step;
+  pool_.ParallelFor(storage.blocks(), [&](int64_t block) {
+    const Plane plane{context_.arena.data() + b.offset + block * b.plane_floats -
+                          b.y0 * b.row_stride - b.x0 * storage.lanes,
+                      b.row_stride};
+    FillBorder(plane, storage.lanes, extent.size[0], extent.size[1], storage.border,
+               storage.border_mode, storage.border_value, begin, end);
+  });
+}
+
+// Up to 16 channels: each row is computed as a block, in cache, and written as planes.
+void PlanRunner::RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work) {
+  const OpPlan& plan = context_.plan->ops[work.op];
+  const Plane* out = context_.planes.data() + plan.out_begin;
+  float* scratch = context_.arena.data() + context_.plan->arena_floats;
+  const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
+  pool_.ParallelFor(bands, [&](int64_t i, int thread) {
+    Plane row{scratch + thread * context_.plan->scratch_floats, 0};
+    ConvArgs one = args;
+    one.out = &row;
+    const int64_t begin = work.y_begin + i * work.row_step;
+    for (int64_t y = begin; y < std::min(work.y_end, begin + work.row_step); ++y) {
+      kernels_.conv(one, {0, 1, y, y + 1, 0, plan.width});
+      const Plane at_y{row.data, 0};
+      CopyChannels(&at_y, kBlock, out, 1, op.channels, 0, plan.width, y, y + 1);
+    }
+  });
+}
+
+void PlanRunner::RunStep(const Op& op, const Work& work) {
+  const OpPlan& plan = context_.plan->ops[work.op];
+  const Plane* in = context_.planes.data() + plan.in_begin[0];
+  Plane* out = context_.planes.data() + plan.out_begin;
+  const auto blocks = static_cast<int64_t>(plan.out_count);
+  const ActivationArgs activation{ToKernel(op.activation), op.alpha, op.beta, op.slopes};
+  switch (op.step) {
+    case Step::kWinograd: {
+      const WinogradArgs args{in,
+                              out,
+                              op.winograd_tile,
+                              op.packed->weights.data(),
+                              op.packed->bias.data(),
+                              activation,
+                              op.in_channels,
+                              plan.tile_columns,
+                              plan.height,
+                              plan.width};
+      float* scratch = context_.arena.data() + context_.plan->arena_floats;
+      const int64_t first = work.y_begin / op.winograd_tile * plan.tile_columns;
+      const int64_t tiles = CeilDiv(work.y_end, op.winograd_tile) * plan.tile_columns;
+      const int64_t groups = CeilDiv(tiles - first, work.tile_step);
+      const int64_t parts = CeilDiv(blocks, work.block_step);
+      pool_.ParallelFor(groups * parts, [&](int64_t i, int thread) {
+        WinogradSpan span;
+        span.tile_begin = first + i % groups * work.tile_step;
+        span.tile_end = std::min(tiles, span.tile_begin + work.tile_step);
+        span.block_begin = i / groups * work.block_step;
+        span.block_end = std::min(blocks, span.block_begin + work.block_step);
+        kernels_.winograd(args, span, scratch + thread * context_.plan->scratch_floats);
+      });
+      break;
+    }
+    case Step::kConv: {
+      const int64_t step = op.transposed ? 1 : op.stride[0];
+      const ConvArgs args{in,
+                          out,
+                          op.packed->blocks.data(),
+                          op.packed->bias.data(),
+                          activation,
+                          op.in_channels,
+                          op.in_lanes,
+                          op.in_lanes,
+                          op.transposed ? kBlock * op.stride[1] : kBlock,
+                          op.kernel[0],
+                          op.kernel[1],
+                          step,
+                          op.transposed ? 1 : op.stride[1],
+                          op.dilation[0],
+                          op.dilation[1]};
+      if (op.out_lanes == 1) {
+        RunPlanarConv(args, op, work);
+        break;
+      }
+      ParallelSpans(pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.conv(args, span); });
+      break;
+    }
+    case Step::kDepthwise: {
+      const DepthwiseArgs args{in,
+                               out,
+                               op.packed->weights.data(),
+                               op.packed->bias.data(),
+                               activation,
+                               op.kernel[0],
+                               op.kernel[1],
+                               op.stride[0],
+                               op.stride[1],
+                               op.dilation[0],
+                               op.dilation[1]};
+      ParallelSpans(pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.depthwise(args, span); });
+      break;
+    }
+    case Step::kPool: {
+      const Node& node = graph_.nodes[op.node];
+      const PoolArgs args{in,
+                          out,
+                          node.op == OpKind::kMaxPool,
+                          node.count_include_pad,
+                          op.kernel[0],
+                          op.kernel[1],
+                          op.stride[0],
+                          op.stride[1],
+                          plan.valid[0][0],
+                          plan.valid[0][1],
+                          plan.valid[1][0],
+                          plan.valid[1][1]};
+      ParallelSpans(pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.pool(args, span); });
+      break;
+    }
+    case Step::kUpsample: {
+      const UpsampleTables& t = context_.plan->tables[plan.tables];
+      const UpsampleArgs args{in,
+                              out,
+                              t.y_index.data(),
+                              t.y_next.data(),
+                              t.x_index.data(),
+                              t.x_next.data(),
+                              t.y_weight.empty() ? nullptr : t.y_weight.data(),
+                              t.x_weight.data()};
+      ParallelSpans(pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.upsample(args, span); });
+      break;
+    }
+    case Step::kBinary: {
+      // A vector beside planes is one pixel that meets every pixel; one channel meets all.
+      const Plane* b = context_.planes.data() + plan.in_begin[1];
+      const auto vector = [&](int i) {
+        return graph_.tensors[op.in_tensor[i]].vector && !graph_.tensors[op.out_tensor].vector;
+      };
+      const auto single = [&](int i) {
+        return graph_.tensors[op.in_tensor[i]].channels == 1 && op.channels > 1;
+      };
+      const BinaryArgs args{in,
+                            b,
+                            out,
+                            vector(0) ? 0 : kBlock,
+                            vector(1) ? 0 : kBlock,
+                            single(0),
+                            single(1),
+                            graph_.nodes[op.node].op == OpKind::kAdd ? Binary::kAdd : Binary::kMul,
+                            activation};
+      ParallelSpans(pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.binary(args, span); });
+      break;
+    }
+    case Step::kAffine: {
+      const AffineArgs args{in, out, op.affine ? op.affine->scale.data() : nullptr,
+                            op.affine ? op.affine->shift.data() : nullptr, activation};
+      ParallelSpans(pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.affine(args, span); });
+      break;
+    }
+    case Step::kSoftmax: {
+      const SoftmaxArgs args{in, out, op.channels};
+      ParallelSpans(pool_, work, plan, blocks,
+                    [&](const Span& span) { kernels_.softmax(args, span); });
+      break;
+    }
+    case Step::kGlobalAvgPool:
+      pool_.ParallelFor(
+          blocks, [&](int64_t b) { GlobalAverage(in[b], out[b], plan.in_height, plan.in_width); });
+      break;
+    case Step::kFlatten:
+      Flatten(in, out, op.in_channels, plan.in_height, plan.in_width);
+      break;
+    case Step::kCopy: {
+      const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
+      pool_.ParallelFor(bands, [&](int64_t i) {
+        const int64_t begin = work.y_begin + i * work.row_step;
+        CopyChannels(in, op.in_lanes, out, op.out_lanes, op.channels, op.channel_offset, plan.width,
+                     begin, std::min(work.y_end, begin + work.row_step));
+      });
+      break;
+    }
+  }
+}
+
+}  // namespace
+
+void Context::Fit(std::shared_ptr<const Plan> wanted, int threads) {
+  if (plan == wanted) return;
+  plan.reset();
+  const auto floats = static_cast<size_t>(wanted->arena_floats + threads * wanted->scratch_floats);
+  if (arena.size() < floats) {
+    arena = {};  // first, so that never both are there
+    arena = AlignedBuffer<float>(floats);
+    // Lanes past the last channel are read by element-wise kernels: they must hold numbers. The
+    // pass also faults every page in, once.
+    std::fill_n(arena.data(), arena.size(), 0.0f);
+  }
+  planes.resize(wanted->specs.size());
+  for (size_t i = 0; i < planes.size(); ++i) {
+    const PlaneSpec& spec = wanted->specs[i];
+    if (!wanted->program->storages[spec.storage].external)
+      planes[i] = {arena.data() + spec.offset, spec.row_stride};
+  }
+  plan = std::move(wanted);
+}
+
+void RunPlan(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
+             const float* in, float* out, double* seconds) {
+  PlanRunner(graph, kernels, pool, context).Run(in, out, seconds);
+}
+
+}  // namespace pyengine

@@ -1,0 +1,27 @@
+// Runs a plan: operation by operation, in the order of its schedule, shared among threads.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "core/aligned_buffer.h"
+#include "core/thread_pool.h"
+#include "cpu/plan.h"
+
+namespace pyengine {
+
+// A plan's memory; grown, never shrunk.
+struct Context {
+  std::shared_ptr<const Plan> plan;
+  AlignedBuffer<float> arena;
+  std::vector<Plane> planes;  // one per plan->specs; those of the caller's memory set at each call
+
+  // Takes up `wanted`: room in the arena for `threads` threads, and its planes.
+  void Fit(std::shared_ptr<const Plan> wanted, int threads);
+};
+
+// Computes `out` from `in`. `seconds`: null, or one number per operation to be set.
+void RunPlan(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
+             const float* in, float* out, double* seconds = nullptr);
+
+}  // namespace pyengine
