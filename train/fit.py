@@ -118,6 +118,8 @@ def fit(
         warnings.filterwarnings("ignore", message=".*does not have many workers.*")
         warnings.filterwarnings("ignore", message=".*smaller than the logging interval.*")
         warnings.filterwarnings("ignore", message=".*Checkpoint directory.*exists.*")
+        # Every process scores all validation images: there is nothing to gather.
+        warnings.filterwarnings("ignore", message=".*sync_dist=True.*")
         try:
             trainer.fit(
                 module, loader, DataLoader(numbers, batch_size=None),

@@ -73,6 +73,23 @@ def fit(folder, out, *more) -> int:
     )  # fmt: skip
 
 
+def test_two_processes_share_the_steps_of_one_run(tiny) -> None:
+    run = [
+        sys.executable, "-m", "train", "fit", str(tiny / "tiny.toml"), "--root", str(tiny / "isbi"),
+        "-o", str(tiny / "two"), "--accelerator", "cpu", "--strategy", "ddp", "--devices", "2",
+    ]  # fmt: skip
+    done = subprocess.run(run, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert "sync_dist" not in done.stderr
+    # 4 patches an epoch in batches of 2 for each of two processes: one step.
+    last = torch.load(tiny / "two" / "last.ckpt", map_location="cpu", weights_only=True)
+    assert (last["epoch"], last["global_step"]) == (2, 3)
+    config = load_config(str(tiny / "tiny.toml"))
+    network = open_checkpoint(tiny / "two" / "best.pt", "em-membranes", config.data)
+    store = Store(tiny / "two" / "data.h5", "em-membranes")
+    assert 0 < evaluate(network, store, "validation")["scores"]["accuracy"] < 1
+
+
 EVERYTHING = AugmentationConfig(
     zoom=(0.8, 1.25), rotation_degrees=30, stretch=0.1, shift_px=3, elastic_px=4,
     elastic_spacing_px=20, flip_horizontal=True, flip_vertical=True, rotate_90=True,
