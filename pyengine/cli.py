@@ -18,6 +18,7 @@ from pyengine import __version__, build, engines, phantoms, verify
 from pyengine.arguments import ACCURACIES
 from pyengine.engine import Engine
 from pyengine.image_source import READABLE, Array, read_image, split_dataset
+from pyengine.info import LayerTime
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
 
@@ -110,6 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     _tile_options(p)
     p.add_argument("--size", default="512x512", help="HxW in pixels, or N for N x N")
     p.add_argument("--repeat", type=int, default=20)
+    p.add_argument("--layers", action="store_true", help="also the time of each layer")
 
     p = _verb(verbs, "demo", _demo, "segment a synthetic image with a shipped engine")
     shown = sorted(set(DEMOS) & set(engines()))
@@ -388,7 +390,25 @@ def _bench(args: argparse.Namespace) -> int:
         f"first {1e3 * first:.1f} ms, p50 {1e3 * p50:.1f} ms, p95 {1e3 * p95:.1f} ms, "
         f"max {1e3 * max(times):.1f} ms, {height * width / p50 / 1e6:.2f} Mpx/s"
     )
+    if args.layers:
+        _print_layer_times(engine.profile(height, width, args.repeat))
     return 0
+
+
+def _print_layer_times(layers: Sequence[LayerTime]) -> None:
+    if not layers:
+        print("this executor does not tell times by layer")
+        return
+    total = sum(layer.seconds for layer in layers)
+    name_width = max(5, *(len(layer.layer) for layer in layers))
+    print(f"\n{'layer':<{name_width}}  {'algorithm':<12} {'ms':>8} {'share':>6} {'GFLOP/s':>8} {'GB/s':>6}")  # fmt: skip
+    for layer in layers:
+        print(
+            f"{layer.layer:<{name_width}}  {layer.algorithm:<12} {1e3 * layer.seconds:>8.2f} "
+            f"{layer.seconds / total:>6.1%} {layer.flops / layer.seconds / 1e9:>8.0f} "
+            f"{layer.bytes / layer.seconds / 1e9:>6.1f}"
+        )
+    print(f"{'in one piece':<{name_width}}  {'':<12} {1e3 * total:>8.2f}")
 
 
 def _demo(args: argparse.Namespace) -> int:

@@ -181,6 +181,10 @@ def test_bench_and_demo(capsys, tmp_path) -> None:
     status, text, _ = run(capsys, "bench", "--size", "64x80", "--repeat", 2)
     assert status == 0
     assert "64 x 80 px" in text
+    status, text, _ = run(capsys, "bench", "--size", "32", "--repeat", 1, "--layers")
+    assert status == 0
+    assert "down.0.0/Conv" in text
+    assert "winograd" in text
 
 
 @pytest.mark.parametrize("system", pyengine.engines())
