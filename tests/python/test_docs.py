@@ -49,6 +49,7 @@ def test_import_works_from_the_source_folder_and_elsewhere(where, tmp_path) -> N
         [sys.executable, "-c", "import pyengine; print(pyengine.engines())"],
         capture_output=True, text=True, cwd=cwd, check=False,
     )  # fmt: skip
-    assert done.stdout.strip() == "['em-membranes', 'retinal-vessels', 'ultrasound-nerve']", (
-        done.stderr
-    )
+    assert (
+        done.stdout.strip()
+        == "['em-membranes', 'oct-fluid', 'retinal-vessels', 'ultrasound-nerve']"
+    ), done.stderr
