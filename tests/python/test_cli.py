@@ -184,7 +184,7 @@ def test_bench_and_demo(capsys, tmp_path) -> None:
     status, text, _ = run(capsys, "bench", "--size", "32", "--repeat", 1, "--layers")
     assert status == 0
     assert "down.0.0/Conv" in text
-    assert "winograd" in text
+    assert "direct" in text
 
 
 @pytest.mark.parametrize("system", pyengine.engines())
