@@ -13,8 +13,8 @@ using namespace pybind11::literals;
 namespace pyengine {
 namespace {
 
-// A Python callable (N, C, H, W) float32 -> (N, K, H', W') float32 as an executor. It runs under
-// the GIL, one call at a time.
+// A Python callable (N, C, H, W) float32 -> (N, K, H', W') float32 as an executor; a classifier's
+// may return (N, K). It runs under the GIL, one call at a time.
 class CallableExecutor final : public Executor {
  public:
   CallableExecutor(const NetworkGeometry& geometry, py::object callable)
@@ -32,9 +32,10 @@ class CallableExecutor final : public Executor {
     const py::object result = callable_(batch);
     const auto array =
         py::array_t<float, py::array::c_style | py::array::forcecast>::ensure(result);
-    const int64_t want[4] = {n, g.classes, h - 2 * g.margin, w - 2 * g.margin};
-    bool fits = array && array.ndim() == 4;
-    for (int i = 0; fits && i < 4; ++i) fits = array.shape(i) == want[i];
+    const int64_t want[4] = {n, g.classes, g.dense ? h - 2 * g.margin : 1,
+                             g.dense ? w - 2 * g.margin : 1};
+    bool fits = array && (array.ndim() == 4 || (array.ndim() == 2 && !g.dense));
+    for (int i = 0; fits && i < array.ndim(); ++i) fits = array.shape(i) == want[i];
     if (!fits) {
       PyErr_Clear();
       throw Error(

@@ -317,6 +317,11 @@ def test_a_classifier_from_phantoms_to_the_command_line(tmp_path, capsys, monkey
     assert record["parts"]["test"]["images"] == 8
     assert "synthetic" in (run / "tiny.md").read_text()
     capsys.readouterr()
+    # The checkpoint behind PyTorch scores like the engine file.
+    where = [str(tmp_path / "tiny.toml"), "--data", str(run / "data.h5"), "--part", "test"]
+    assert command.main(["evaluate", *where, "--checkpoint", str(run / "best.pt")]) == 0
+    accuracy = re.search(r"accuracy\s+(0\.\d+|1\.0+)", capsys.readouterr().out)
+    assert abs(float(accuracy[1]) - record["parts"]["test"]["scores"]["accuracy"]) <= 1 / 8
     from pyengine.cli import main
 
     images = tmp_path / "data" / "kermany2018" / "val"
