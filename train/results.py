@@ -57,7 +57,8 @@ def table(records: list[dict[str, Any]]) -> str:
                 f"{record['epochs']} epochs of {record['seconds_per_epoch'] / 60:.2f} min, "
                 f"{record['seconds'] / 60:.0f} min in all"
             )
-            where = f"{result['images']} {part} images of {result['subjects']} subjects"
+            synthetic = "synthetic " if config["data"]["phantoms"] and part != "real" else ""
+            where = f"{result['images']} {synthetic}{part} images of {result['subjects']} subjects"
             lines.append(
                 f"| {system.title} | `{config['name']}` | {where} | {scores} | {system.published} "
                 f"| {training} | {record['machine']}, {record['date']} |"
