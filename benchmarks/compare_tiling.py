@@ -33,7 +33,7 @@ from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Peer, Run, export, peers
 from benchmarks.trained import trained_module
-from pyengine.phantoms import synthetic_em
+from pyengine.cli import DEMOS
 
 RUNTIMES = ("torch channels_last", "onnxruntime", "openvino")
 Tiling = Callable[[Run, np.ndarray, int], np.ndarray]
@@ -135,12 +135,12 @@ def peak_memory() -> Iterator[list[float]]:
 
 
 def compare(name: str, size: int, window: int, threads: int, rounds: int) -> dict[str, Any]:
-    """Times, memory and seams for one square image of random cells."""
+    """Times, memory and seams for one square synthetic image of the engine's kind."""
     module = trained_module(name)
     engine = pyengine.Engine(name, threads=threads)
     if engine.info.margin:
         raise ValueError(f"{name}: these tilers need a network that returns its input's size")
-    image = synthetic_em(size, size)
+    image = DEMOS[name][1](size, size)
     (step,) = engine.info.input["preprocessing"]
     mean, std = np.float32(step["mean"][0]), np.float32(step["std"][0])
     with tempfile.TemporaryDirectory() as folder:
@@ -206,7 +206,7 @@ def main() -> None:
     )
     parser.add_argument("--size", type=int, default=2048, help="side of the image in pixels")
     parser.add_argument("--window", type=int, default=512, help="side of the windows in pixels")
-    parser.add_argument("--engine", default="em-membranes", help="a shipped engine")
+    parser.add_argument("--engine", default="oct-fluid", help="a shipped engine")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="also write the results here")
