@@ -18,8 +18,8 @@ constexpr int kBlock = 16;  // channels per plane
 constexpr int64_t kWinogradTile = 4;
 constexpr int64_t kFastWinogradTile = 6;
 #define PYENGINE_WINOGRAD_POINTS(tile) (((tile) + 2) * ((tile) + 2))
-// The matrices of a task, one per point, lie an odd number of cache lines apart: at multiples of 4 KB they would
-// compete for the same few lines of the first-level cache.
+// The matrices of a task, one per point, lie an odd number of cache lines apart: at multiples of 4
+// KB they would compete for the same few lines of the first-level cache.
 #define PYENGINE_WINOGRAD_STRIDE(floats) (((floats) / 16 | 1) * 16)
 
 struct Plane {
@@ -78,8 +78,9 @@ struct ConvArgs {
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 
-// The same sum for 3x3 kernels of stride 1, by Winograd on a grid of tiles. The input planes point at the first input of the first tile, the output planes at its first output.
-// Outputs of one tile round together: equal results need the grid at equal places.
+// The same sum for 3x3 kernels of stride 1, by Winograd on a grid of tiles. The input planes point
+// at the first input of the first tile, the output planes at its first output. Outputs of one tile
+// round together: equal results need the grid at equal places.
 struct WinogradArgs {
   const Plane* in;
   Plane* out;
@@ -169,8 +170,8 @@ struct KernelTable {
   void (*binary)(const BinaryArgs&, const Span&);
   void (*affine)(const AffineArgs&, const Span&);
   void (*softmax)(const SoftmaxArgs&, const Span&);
-  // For benchmarks, null in the reference table: `rounds` of fused multiply-adds on registers alone. Returns their operations;
-  // `sink` receives a number that depends on all of them.
+  // For benchmarks, null in the reference table: `rounds` of fused multiply-adds on registers
+  // alone. Returns their operations; `sink` receives a number that depends on all of them.
   double (*multiply_add)(int64_t rounds, float* sink);
 };
 
