@@ -44,7 +44,7 @@ int main(void) {
 
   pye_engine_options_init(&open);
   CHECK(open.size == sizeof open);
-  open.accuracy = (pye_accuracy)7;
+  open.accuracy = 7;
   CHECK(pye_engine_open(TINY, &open, &engine) == PYE_INVALID_ARGUMENT && engine == NULL);
   CHECK(strstr(pye_last_error(), "accuracy") != NULL);
   open.accuracy = PYE_ACCURACY_FAST;
