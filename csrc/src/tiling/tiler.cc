@@ -21,6 +21,13 @@ std::string Px(int64_t a, int64_t b) {
   return std::to_string(a) + " x " + std::to_string(b);
 }
 
+void CheckBand(int64_t height, int64_t row_begin, int64_t row_end) {
+  if (row_begin < 0 || row_end > height || row_begin >= row_end)
+    throw Error(ErrorCode::kInvalidArgument,
+                "rows " + std::to_string(row_begin) + " to " + std::to_string(row_end) +
+                    " are not within the image of " + std::to_string(height) + " rows");
+}
+
 }  // namespace
 
 // Input and output of one network call; grown, never shrunk, and reused by later calls.
@@ -125,8 +132,8 @@ std::shared_ptr<const Tiler::Layout> Tiler::FindLayout(int64_t height, int64_t w
   const int64_t budget =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
   const auto first = [&](TileSize size) {
-    plan.tile = size;
-    return layout->At(0, 0);
+    const int64_t reach = layout->reach;
+    return Tile{size, {std::min(height, size.height + reach), std::min(width, size.width + reach)}};
   };
   const auto memory = [&](TileSize size) {
     const Tile tile = first(size);
@@ -139,7 +146,7 @@ std::shared_ptr<const Tiler::Layout> Tiler::FindLayout(int64_t height, int64_t w
   const auto cost = [&](TileSize size) { return executor_->TileCost(first(size)); };
   plan.tile = ChooseTile(height, width, executor_->TileGrid(),
                          {options.tile_height_px, options.tile_width_px}, budget, {cost, memory});
-  plan.window = executor_->WindowFor(layout->At(0, 0));
+  plan.window = executor_->WindowFor(first(plan.tile));
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);
   plan.memory_bytes = memory(plan.tile);
@@ -197,10 +204,7 @@ void Tiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_end,
   ImageView image = view;
   if (image.rows == 0) image.rows = image.height;
   CheckImage(image);
-  if (row_begin < 0 || row_end > image.height || row_begin >= row_end)
-    throw Error(ErrorCode::kInvalidArgument,
-                "rows " + std::to_string(row_begin) + " to " + std::to_string(row_end) +
-                    " are not within the image of " + std::to_string(image.height) + " rows");
+  CheckBand(image.height, row_begin, row_end);
   RefuseNonFinite(image);
   if (options.mode == TileMode::kExact && net_.tileable)
     return SegmentExact(image, row_begin, row_end, out, options);
@@ -234,6 +238,7 @@ void Tiler::WriteTile(const float* logits, int64_t tile_height, int64_t tile_wid
 
 Range Tiler::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
                       const SegmentOptions& options) const {
+  CheckBand(height, row_begin, row_end);
   const std::shared_ptr<const Layout> layout = FindLayout(height, width, options);
   const int64_t tile_height = layout->plan.tile.height;
   int64_t first = height, last = 0;

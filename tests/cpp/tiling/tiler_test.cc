@@ -108,6 +108,15 @@ TEST(Tiler, BandsOfAPartialViewEqualTheWhole) {
   }
 }
 
+TEST(Tiler, BandsOutsideTheImageAreRefused) {
+  const Tiler tiler = IdentityTiler(9, 4);
+  SegmentOptions o;
+  o.tile_height_px = o.tile_width_px = 16;
+  const std::pair<int64_t, int64_t> bands[] = {{0, 101}, {96, 5000}, {-16, 16}, {32, 32}, {48, 32}};
+  for (const auto& [begin, end] : bands)
+    EXPECT_THROW(tiler.BandRows(100, 30, begin, end, o), Error) << begin << " " << end;
+}
+
 TEST(Tiler, RefusesBadImagesAndOptions) {
   const Tiler tiler = IdentityTiler(2);
   Image image(8, 9);
