@@ -15,4 +15,8 @@ std::vector<std::string> UsableIsas();
 // Throws Error(kInvalidArgument) for an unknown name, kUnsupported if this machine lacks it.
 const KernelTable& SelectKernels(const std::string& isa);
 
+// Highest rate of fused multiply-adds on registers [FLOP/s, each counts twice], for benchmarks.
+// Throws as SelectKernels, kUnsupported for the reference table, kInvalidArgument for threads < 1.
+double MultiplyAddRate(const std::string& isa, int threads);
+
 }  // namespace pyengine
