@@ -47,12 +47,11 @@ typedef enum pye_accuracy {
 } pye_accuracy;
 
 typedef struct pye_engine_options {
-  size_t size;      /**< sizeof(pye_engine_options); set by the init function. */
-  int32_t threads;  /**< Threads of one call, the caller's included; 0 = every core. */
-  const char* isa;  /**< "reference", "avx2", "avx512"; NULL = the best there is. */
-  int32_t accuracy; /**< A pye_accuracy. */
-  int32_t
-      pin_threads; /**< Not 0: worker threads stay on one core each; the caller's is left alone. */
+  size_t size;         /**< sizeof(pye_engine_options); set by the init function. */
+  int32_t threads;     /**< Threads of one call, the caller's included; 0 = every core. */
+  const char* isa;     /**< "reference", "avx2", "avx512"; NULL = the best there is. */
+  int32_t accuracy;    /**< A pye_accuracy. */
+  int32_t pin_threads; /**< Not 0: workers stay on one core each, the caller where it is. */
 } pye_engine_options;
 
 typedef struct pye_engine_info {

@@ -140,8 +140,7 @@ void PlanRunner::RunPlanarConv(const ConvArgs& args, const Op& op, const Work& w
     const int64_t begin = work.y_begin + i * work.row_step;
     for (int64_t y = begin; y < std::min(work.y_end, begin + work.row_step); ++y) {
       kernels_.conv(one, {0, 1, y, y + 1, 0, plan.width});
-      const Plane at_y{row.data, 0};
-      CopyChannels(&at_y, kBlock, out, 1, op.channels, 0, plan.width, y, y + 1);
+      CopyChannels(&row, kBlock, out, 1, op.channels, 0, plan.width, y, y + 1);
     }
   });
 }
