@@ -1,15 +1,32 @@
-// What this machine can do: instruction sets, and their highest arithmetic rate.
+// What this machine can do: executors, instruction sets, and their highest arithmetic rate.
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
 #include "bind.h"
 #include "cpu/cpu_features.h"
+#include "pyengine/executors.h"
 
 namespace py = pybind11;
+using namespace pybind11::literals;
 
 namespace pyengine {
 
 void BindMachine(py::module_& m) {
+  m.def(
+      "executors",
+      [](const std::vector<std::string>& library_folders) {
+        std::vector<ExecutorStatus> found;
+        {
+          py::gil_scoped_release nogil;
+          found = ListExecutors(library_folders);
+        }
+        py::list rows;
+        for (const ExecutorStatus& s : found)
+          rows.append(py::dict("name"_a = s.name, "detail"_a = s.detail, "why_not"_a = s.why_not,
+                               "why_no_build"_a = s.why_no_build));
+        return rows;
+      },
+      "library_folders"_a, "Executors, best first, and why each cannot be used here.");
   m.def("isas", &UsableIsas, "Instruction sets this machine can run, best first.");
   m.def("multiply_add_rate", &MultiplyAddRate, py::arg("isa"), py::arg("threads"),
         py::call_guard<py::gil_scoped_release>(),

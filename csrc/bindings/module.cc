@@ -56,5 +56,6 @@ PYBIND11_MODULE(_core, m) {
   });
   pyengine::BindEngine(m);
   pyengine::BindBuild(m);
+  pyengine::BindPlans(m);
   pyengine::BindMachine(m);
 }

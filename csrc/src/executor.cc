@@ -18,14 +18,17 @@ int64_t Executor::TileReach() const {
   return 0;
 }
 
-Window Executor::WindowFor(const Tile& tile) const {
-  const NetworkGeometry& g = geometry_;
+Window SmallestWindow(const NetworkGeometry& g, TileSize tile) {
   // The window starts on the pooling grid before the tile; networks take only certain sizes.
   const auto side = [&](int64_t size) {
     const int64_t least = g.before + size + std::max(g.after, g.margin);
     return least + FloorMod(g.size_residue - least, g.alignment);
   };
-  return {side(tile.size.height), side(tile.size.width), g.before, g.before};
+  return {side(tile.height), side(tile.width), g.before, g.before};
+}
+
+Window Executor::WindowFor(const Tile& tile) const {
+  return SmallestWindow(geometry_, tile.size);
 }
 
 void Executor::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) {

@@ -59,6 +59,10 @@ struct NetworkGeometry {
   bool tileable = true;      ///< `dense`, and no output pixel depends on the whole image.
 };
 
+/// The smallest input with full context for a tile whose origin is a multiple of the alignment, of
+/// a size that the network accepts.
+PYENGINE_EXPORT Window SmallestWindow(const NetworkGeometry& geometry, TileSize tile);
+
 /// Computes the network. Implementations must be safe to call from several threads.
 class PYENGINE_EXPORT Executor {
  public:
@@ -82,7 +86,7 @@ class PYENGINE_EXPORT Executor {
 
   /// The window that RunTile wants for a tile whose origin is a multiple of TileGrid(). Its rows
   /// follow from the tile's rows alone, its columns from the columns.
-  /// The default is the smallest size that the network accepts.
+  /// The default is SmallestWindow().
   virtual Window WindowFor(const Tile& tile) const;
 
   /// `windows` (n, channels, window.height, window.width) to `logits` (n, classes, size.height,
