@@ -27,8 +27,9 @@ except ImportError as error:  # pragma: no cover - needs a broken installation
         f"'pip install .' in the source folder ({error})"
     ) from error
 
-from pyengine.builder import BuildReport, build, verify
+from pyengine.builder import BuildReport, PlanReport, PrecisionReport, build, build_plan, verify
 from pyengine.engine import Engine
+from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, TilePlan
 from pyengine.shipped import engines
 
@@ -40,12 +41,17 @@ __all__ = [
     "EngineError",
     "EngineFileError",
     "EngineInfo",
+    "ExecutorStatus",
     "LayerInfo",
     "LayerTime",
+    "PlanReport",
+    "PrecisionReport",
     "TilePlan",
     "UnsupportedError",
     "__version__",
     "build",
+    "build_plan",
     "engines",
+    "executors",
     "verify",
 ]

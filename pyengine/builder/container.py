@@ -1,4 +1,4 @@
-"""Writes the engine file: a safetensors container; see ``csrc/ENGINE_FORMAT.md``."""
+"""The engine file's bytes: a safetensors container; see ``csrc/ENGINE_FORMAT.md``."""
 
 from __future__ import annotations
 
@@ -69,3 +69,30 @@ def serialize(
     # Spaces after the header put the first tensor on a cache line for readers that map the file.
     text += b" " * (-(8 + len(text)) % _ALIGNMENT_BYTES)
     return len(text).to_bytes(8, "little") + text + b"".join(parts[n] for n in order)
+
+
+def deserialize(
+    data: bytes,
+) -> tuple[dict[str, Any], str, dict[str, npt.NDArray[Any]]]:
+    """What `serialize` was given; for files that the native core has verified.
+
+    Returns
+    -------
+    manifest : dict
+        Without its ``sha256`` field.
+    graph_json : str
+    tensors : dict of ndarray
+        As stored; views of `data`.
+    """
+    at = 8 + int.from_bytes(data[:8], "little")
+    header = json.loads(data[8:at])
+    metadata = header.pop("__metadata__")
+    manifest = json.loads(metadata["manifest"])
+    manifest.pop("sha256")
+    names = {short: long for long, short in _DTYPES.items()}
+    tensors = {}
+    for name, entry in header.items():
+        begin, end = entry["data_offsets"]
+        values = np.frombuffer(data[at + begin : at + end], names[entry["dtype"]])
+        tensors[name] = values.reshape(entry["shape"])
+    return manifest, metadata["graph"], tensors

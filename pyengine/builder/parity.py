@@ -189,12 +189,29 @@ def verify(
     loaded = load_source(source, shape)
     if images is None:
         return compare(opened, loaded.run, random_samples(shape), tolerance)
+    return compare(opened, loaded.run, network_inputs(opened, images, shape), tolerance)
+
+
+def network_inputs(
+    engine: Engine, images: Iterable[npt.NDArray[Any]], shape: tuple[int, ...]
+) -> list[npt.NDArray[np.float32]]:
+    """Inputs of `shape` (1, C, H, W) from images as for `Engine.segment`.
+
+    The upper left part of each after normalisation; smaller images are mirrored up to it.
+
+    Raises
+    ------
+    TypeError, ValueError
+        An image that does not fit the network.
+    """
+    height, width = shape[2:]
     samples = []
     for image in images:
-        opened._check_image(image)
+        engine._check_image(image)
         rows = _core.border_indices(0, height, image.shape[0], 0)
         columns = _core.border_indices(0, width, image.shape[1], 0)
         part = image[np.ix_(rows, columns)]
         planes = part[None] if part.ndim == 2 else np.moveaxis(part, 2, 0)
-        samples.append(np.ascontiguousarray(normalise(planes.astype(np.float32), spec)[None]))
-    return compare(opened, loaded.run, samples, tolerance)
+        batch = normalise(planes.astype(np.float32), engine.info.input)[None]
+        samples.append(np.ascontiguousarray(batch))
+    return samples

@@ -64,7 +64,7 @@ def load_source(source: Any, sample_shape: tuple[int, ...] | None) -> Source:
     FileNotFoundError, TypeError, ValueError
         A source that cannot be used, and why.
     """
-    _require("onnx", "build")
+    require("onnx", "build")
     import onnx
 
     if isinstance(source, onnx.ModelProto):
@@ -80,7 +80,7 @@ def load_source(source: Any, sample_shape: tuple[int, ...] | None) -> Source:
                 raise ValueError(f"{path}: not a readable ONNX file ({error})") from error
             return _onnx_source(model, sample_shape, path.name)
         return _checkpoint_source(path, sample_shape)
-    _require("torch", "train")
+    require("torch", "train")
     import torch
 
     if isinstance(source, torch.nn.Module):
@@ -91,7 +91,7 @@ def load_source(source: Any, sample_shape: tuple[int, ...] | None) -> Source:
     )
 
 
-def _require(module: str, extra: str) -> None:
+def require(module: str, extra: str) -> None:
     try:
         __import__(module)
     except ImportError as error:
@@ -179,7 +179,7 @@ def _module_source(module: Any, sample_shape: tuple[int, ...] | None, descriptio
 
 
 def _checkpoint_source(path: Path, sample_shape: tuple[int, ...] | None) -> Source:
-    _require("torch", "train")
+    require("torch", "train")
     try:
         from train.checkpoint import load_checkpoint
     except ImportError as error:

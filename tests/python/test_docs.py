@@ -33,13 +33,13 @@ def test_readme_python(tmp_path, monkeypatch) -> None:
 
 
 def test_readme_names_every_verb() -> None:
-    from pyengine.cli import _parser
+    from pyengine.cli.parser import make_parser
 
     text = (ROOT / "README.md").read_text()
     for verb in ("segment", "info", "build", "verify", "bench", "demo"):
         assert f"pyengine {verb}" in text
         with pytest.raises(SystemExit):
-            _parser().parse_args([verb, "--help"])
+            make_parser().parse_args([verb, "--help"])
 
 
 @pytest.mark.parametrize("where", ["source", "elsewhere"])

@@ -1,0 +1,44 @@
+"""The command line: ``pyengine VERB ...``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from pyengine.cli.parser import make_parser
+from pyengine.cli.segment import DEMOS
+
+USAGE_ERROR = 2
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one verb.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Default: the process's arguments.
+
+    Returns
+    -------
+    int
+        0 on success, 1 if some work failed, 2 on a usage error.
+    """
+    parser = make_parser()
+    args = parser.parse_args(argv)
+    try:
+        return int(args.run(args))
+    except BrokenPipeError:
+        # Whoever reads has seen enough; Python's own last flush must not complain either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+        print(f"pyengine: error: {error}", file=sys.stderr)
+        return USAGE_ERROR
+    except KeyboardInterrupt:
+        print("pyengine: interrupted", file=sys.stderr)
+        return 130
+
+
+__all__ = ["DEMOS", "main"]

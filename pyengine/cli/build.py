@@ -1,0 +1,84 @@
+"""Verbs that make and check engine files: build, verify."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+from pyengine.builder import build, build_plan, verify
+from pyengine.cli.info import plan_line
+from pyengine.cli.options import expand, size
+from pyengine.engine import Engine
+from pyengine.image_source import read_image
+from pyengine.shipped import engines
+
+
+def run_build(args: argparse.Namespace) -> int:
+    shape = None
+    if args.sample_shape:
+        try:
+            shape = tuple(int(n) for n in args.sample_shape.split(","))
+        except ValueError:
+            raise ValueError(f"sample-shape must be 1,C,H,W, got {args.sample_shape!r}") from None
+    try:
+        preprocessing = json.loads(args.preprocessing) if args.preprocessing else None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"preprocessing is not JSON: {error}") from error
+    # Checkpoints need the 'train' folder, which lies beside where this is run from.
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    plan_only = args.executor != "cpu" and _is_engine(args.source)
+    with tempfile.TemporaryDirectory() as folder:
+        # With a plan to come, nothing is written before it is there.
+        engine = args.output if args.executor == "cpu" else os.path.join(folder, "cpu.pyengine")
+        if not plan_only:
+            report = build(
+                args.source, engine, shape, task=args.task,
+                classes=args.classes.split(",") if args.classes else None,
+                activation=args.activation, input_dtype=args.input_dtype,
+                preprocessing=preprocessing, weights=args.weights, store_onnx=args.store_onnx,
+                tolerance=args.tolerance,
+            )  # fmt: skip
+            print(f"{args.output}: {report}")
+        if args.executor != "cpu":
+            _build_plan(args, args.source if plan_only else engine)
+    print(f"{args.output}: {Path(args.output).stat().st_size / 1e6:.1f} MB")
+    return 0
+
+
+def _is_engine(source: str) -> bool:
+    return source in engines() or Path(source).suffix == ".pyengine"
+
+
+def _build_plan(args: argparse.Namespace, engine: str) -> None:
+    images = None
+    if args.input:
+        channels = Engine(engine).info.input["channels"]
+        images = [read_image(path, channels) for path, _ in expand(args.input)]
+    plan = build_plan(
+        engine, args.output, executor=args.executor, precision=args.precision,
+        tile=size(args.tile, "tile"), batch_size=args.batch_size, images=images,
+        tolerance=args.tolerance,
+    )  # fmt: skip
+    if args.log:
+        Path(args.log).write_text(plan.log)
+    print(f"{args.output}: plan for {plan_line(plan.key)}: {plan.plan_bytes / 1e6:.1f} MB in {plan.seconds:.1f} s")  # fmt: skip
+    if plan.precision:
+        print(f"{args.output}: {plan.precision}")
+        for layer, why in plan.precision.float32_layers.items():
+            print(f"  {layer} stays in float32: {why}")
+
+
+def run_verify(args: argparse.Namespace) -> int:
+    if os.getcwd() not in sys.path:
+        sys.path.insert(0, os.getcwd())
+    engine = Engine(args.engine)
+    channels = engine.info.input["channels"]
+    images = [read_image(path, channels) for path, _ in expand(args.input)] if args.input else None
+    report = verify(engine, args.source, images, tolerance=args.tolerance)
+    print(("same" if report.passed else "DIFFERENT") + f": {report}")
+    return 0 if report.passed else 1

@@ -1,0 +1,79 @@
+"""Options that several verbs share, and what their words mean."""
+
+from __future__ import annotations
+
+import argparse
+import glob
+from pathlib import Path
+from typing import Any
+
+from pyengine.arguments import ACCURACIES
+from pyengine.image_source import READABLE, split_dataset
+
+
+def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-membranes") -> None:
+    p.add_argument(
+        "--engine", "-e", default=default, required=default is None,
+        help="engine file or name" + (f" (default: {default})" if default else ""),
+    )  # fmt: skip
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
+    p.add_argument("--threads", type=int, help="default: every core")
+    p.add_argument(
+        "--accuracy", default="default", choices=ACCURACIES,
+        help="fast: larger blocks in 3x3 layers, a few times the rounding",
+    )  # fmt: skip
+
+
+def add_tile_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--tile", help="output tile in pixels, N or HxW; default: by the cost model")
+    p.add_argument("--batch-size", type=int)
+    p.add_argument("--max-memory", help="working memory, e.g. 512M or 2G (default 384M)")
+
+
+def size(text: str, what: str) -> tuple[int, int]:
+    parts = text.lower().split("x")
+    if len(parts) > 2 or not all(p.isdigit() and int(p) > 0 for p in parts):
+        raise ValueError(f"{what} must be N or HxW in pixels, got {text!r}")
+    return int(parts[0]), int(parts[-1])
+
+
+def byte_count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    factors = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+    number, factor = (
+        (text[:-1], factors[text[-1].upper()]) if text[-1:].upper() in factors else (text, 1)
+    )
+    if not number.isdigit() or int(number) == 0:
+        raise ValueError(f"max-memory must be like 512M or 2G, got {text!r}")
+    return int(number) * factor
+
+
+def tile_options(args: argparse.Namespace) -> dict[str, Any]:
+    return {
+        "tile": size(args.tile, "tile") if args.tile else None,
+        "batch_size": args.batch_size,
+        "max_memory": byte_count(args.max_memory),
+    }
+
+
+def expand(patterns: list[str]) -> list[tuple[str, str]]:
+    """(input, name relative to its folder) of all files; folders give what is readable in them."""
+    found: list[tuple[str, str]] = []
+    for pattern in patterns:
+        path, dataset = split_dataset(pattern)
+        if dataset is not None or path.is_file():
+            found.append((pattern, path.name))
+        elif path.is_dir():
+            files = sorted(
+                p for p in path.rglob("*") if p.suffix.lower() in READABLE and p.is_file()
+            )
+            if not files:
+                raise FileNotFoundError(f"{path}: no image in this folder")
+            found += [(str(p), str(p.relative_to(path))) for p in files]
+        else:
+            matches = sorted(glob.glob(pattern, recursive=True))
+            if not matches:
+                raise FileNotFoundError(f"{pattern}: no such file or folder, and nothing matches")
+            found += [(m, Path(m).name) for m in matches if Path(m).is_file()]
+    return found

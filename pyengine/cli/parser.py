@@ -1,0 +1,102 @@
+"""All verbs and their options."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from pyengine import __version__
+from pyengine.cli.build import run_build, run_verify
+from pyengine.cli.info import run_bench, run_info
+from pyengine.cli.options import add_engine_options, add_tile_options
+from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
+from pyengine.shipped import engines
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="pyengine", description="Exact tiled inference for biomedical segmentation."
+    )
+    parser.add_argument("--version", action="version", version=f"pyengine {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    p = _verb(verbs, "segment", run_segment, "segment files, folders or globs")
+    p.add_argument("input", nargs="*", metavar="IN", help="image files, folders or globs")
+    p.add_argument(
+        "--input", "-i", dest="more_inputs", action="append", default=[], metavar="IN",
+        help="the same as a flag; may be repeated",
+    )  # fmt: skip
+    p.add_argument("--output", "-o", required=True, help="output file (one input) or folder")
+    add_engine_options(p)
+    add_tile_options(p)
+    p.add_argument("--output-kind", choices=["labels", "probabilities", "logits"], default="labels")
+    p.add_argument("--format", choices=["png", "tif", "npy", "h5"], help="of outputs in a folder")
+    p.add_argument("--overlay", action="store_true", help="also write NAME.overlay.png")
+    p.add_argument("--resume", action="store_true", help="skip outputs that exist")
+
+    p = _verb(verbs, "classify", run_classify, "classify images")
+    p.add_argument("input", nargs="+", metavar="IN")
+    add_engine_options(p, default=None)
+
+    p = _verb(verbs, "build", run_build, "build an engine from a checkpoint or an ONNX file")
+    p.add_argument(
+        "source", help="checkpoint of train/ or .onnx file; with --executor also an engine"
+    )
+    p.add_argument("--output", "-o", required=True, help="the .pyengine file to write")
+    p.add_argument("--sample-shape", help="1,C,H,W: a size the network accepts")
+    p.add_argument("--task", choices=["segmentation", "classification"])
+    p.add_argument("--classes", help="names, comma separated")
+    p.add_argument("--activation", choices=["softmax", "sigmoid", "none"])
+    p.add_argument("--input-dtype", choices=["uint8", "uint16", "float32"])
+    p.add_argument("--preprocessing", help="JSON list of steps, as in pyengine.build")
+    p.add_argument("--weights", choices=["float32", "float16"], default="float32")
+    p.add_argument("--store-onnx", action="store_true", help="keep the source network's ONNX")
+    p.add_argument("--tolerance", type=float, help="fraction of the output's range")
+    gpu = p.add_argument_group("plans for a GPU, stored in the same file")
+    gpu.add_argument("--executor", choices=["cpu", "tensorrt", "tensorrt-rtx"], default="cpu")
+    gpu.add_argument("--precision", choices=["fp16", "fp32"], default="fp16")
+    gpu.add_argument("--tile", default="512", help="largest output tile, N or HxW (default 512)")
+    gpu.add_argument("--batch-size", type=int, default=8, help="most tiles per call (default 8)")
+    gpu.add_argument(
+        "--input", "-i", action="append", default=[],
+        help="images on which float16 is compared with float32 (default: random ones)",
+    )  # fmt: skip
+    gpu.add_argument("--log", help="file for what TensorRT says (it is in the engine file too)")
+
+    p = _verb(verbs, "verify", run_verify, "compare an engine with its source network")
+    p.add_argument("engine")
+    p.add_argument("source", help="what it was built from")
+    p.add_argument("--input", "-i", action="append", default=[], help="images to compare on")
+    p.add_argument("--tolerance", type=float, default=1e-4)
+
+    p = _verb(verbs, "info", run_info, "print manifest, layer table, FLOPs and receptive field")
+    p.add_argument("engine", nargs="?", help="file or name; without it, the engines that ship")
+    p.add_argument("--json", action="store_true", help="the manifest as JSON")
+    p.add_argument(
+        "--executors", action="store_true",
+        help="what can compute networks on this machine, and if not, why not",
+    )  # fmt: skip
+
+    p = _verb(verbs, "bench", run_bench, "time an engine on random images")
+    add_engine_options(p)
+    add_tile_options(p)
+    p.add_argument("--size", default="512x512", help="HxW in pixels, or N for N x N")
+    p.add_argument("--repeat", type=int, default=20)
+    p.add_argument("--layers", action="store_true", help="also the time of each layer")
+
+    p = _verb(verbs, "demo", run_demo, "segment a synthetic image with a shipped engine")
+    shown = sorted(set(DEMOS) & set(engines()))
+    p.add_argument(
+        "system", nargs="?", default="em-membranes", choices=shown, metavar="SYSTEM",
+        help=f"{', '.join(shown)} (default: em-membranes)",
+    )  # fmt: skip
+    p.add_argument("--output", "-o", default=".", help="folder for the results (default: here)")
+    p.add_argument("--size", help="HxW in pixels, or N for N x N (default: the system's usual)")
+    p.add_argument("--threads", type=int)
+    return parser
+
+
+def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
+    p: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text.capitalize())
+    p.set_defaults(run=run)
+    return p

@@ -1,0 +1,121 @@
+"""Verbs that compute results: segment, classify, demo."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from pyengine import phantoms
+from pyengine.cli.options import expand, size, tile_options
+from pyengine.engine import Engine
+from pyengine.image_source import Array, read_image, split_dataset
+from pyengine.overlay import overlay, save_image
+from pyengine.progress import progress_callback
+
+DEMOS: dict[str, tuple[str, Callable[[int, int], Array]]] = {
+    "em-membranes": ("2048x2048", phantoms.synthetic_em),
+    "oct-fluid": ("496x768", lambda h, w: phantoms.oct_phantom(h, w, "DME").image),
+    "retinal-vessels": ("584x565", lambda h, w: phantoms.fundus_phantom(h, w)[0]),
+    "ultrasound-nerve": ("256x256", lambda h, w: phantoms.nerve_phantom(h, w, 11)[0]),
+}
+
+
+def run_segment(args: argparse.Namespace) -> int:
+    inputs = expand(args.input + args.more_inputs)
+    if not inputs:
+        raise ValueError("no input; give files, folders or globs")
+    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
+    options = tile_options(args)
+    out = Path(split_dataset(args.output)[0])
+    single = len(inputs) == 1 and out.suffix and not out.is_dir()
+    jobs: list[tuple[str, str]] = []
+    for path, name in inputs:
+        if single:
+            jobs.append((path, args.output))
+            continue
+        suffix = f".{args.format}" if args.format else _default_suffix(path, args.output_kind)
+        jobs.append((path, str(out / Path(name).with_suffix(suffix))))
+    targets = [t for _, t in jobs]
+    twice = next((t for t in targets if targets.count(t) > 1), None)
+    if twice:
+        raise ValueError(f"{twice}: two inputs would be written to this name")
+    failed = skipped = 0
+    quiet = not sys.stderr.isatty()
+    from tqdm import tqdm
+
+    for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
+        if args.resume and split_dataset(target)[0].exists():
+            skipped += 1
+            continue
+        try:
+            split_dataset(target)[0].parent.mkdir(parents=True, exist_ok=True)
+            engine.segment_file(
+                path, target, output=args.output_kind, progress=not quiet and len(jobs) == 1,
+                **options,
+            )  # fmt: skip
+            if args.overlay:
+                _write_overlay(engine, path, target, args.output_kind, options)
+        except (ValueError, TypeError, OSError, MemoryError) as error:
+            # One bad image must not cost the rest of a batch.
+            if len(jobs) == 1:
+                raise
+            failed += 1
+            print(f"pyengine: {path}: {error}", file=sys.stderr)
+    if len(jobs) > 1 or skipped:
+        print(f"{len(jobs) - failed - skipped} segmented, {skipped} skipped, {failed} failed")
+    return 1 if failed else 0
+
+
+def _default_suffix(path: str, kind: str) -> str:
+    suffix = split_dataset(path)[0].suffix.lower()
+    if suffix in (".npy", ".h5", ".hdf5", ".tif", ".tiff"):
+        return suffix
+    return ".png" if kind == "labels" else ".tif"
+
+
+def _write_overlay(
+    engine: Engine, path: str, target: str, kind: str, options: dict[str, Any]
+) -> None:
+    image = read_image(path, engine.info.input["channels"])
+    labels = read_image(target, 1) if kind == "labels" else engine.segment(image, **options)
+    name = split_dataset(target)[0].with_suffix(".overlay.png")
+    save_image(name, overlay(image, labels, engine.info.colors))
+
+
+def run_classify(args: argparse.Namespace) -> int:
+    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
+    for path, _ in expand(args.input):
+        result = engine.classify(read_image(path, engine.info.input["channels"]))
+        scores = " ".join(
+            f"{name}={p:.4f}"
+            for name, p in zip(engine.info.classes, result.probabilities, strict=True)
+        )
+        print(f"{path}\t{result.label}\t{scores}")
+    return 0
+
+
+def run_demo(args: argparse.Namespace) -> int:
+    usual, draw = DEMOS[args.system]
+    height, width = size(args.size or usual, "size")
+    folder = Path(args.output)
+    folder.mkdir(parents=True, exist_ok=True)
+    engine = Engine(args.system, threads=args.threads)
+    image = draw(height, width)
+    with progress_callback(sys.stderr.isatty()) as callback:
+        started = time.perf_counter()
+        labels = engine.segment(image, progress=callback or False)
+        seconds = time.perf_counter() - started
+    written = [folder / f"{args.system}-demo-{kind}.png" for kind in ("image", "labels", "overlay")]
+    pictures = (image, labels, overlay(image, labels, engine.info.colors))
+    for path, picture in zip(written, pictures, strict=True):
+        save_image(path, picture)
+    print(
+        f"{height} x {width} px (synthetic) in {seconds:.2f} s = "
+        f"{height * width / seconds / 1e6:.2f} megapixels/s on the CPU ({engine.info.isa}, "
+        f"{engine.info.threads} threads); wrote {', '.join(str(path) for path in written)}"
+    )
+    return 0
