@@ -28,6 +28,7 @@ except ImportError as error:  # pragma: no cover - needs a broken installation
     ) from error
 
 from pyengine.builder import BuildReport, PlanReport, PrecisionReport, build, build_plan, verify
+from pyengine.device_array import DeviceArray
 from pyengine.engine import Engine
 from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, TilePlan
@@ -37,6 +38,7 @@ __all__ = [
     "BuildReport",
     "CancelledError",
     "Classification",
+    "DeviceArray",
     "Engine",
     "EngineError",
     "EngineFileError",

@@ -11,6 +11,10 @@ class EngineFileError(ValueError): ...
 class UnsupportedError(ValueError): ...
 class CancelledError(RuntimeError): ...
 
+class DeviceMemory:
+    @property
+    def pointer(self) -> int: ...
+
 class Engine:
     def __init__(
         self,
@@ -18,8 +22,11 @@ class Engine:
         threads: int,
         isa: str,
         callable: Callable[..., Any] | None,
-        fast: bool = False,
-        pin_threads: bool = False,
+        fast: bool,
+        pin_threads: bool,
+        device: str,
+        on_mismatch: int,
+        library_folders: list[str],
     ) -> None: ...
     def info(self) -> dict[str, Any]: ...
     def plan(
@@ -56,6 +63,22 @@ class Engine:
         padding: int,
         progress: Callable[[int, int], bool | None] | None,
     ) -> npt.NDArray[Any]: ...
+    def segment_on_device(
+        self,
+        data: int,
+        type: int,
+        shape: tuple[int, ...],
+        strides: tuple[int, ...],
+        kind: int,
+        out: int,
+        stream: int,
+        tile_height: int,
+        tile_width: int,
+        batch_size: int,
+        max_memory: int,
+        padding: int,
+    ) -> None: ...
+    def allocate_on_device(self, bytes: int) -> DeviceMemory: ...
     def segment_band(
         self,
         rows: npt.NDArray[Any],

@@ -11,11 +11,13 @@ Mode = Literal["exact", "gaussian", "constant"]
 PaddingMode = Literal["reflect", "replicate", "constant"]
 
 Accuracy = Literal["default", "fast"]
+OnMismatch = Literal["raise", "rebuild", "cpu"]
 
 # In the order of the core's enumerations.
 OUTPUTS = ("labels", "probabilities", "logits")
 MODES = ("exact", "constant", "gaussian")
 ACCURACIES = ("default", "fast")
+ON_MISMATCH = ("raise", "rebuild", "cpu")
 PADDINGS = ("reflect", "replicate", "constant")
 
 

@@ -13,16 +13,20 @@ from pyengine import _core
 from pyengine.arguments import (
     ACCURACIES,
     MODES,
+    ON_MISMATCH,
     OUTPUTS,
     PADDINGS,
     Accuracy,
     Mode,
+    OnMismatch,
     Output,
     PaddingMode,
     choice,
     positive,
     tile_sides,
 )
+from pyengine.device_array import DeviceArray, check_result, on_device, view_of
+from pyengine.executor_status import library_folders
 from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
 from pyengine.progress import Progress, progress_callback
 from pyengine.shipped import resolve
@@ -40,7 +44,8 @@ class Engine:
     path_or_name : str or path
         A ``*.pyengine`` file, or the name of an engine that ships (see `pyengine.engines`).
     device : {"auto", "cpu"} or "cuda[:N]"
-        Where to run. "auto" takes the CPU as long as no GPU executor is available.
+        Where to run. "cuda" needs a TensorRT plan in the file that fits that GPU; see
+        `build_plan`. "auto" takes the first GPU if there is such a plan, else the CPU.
     executor : {"auto", "cpu"} or callable
         What computes the network. A callable gets (N, C, H, W) float32 and returns the source
         network's output (N, K, H', W'), so that onnxruntime or torch run behind the same tiler.
@@ -53,6 +58,9 @@ class Engine:
     pin_threads : bool
         Worker threads stay on one core each; the calling thread is left alone. For machines that
         nothing else uses.
+    on_mismatch : {"raise", "rebuild", "cpu"}
+        Where no plan fits the GPU that `device` names: refuse, naming what differs; build one for
+        this run from the network stored beside a plan, which takes seconds; or run on the CPU.
 
     Raises
     ------
@@ -80,25 +88,31 @@ class Engine:
         threads: int | None = None,
         accuracy: Accuracy = "default",
         pin_threads: bool = False,
+        on_mismatch: OnMismatch = "raise",
     ) -> None:
-        _check_device(device)
         if not callable(executor) and executor not in ("auto", "cpu"):
             raise ValueError(
-                f"executor {executor!r} is not 'auto', 'cpu' or a callable; "
-                "'tensorrt' is not part of this build"
+                f"executor {executor!r} is not 'auto', 'cpu' or a callable; for TensorRT say "
+                "device='cuda'"
             )
         if threads is not None and threads < 1:
             raise ValueError(f"threads must be >= 1, got {threads}")
         fast = choice("accuracy", accuracy, ACCURACIES) == ACCURACIES.index("fast")
         if fast and callable(executor):
             raise ValueError("accuracy='fast' belongs to the CPU engine, not to a callable")
+        mismatch = choice("on_mismatch", on_mismatch, ON_MISMATCH)
         path = resolve(path_or_name)
         head: dict[str, Any] = {}  # known once the file is open, used once the network runs
         network = _logits_of(executor, head) if callable(executor) else None
-        self._core = _core.Engine(str(path), threads or 0, "", network, fast, pin_threads)
-        self._info = read_info(
-            self._core.info(), str(path), "callable" if callable(executor) else "cpu"
+        if callable(executor) or executor == "cpu":
+            if device not in ("auto", "cpu"):
+                raise ValueError(f"device {device!r}: executor {executor!r} runs on the CPU")
+            device = "cpu"
+        folders = [] if device == "cpu" else library_folders()
+        self._core = _core.Engine(
+            str(path), threads or 0, "", network, fast, pin_threads, device, mismatch, folders
         )
+        self._info = read_info(self._core.info(), str(path), callable(executor))
         head.update(self._info.manifest["head"])
 
     @property
@@ -110,7 +124,7 @@ class Engine:
         i = self._info
         return (
             f"Engine({i.path!r}, {i.task}, {i.input['channels']} channel(s) -> {list(i.classes)}, "
-            f"{i.parameters:,} parameters, {i.executor}/{i.isa}, {i.threads} thread(s))"
+            f"{i.parameters:,} parameters, {i.device}/{i.gpu or i.isa}, {i.threads} thread(s))"
         )
 
     def plan(
@@ -140,14 +154,19 @@ class Engine:
         mode: Mode = "exact",
         overlap: float = 0.25,
         padding_mode: PaddingMode = "reflect",
-    ) -> npt.NDArray[Any]:
+        out: Any = None,
+        stream: int | None = None,
+    ) -> Any:
         """Segment one image of any size, as if in one piece.
 
         Parameters
         ----------
-        image : ndarray of uint8, uint16 or float32, shape (H, W) or (H, W, C)
+        image : array of uint8, uint16 or float32, shape (H, W) or (H, W, C)
             Any strides; never modified. Values are taken as numbers, on the scale the network
-            was trained with, whatever the dtype.
+            was trained with, whatever the dtype. A numpy array, or, for an engine on a GPU, an
+            array in that GPU's memory (pycuda, CuPy, torch: all with
+            ``__cuda_array_interface__``), which is never copied to the host; NaN and infinity
+            are not looked for there.
         tile : int or (int, int), optional
             Output tile in pixels, rounded up to where tiles may begin (the alignment or four times
             it). Default: chosen by a cost model
@@ -168,10 +187,15 @@ class Engine:
             Blending only: fraction of the tile if < 1, else pixels.
         padding_mode : {"reflect", "replicate", "constant"}
             Pixels beyond the image; "constant" is zero after normalisation.
+        out : array on the GPU, optional
+            For images on the GPU: where results go, dense and of the type and shape below.
+        stream : int, optional
+            For images on the GPU: the cudaStream_t to work on; the call does not wait for it.
+            Default: the one that the image's interface names, else CUDA's default stream.
 
         Returns
         -------
-        ndarray
+        ndarray, or DeviceArray for images on the GPU
             Labels: uint8 (H, W). Probabilities in [0, 1] or logits: float32 (K, H, W).
 
         Raises
@@ -190,6 +214,14 @@ class Engine:
         Overlap-tile strategy of Ronneberger et al. 2015 (section 2): the network applied to the
         mirror-padded image. On the CPU the result is bit for bit that of a single tile.
         """
+        if on_device(image):
+            if mode != "exact" or progress is not False:
+                raise ValueError("images on the GPU: mode must be 'exact', without progress")
+            return self._segment_on_device(
+                image, tile, batch_size, output, max_memory, padding_mode, out, stream
+            )
+        if out is not None or stream is not None:
+            raise ValueError("out and stream belong to images on the GPU")
         self._check_image(image)
         tile_h, tile_w = tile_sides(tile)
         with progress_callback(progress) as callback:
@@ -199,6 +231,34 @@ class Engine:
                 choice("mode", mode, MODES), float(overlap),
                 choice("padding_mode", padding_mode, PADDINGS), callback,
             )  # fmt: skip
+
+    def _segment_on_device(
+        self,
+        image: Any,
+        tile: int | tuple[int, int] | None,
+        batch_size: int | None,
+        output: Output,
+        max_memory: int | None,
+        padding_mode: PaddingMode,
+        out: Any,
+        stream: int | None,
+    ) -> Any:
+        kind = choice("output", output, OUTPUTS)
+        view = view_of(image, self._info.input["channels"], stream)
+        height, width = view.shape[:2]
+        labels = output == "labels"
+        shape = (height, width) if labels else (self._info.outputs, height, width)
+        dtype = np.uint8 if labels else np.float32
+        if out is None:
+            out = DeviceArray(self._core, shape, dtype, view.stream)
+        tile_h, tile_w = tile_sides(tile)
+        self._core.segment_on_device(
+            view.pointer, view.pixel_type, view.shape, view.strides_bytes, kind,
+            check_result(out, shape, dtype), view.stream, tile_h, tile_w,
+            positive("batch_size", batch_size), positive("max_memory", max_memory),
+            choice("padding_mode", padding_mode, PADDINGS),
+        )  # fmt: skip
+        return out
 
     def segment_batch(
         self, images: Iterable[npt.NDArray[Any]], **options: Any
@@ -364,16 +424,6 @@ class Engine:
             )
         if any(stride % image.itemsize for stride in image.strides):
             raise ValueError("image memory is not aligned to its dtype; pass image.copy()")
-
-
-def _check_device(device: str) -> None:
-    kind, _, index = str(device).partition(":")
-    if kind not in ("auto", "cpu", "cuda") or (index and not (kind == "cuda" and index.isdigit())):
-        raise ValueError(f"device {device!r} is not 'auto', 'cpu', 'cuda' or 'cuda:N'")
-    if kind == "cuda":
-        raise _core.UnsupportedError(
-            f"device {device!r}: this build has no GPU executor; use device='cpu'"
-        )
 
 
 def _describe(value: Any) -> str:

@@ -76,6 +76,13 @@ class EngineInfo:
     parity: Mapping[str, Any]
     """What the build step measured against the source network."""
     executor: str
+    """``"cpu"``, ``"tensorrt"`` or ``"callable"``"""
+    device: str
+    """What computes: ``"cpu"`` or ``"cuda:N"``."""
+    gpu: str
+    """GPU, library and precision in use; empty on the CPU."""
+    why_not_gpu: str
+    """Why a GPU was not taken though one was asked for or possible."""
     isa: str
     """Instruction set in use."""
     threads: int
@@ -110,7 +117,7 @@ class Classification:
     """Shape (K,), sums to 1 over classes (softmax)."""
 
 
-def read_info(core: dict[str, Any], path: str, executor: str) -> EngineInfo:
+def read_info(core: dict[str, Any], path: str, callable_network: bool) -> EngineInfo:
     """`EngineInfo` from what the native core reports."""
     manifest = json.loads(core["manifest_json"])
     return EngineInfo(
@@ -131,7 +138,10 @@ def read_info(core: dict[str, Any], path: str, executor: str) -> EngineInfo:
         outputs=core["outputs"],
         provenance=MappingProxyType(manifest.get("provenance", {})),
         parity=MappingProxyType(manifest.get("parity", {})),
-        executor=executor,
+        executor="callable" if callable_network else "tensorrt" if core["gpu"] else "cpu",
+        device=core["device"],
+        gpu=core["gpu"],
+        why_not_gpu=core["why_not_gpu"],
         isa=core["isa"],
         threads=core["threads"],
         layers=tuple(LayerInfo(*row) for row in core["layers"]),

@@ -52,6 +52,11 @@ class CallableExecutor final : public Executor {
   py::object callable_;
 };
 
+// Memory of a GPU, freed with the Python object.
+struct DeviceMemory {
+  std::shared_ptr<void> memory;
+};
+
 SegmentOptions Options(int64_t tile_h, int64_t tile_w, int batch_size, int64_t max_memory, int mode,
                        double overlap, int padding, const py::object& progress) {
   SegmentOptions o;
@@ -93,17 +98,26 @@ py::dict InfoDict(const Engine& engine) {
                   "receptive_field"_a = i.receptive_field_px, "parameters"_a = i.parameters,
                   "flops_per_pixel"_a = i.flops_per_pixel, "activation"_a = i.activation,
                   "classes"_a = classes, "layers"_a = layers, "isa"_a = i.isa,
+                  "device"_a = i.device, "gpu"_a = i.gpu, "why_not_gpu"_a = i.why_not_gpu,
                   "threads"_a = i.threads, "manifest_json"_a = i.manifest_json);
 }
 
 }  // namespace
 
 void BindEngine(py::module_& m) {
+  py::class_<DeviceMemory>(m, "DeviceMemory")
+      .def_property_readonly("pointer", [](const DeviceMemory& d) {
+        return reinterpret_cast<uintptr_t>(d.memory.get());
+      });
   py::class_<Engine>(m, "Engine")
       .def(py::init([](const std::string& path, int threads, const std::string& isa,
-                       const py::object& callable, bool fast, bool pin_threads) {
-             const EngineOptions options{threads, isa, fast ? Accuracy::kFast : Accuracy::kDefault,
-                                         pin_threads};
+                       const py::object& callable, bool fast, bool pin_threads,
+                       const std::string& device, int on_mismatch,
+                       const std::vector<std::string>& library_folders) {
+             const EngineOptions options{
+                 threads,        isa,    fast ? Accuracy::kFast : Accuracy::kDefault,
+                 pin_threads,    device, static_cast<OnMismatch>(on_mismatch),
+                 library_folders};
              if (callable.is_none()) {
                py::gil_scoped_release nogil;
                return Engine::Open(path, options);
@@ -115,7 +129,8 @@ void BindEngine(py::module_& m) {
                  },
                  options);
            }),
-           "path"_a, "threads"_a, "isa"_a, "callable"_a, "fast"_a = false, "pin_threads"_a = false)
+           "path"_a, "threads"_a, "isa"_a, "callable"_a, "fast"_a, "pin_threads"_a, "device"_a,
+           "on_mismatch"_a, "library_folders"_a)
       .def("info", &InfoDict)
       .def(
           "plan",
@@ -166,6 +181,36 @@ void BindEngine(py::module_& m) {
           },
           "image"_a.noconvert(), "kind"_a, "tile_height"_a, "tile_width"_a, "batch_size"_a,
           "max_memory"_a, "mode"_a, "overlap"_a, "padding"_a, "progress"_a.none(true))
+      .def(
+          "segment_on_device",
+          [](const Engine& e, uintptr_t data, int type, const std::vector<int64_t>& shape,
+             const std::vector<int64_t>& strides, int kind, uintptr_t out, uintptr_t stream,
+             int64_t th, int64_t tw, int batch, int64_t max_memory, int padding) {
+            const ImageView view{reinterpret_cast<const void*>(data),
+                                 static_cast<PixelType>(type),
+                                 shape.at(0),
+                                 shape.at(1),
+                                 shape.at(2),
+                                 strides.at(0),
+                                 strides.at(1),
+                                 strides.at(2),
+                                 0,
+                                 0};
+            const SegmentOptions o =
+                Options(th, tw, batch, max_memory, 0, 0.25, padding, py::none());
+            auto* to = reinterpret_cast<void*>(out);
+            auto* on = reinterpret_cast<void*>(stream);
+            py::gil_scoped_release nogil;
+            if (kind == 0)
+              e.SegmentLabelsOnDevice(view, static_cast<uint8_t*>(to), view.width, on, o);
+            else
+              e.SegmentScoresOnDevice(view, static_cast<OutputKind>(kind), static_cast<float*>(to),
+                                      on, o);
+          },
+          "data"_a, "type"_a, "shape"_a, "strides"_a, "kind"_a, "out"_a, "stream"_a,
+          "tile_height"_a, "tile_width"_a, "batch_size"_a, "max_memory"_a, "padding"_a)
+      .def("allocate_on_device",
+           [](const Engine& e, size_t bytes) { return DeviceMemory{e.AllocateOnDevice(bytes)}; })
       .def(
           "segment_band",
           [](const Engine& e, const py::array& rows, int64_t first_row, int64_t height, int kind,

@@ -13,13 +13,6 @@ using namespace pybind11::literals;
 namespace pyengine {
 namespace {
 
-TensorRtFlavour FlavourOf(const std::string& name) {
-  for (TensorRtFlavour flavour : {TensorRtFlavour::kTensorRt, TensorRtFlavour::kRtx})
-    if (name == FlavourName(flavour)) return flavour;
-  throw Error(ErrorCode::kInvalidArgument,
-              "executor '" + name + "' builds no plans; tensorrt and tensorrt-rtx do");
-}
-
 py::dict ToDict(const PlanKey& key) {
   const PlanProfile& p = key.profile;
   return py::dict("flavour"_a = key.flavour, "version"_a = key.version,

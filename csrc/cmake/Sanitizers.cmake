@@ -4,7 +4,7 @@ function(pyengine_sanitize target)
     return()
   endif()
   string(REPLACE ";" "," list "${PYENGINE_SANITIZE}")
-  target_compile_options(${target} PUBLIC -fsanitize=${list} -fno-omit-frame-pointer
-                         -fno-sanitize-recover=all)
+  target_compile_options(${target} PUBLIC
+    $<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${list};-fno-omit-frame-pointer;-fno-sanitize-recover=all>)
   target_link_options(${target} PUBLIC -fsanitize=${list})
 endfunction()

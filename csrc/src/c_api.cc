@@ -99,7 +99,9 @@ pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
 }  // namespace
 
 void pye_engine_options_init(pye_engine_options* options) {
-  if (options) *options = {sizeof(pye_engine_options), 0, nullptr, PYE_ACCURACY_DEFAULT, 0};
+  if (options)
+    *options = {
+        sizeof(pye_engine_options), 0, nullptr, PYE_ACCURACY_DEFAULT, 0, nullptr, PYE_RAISE};
 }
 
 void pye_segment_options_init(pye_segment_options* options) {
@@ -124,6 +126,10 @@ pye_status pye_engine_open(const char* path, const pye_engine_options* options,
             "accuracy is not one of pye_accuracy");
     open.accuracy = static_cast<pyengine::Accuracy>(o.accuracy);
     open.pin_threads = o.pin_threads != 0;
+    if (o.device) open.device = o.device;
+    Require(o.on_mismatch >= PYE_RAISE && o.on_mismatch <= PYE_CPU,
+            "on_mismatch is not one of pye_on_mismatch");
+    open.on_mismatch = static_cast<pyengine::OnMismatch>(o.on_mismatch);
     *engine = new pye_engine{Engine::Open(path, open)};
   });
 }

@@ -6,9 +6,13 @@
 #include "core/thread_pool.h"
 #include "cpu/cpu_executor.h"
 #include "cpu/cpu_features.h"
+#include "cuda/cuda_device.h"
+#include "cuda/cuda_driver.h"
+#include "cuda/device_executor.h"
 #include "engine_file.h"
 #include "graph/geometry.h"
 #include "pyengine/error.h"
+#include "tensorrt/open_plan.h"
 #include "tiling/tiler.h"
 
 namespace pyengine {
@@ -23,6 +27,25 @@ int ThreadCount(int wanted) {
   if (wanted > 0) return wanted;
   const int cores = static_cast<int>(std::thread::hardware_concurrency());
   return cores > 0 ? cores : 1;
+}
+
+// Number of the GPU that `device` names; -1 for the CPU.
+int GpuNumber(const std::string& device) {
+  if (device == "cpu") return -1;
+  if (device == "auto" || device == "cuda") return 0;
+  const std::string prefix = "cuda:";
+  const std::string digits = device.starts_with(prefix) ? device.substr(prefix.size()) : "";
+  if (digits.empty() || digits.size() > 4 ||
+      digits.find_first_not_of("0123456789") != std::string::npos)
+    throw Error(ErrorCode::kInvalidArgument,
+                "device '" + device + "' is not 'auto', 'cpu', 'cuda' or 'cuda:N'");
+  return std::stoi(digits);
+}
+
+// Whether plans are worth reading.
+bool MayTakeGpu(const std::string& device) {
+  if (GpuNumber(device) < 0) return false;
+  return device != "auto" || FindCudaDriver().why_no_device.empty();
 }
 
 EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
@@ -63,9 +86,11 @@ struct Engine::Impl {
   std::shared_ptr<ThreadPool> pool;
   std::shared_ptr<Executor> executor;
   std::unique_ptr<Tiler> tiler;
+  std::shared_ptr<Device> device;  // null on the CPU; likewise `gpu`
+  std::shared_ptr<const DeviceTiler> gpu;
 
   Impl(const std::string& path, const ExecutorFactory& factory, const EngineOptions& options)
-      : file(ReadEngineFile(path)) {
+      : file(ReadEngineFile(path, MayTakeGpu(options.device))) {
     const GraphAnalysis analysis = [&] {
       try {
         return Analyze(file.graph, file.sample_height, file.sample_width);
@@ -92,15 +117,74 @@ struct Engine::Impl {
         throw Error(ErrorCode::kInvalidArgument,
                     path + ": the executor's geometry differs from the network's");
       info.isa = "custom";
+      info.device = "cpu";
+    } else if (OpenGpu(options, net)) {
+      executor = std::make_shared<DeviceExecutor>(net, gpu);
+      info.isa = "none";
     } else {
+      info.device = "cpu";
       const KernelTable& kernels = SelectKernels(options.isa);
       info.isa = kernels.isa;
       executor = std::make_shared<CpuExecutor>(file.graph, net, file.weights, kernels,
                                                options.accuracy == Accuracy::kFast, pool);
     }
     file.weights.clear();  // the executor has its own, packed
+    file.attachments.clear();
     tiler = std::make_unique<Tiler>(executor, file.normalisation, file.head,
                                     info.not_tileable_reason, pool);
+  }
+
+  // Whether the options lead to a GPU; throws where they demand one that cannot be had.
+  bool OpenGpu(const EngineOptions& options, const NetworkGeometry& net) {
+    const int number = GpuNumber(options.device);
+    if (number < 0) return false;
+    const bool any = options.device == "auto";
+    if (any && (file.plans.empty() || !MayTakeGpu(options.device))) return false;
+    try {
+      const CudaDevice& found = RequireCudaDevice(number);
+      const std::shared_ptr<Device> opened_device = OpenCudaDevice(number);
+      const OpenedPlan plan = OpenFittingPlan(file, net, number, options.library_folders,
+                                              options.on_mismatch == OnMismatch::kRebuild);
+      auto opened = std::make_shared<DeviceTiler>(opened_device, plan.network, net,
+                                                  file.normalisation, file.head);
+      opened->WarmUp();
+      gpu = std::move(opened);
+      device = opened_device;
+      info.device = "cuda:" + std::to_string(number);
+      info.gpu =
+          found.name + ", " + plan.key.flavour + " " + plan.key.version + ", " + plan.key.precision;
+      return true;
+    } catch (const Error& e) {
+      if (!any && options.on_mismatch != OnMismatch::kCpu) throw;
+      info.why_not_gpu = e.what();
+      return false;
+    }
+  }
+
+  // Blending, and networks without tiles, go through the tiler of the host.
+  bool OnGpu(const SegmentOptions& options) const {
+    return gpu && info.geometry.tileable && options.mode == TileMode::kExact;
+  }
+
+  void SegmentOnDevice(const ImageView& image, const OutputView& out, const SegmentOptions& options,
+                       void* stream) const {
+    RequireSegmentation();
+    if (out.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the result has no memory");
+    if (!OnGpu(options))
+      throw Error(ErrorCode::kUnsupported,
+                  !gpu ? "arrays on a GPU need an engine on that GPU; this one runs on the CPU" +
+                             (info.why_not_gpu.empty() ? "" : " (" + info.why_not_gpu + ")")
+                       : "arrays on a GPU need exact mode and a network with tiles");
+    gpu->SegmentOnDevice(image, out, options, stream);
+  }
+
+  void Segment(const ImageView& image, int64_t row_begin, int64_t row_end, const OutputView& out,
+               const SegmentOptions& options) const {
+    RequireSegmentation();
+    if (OnGpu(options))
+      gpu->Segment(image, row_begin, row_end, out, options);
+    else
+      tiler->Segment(image, row_begin, row_end, out, options);
   }
 
   void RequireSegmentation() const {
@@ -130,7 +214,8 @@ const EngineInfo& Engine::info() const noexcept {
 }
 
 TilePlan Engine::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
-  return impl_->tiler->Plan(height, width, options);
+  return impl_->OnGpu(options) ? impl_->gpu->Plan(height, width, options)
+                               : impl_->tiler->Plan(height, width, options);
 }
 
 void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,
@@ -141,8 +226,7 @@ void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_
     throw Error(ErrorCode::kInvalidArgument, "row_stride " + std::to_string(row_stride) +
                                                  " is smaller than the width " +
                                                  std::to_string(image.width));
-  impl_->tiler->Segment(image, 0, image.height, {OutputKind::kLabels, labels, row_stride, 0, 0},
-                        options);
+  impl_->Segment(image, 0, image.height, {OutputKind::kLabels, labels, row_stride, 0, 0}, options);
 }
 
 void Engine::SegmentScores(const ImageView& image, OutputKind kind, float* scores,
@@ -151,13 +235,36 @@ void Engine::SegmentScores(const ImageView& image, OutputKind kind, float* score
   if (scores == nullptr) throw Error(ErrorCode::kInvalidArgument, "scores is null");
   if (kind == OutputKind::kLabels)
     throw Error(ErrorCode::kInvalidArgument, "scores are probabilities or logits, not labels");
-  impl_->tiler->Segment(image, 0, image.height,
-                        {kind, scores, image.width, image.height * image.width, 0}, options);
+  impl_->Segment(image, 0, image.height, {kind, scores, image.width, image.height * image.width, 0},
+                 options);
+}
+
+void Engine::SegmentLabelsOnDevice(const ImageView& image, uint8_t* labels, int64_t row_stride,
+                                   void* cuda_stream, const SegmentOptions& options) const {
+  impl_->SegmentOnDevice(image, {OutputKind::kLabels, labels, row_stride, 0, 0}, options,
+                         cuda_stream);
+}
+
+void Engine::SegmentScoresOnDevice(const ImageView& image, OutputKind kind, float* scores,
+                                   void* cuda_stream, const SegmentOptions& options) const {
+  if (kind == OutputKind::kLabels)
+    throw Error(ErrorCode::kInvalidArgument, "scores are probabilities or logits, not labels");
+  impl_->SegmentOnDevice(image, {kind, scores, image.width, image.height * image.width, 0}, options,
+                         cuda_stream);
+}
+
+std::shared_ptr<void> Engine::AllocateOnDevice(size_t bytes) const {
+  if (!impl_->device)
+    throw Error(ErrorCode::kUnsupported, "memory on a GPU needs an engine on that GPU");
+  return {impl_->device->Allocate(bytes),
+          [device = impl_->device](void* memory) { device->Free(memory); }};
 }
 
 void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
                       const SegmentOptions& options, int64_t rows[2]) const {
-  const Range need = impl_->tiler->BandRows(height, width, row_begin, row_end, options);
+  const Range need = impl_->OnGpu(options)
+                         ? impl_->gpu->BandRows(height, width, row_begin, row_end, options)
+                         : impl_->tiler->BandRows(height, width, row_begin, row_end, options);
   rows[0] = need.begin;
   rows[1] = need.end;
 }
@@ -166,9 +273,8 @@ void Engine::SegmentBand(const ImageView& image, OutputKind kind, int64_t row_be
                          int64_t row_end, void* out, const SegmentOptions& options) const {
   impl_->RequireSegmentation();
   if (out == nullptr) throw Error(ErrorCode::kInvalidArgument, "out is null");
-  impl_->tiler->Segment(image, row_begin, row_end,
-                        {kind, out, image.width, (row_end - row_begin) * image.width, row_begin},
-                        options);
+  impl_->Segment(image, row_begin, row_end,
+                 {kind, out, image.width, (row_end - row_begin) * image.width, row_begin}, options);
 }
 
 void Engine::RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const {

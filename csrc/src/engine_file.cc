@@ -73,7 +73,8 @@ float HalfToFloat(uint16_t half) {
 
 class Reader {
  public:
-  Reader(const AlignedBuffer<char>& bytes, EngineFile& file) : bytes_(bytes), file_(file) {}
+  Reader(const AlignedBuffer<char>& bytes, bool with_plans, EngineFile& file)
+      : bytes_(bytes), with_plans_(with_plans), file_(file) {}
 
   void Read() {
     const uint64_t size = bytes_.size();
@@ -159,7 +160,11 @@ class Reader {
     const int64_t count = tensor.count();
     if (CheckedMul(count, width, "tensor") != size)
       entry.At("shape").Fail("does not fit the tensor's " + std::to_string(size) + " bytes");
-    if (type == "U8") return;  // the source network or another executor's plan
+    if (type == "U8") {  // the source network or what belongs to a plan
+      if (with_plans_ && name.starts_with("plan/"))
+        file_.attachments.emplace(name, std::string(bytes, static_cast<size_t>(size)));
+      return;
+    }
     tensor.values.resize(static_cast<size_t>(count));
     if (type == "F32") {
       if (count > 0) std::memcpy(tensor.values.data(), bytes, static_cast<size_t>(size));
@@ -201,6 +206,18 @@ class Reader {
     ReadInput(m.At("input"));
     file_.halo = m.At("halo").Int(0, 1 << 20);
     file_.alignment = m.At("alignment").Int(1, 1 << 20);
+    if (m.Has("plans"))
+      for (const Json& entry : m.At("plans").Items()) ReadPlan(entry);
+  }
+
+  void ReadPlan(const Json& entry) {
+    StoredPlan plan{ParsePlanKey(entry.At("key")), entry.At("plan").String(),
+                    entry.At("onnx").String()};
+    for (const char* field : {"plan", "onnx"})
+      if (!header_.Has(entry.At(field).String()))
+        entry.At(field).Fail("names '" + entry.At(field).String() +
+                             "', which the file does not hold");
+    file_.plans.push_back(std::move(plan));
   }
 
   void ReadHead(const Json& head, int64_t outputs) {
@@ -270,6 +287,7 @@ class Reader {
   }
 
   const AlignedBuffer<char>& bytes_;
+  const bool with_plans_;
   EngineFile& file_;
   Json header_, manifest_;
   const char* data_ = nullptr;
@@ -278,11 +296,11 @@ class Reader {
 
 }  // namespace
 
-EngineFile ReadEngineFile(const std::string& path) {
+EngineFile ReadEngineFile(const std::string& path, bool with_plans) {
   try {
     const AlignedBuffer<char> bytes = ReadAll(path);
     EngineFile file;
-    Reader(bytes, file).Read();
+    Reader(bytes, with_plans, file).Read();
     return file;
   } catch (const Error& e) {
     throw Error(e.code(), path + ": " + e.what());

@@ -3,6 +3,7 @@
 #include "cpu/cpu_features.h"
 #include "cuda/cuda_driver.h"
 #include "pyengine/error.h"
+#include "tensorrt/plan_network.h"
 #include "tensorrt/tensorrt_library.h"
 
 namespace pyengine {
@@ -45,7 +46,7 @@ ExecutorStatus TensorRtStatus(TensorRtFlavour flavour, const std::vector<std::st
   else if (flavour == TensorRtFlavour::kTensorRt)
     status.why_no_build = no_device;  // it times kernels on the GPU that the plan is for
   status.why_not =
-      no_device.empty() ? "this version builds plans but does not run them yet" : no_device;
+      CanRunPlans() ? no_device : "this build was compiled without CUDA or TensorRT's headers";
   return status;
 }
 

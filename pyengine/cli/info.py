@@ -48,7 +48,7 @@ def run_info(args: argparse.Namespace) -> int:
         ("output", f"{i.outputs} channel(s), {i.activation}"),
         ("parameters", f"{i.parameters:,}"),
         ("FLOPs", f"{i.flops_per_pixel:,.0f} {flops_unit}"),
-        ("executor", f"{i.executor}, {i.isa}, {i.threads} thread(s)"),
+        ("executor", f"{i.device}, {i.gpu or i.isa}, {i.threads} thread(s)"),
     ]
     if i.tileable:
         rows += [

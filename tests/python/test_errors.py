@@ -79,7 +79,13 @@ def test_bad_options(membranes, options, words) -> None:
     ("arguments", "error", "word"),
     [
         ({"device": "gpu"}, ValueError, "'gpu'"),
-        ({"device": "cuda:0"}, pyengine.UnsupportedError, "no GPU executor"),
+        (
+            {"device": "cuda:9999"},
+            pyengine.UnsupportedError,
+            "cuda:9999: (no NVIDIA driver|the NVIDIA|this machine has)",
+        ),
+        ({"on_mismatch": "ignore"}, ValueError, "on_mismatch must be one of"),
+        ({"device": "cuda", "executor": "cpu"}, ValueError, "runs on the CPU"),
         ({"executor": "tensorrt"}, ValueError, "tensorrt"),
         ({"threads": 0}, ValueError, "threads"),
         ({"threads": 100000}, ValueError, "100000"),

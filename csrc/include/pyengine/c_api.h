@@ -46,12 +46,21 @@ typedef enum pye_accuracy {
   PYE_ACCURACY_FAST = 1     /**< Faster, and rounds a few times more. */
 } pye_accuracy;
 
+typedef enum pye_on_mismatch {
+  PYE_RAISE = 0,   /**< Refuse to open, naming what differs. */
+  PYE_REBUILD = 1, /**< Build a plan for this run; takes seconds. */
+  PYE_CPU = 2      /**< Run on the CPU. */
+} pye_on_mismatch;
+
 typedef struct pye_engine_options {
   size_t size;         /**< sizeof(pye_engine_options); set by the init function. */
   int32_t threads;     /**< Threads of one call, the caller's included; 0 = every core. */
   const char* isa;     /**< "reference", "avx2", "avx512"; NULL = the best there is. */
   int32_t accuracy;    /**< A pye_accuracy. */
   int32_t pin_threads; /**< Not 0: workers stay on one core each, the caller where it is. */
+  const char* device;  /**< "cpu"; "cuda" or "cuda:N"; NULL = the first GPU if the file holds a plan
+                            that fits it, else the CPU. */
+  int32_t on_mismatch; /**< A pye_on_mismatch: where no plan fits the GPU that was asked for. */
 } pye_engine_options;
 
 typedef struct pye_engine_info {

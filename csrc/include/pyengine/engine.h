@@ -50,7 +50,10 @@ struct EngineInfo {
   std::string activation;  ///< "softmax", "sigmoid" or "none": logits to probabilities.
   std::vector<ClassInfo> classes;
   std::vector<LayerInfo> layers;
-  std::string isa;  ///< Instruction set in use.
+  std::string device;       ///< What computes: "cpu", or "cuda:N".
+  std::string gpu;          ///< GPU, library and precision in use; empty on the CPU.
+  std::string why_not_gpu;  ///< Why a GPU was not taken though one was asked for or possible.
+  std::string isa;          ///< Instruction set in use.
   int threads = 1;
   std::string manifest_json;  ///< The file's manifest, verified.
   std::string graph_json;     ///< The file's graph, verified.
@@ -98,6 +101,20 @@ class PYENGINE_EXPORT Engine {
   /// Probabilities or logits (K, H, W), dense, into `scores`.
   void SegmentScores(const ImageView& image, OutputKind kind, float* scores,
                      const SegmentOptions& options = {}) const;
+
+  /// The same for an image and results in the memory of the engine's GPU, enqueued on
+  /// `cuda_stream` (a cudaStream_t; null: the default stream) without waiting. Exact mode only.
+  /// Values are not looked at: NaN and infinity go through. The progress callback is told when
+  /// tiles are enqueued.
+  /// \throws Error kUnsupported if the engine does not run on a GPU or the network has no tiles.
+  void SegmentLabelsOnDevice(const ImageView& image, uint8_t* labels, int64_t row_stride,
+                             void* cuda_stream, const SegmentOptions& options = {}) const;
+  /// Dense (K, H, W) scores; see SegmentLabelsOnDevice().
+  void SegmentScoresOnDevice(const ImageView& image, OutputKind kind, float* scores,
+                             void* cuda_stream, const SegmentOptions& options = {}) const;
+
+  /// Memory of the engine's GPU, freed with the last copy of the pointer.
+  std::shared_ptr<void> AllocateOnDevice(size_t bytes) const;
 
   /// First and last + 1 row of the image that SegmentBand needs for a band of the result.
   void BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,

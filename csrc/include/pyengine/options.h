@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace pyengine {
 
@@ -12,6 +13,13 @@ namespace pyengine {
 enum class Accuracy {
   kDefault,  ///< About as much as any float32 convolution.
   kFast,     ///< A few times more: larger blocks of Winograd's algorithm.
+};
+
+/// What to do where no TensorRT plan of the engine file fits the GPU that was asked for.
+enum class OnMismatch {
+  kRaise,    ///< Refuse to open, naming what differs.
+  kRebuild,  ///< Build a plan for this run from the network stored beside one; takes seconds.
+  kCpu,      ///< Run on the CPU; EngineInfo::why_not_gpu tells.
 };
 
 /// How an engine is opened.
@@ -22,6 +30,12 @@ struct EngineOptions {
   /// Worker threads stay on one core each, other than the first that the process may use; the
   /// caller's thread is left alone.
   bool pin_threads = false;
+  /// "cpu"; "cuda" or "cuda:N" for a GPU and a plan that fits it; "auto": the first GPU if the file
+  /// holds a plan that fits it, else the CPU.
+  std::string device = "auto";
+  OnMismatch on_mismatch = OnMismatch::kRaise;
+  /// Where to look for TensorRT's libraries; see ListExecutors().
+  std::vector<std::string> library_folders = {};
 };
 
 /// How tiles meet.

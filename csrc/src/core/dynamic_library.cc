@@ -14,8 +14,10 @@ DynamicLibrary::DynamicLibrary(const std::string& path_or_name) {
     throw Error(ErrorCode::kUnsupported, reason != nullptr ? reason : path_or_name);
   }
   link_map* map = nullptr;
-  path_ = ::dlinfo(handle_, RTLD_DI_LINKMAP, &map) == 0 && map->l_name[0] != '\0' ? map->l_name
-                                                                                  : path_or_name;
+  path_ =
+      ::dlinfo(handle_, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 && map->l_name[0] != '\0'
+          ? map->l_name
+          : path_or_name;
 }
 
 void* DynamicLibrary::Find(const char* name) const {

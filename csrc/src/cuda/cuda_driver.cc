@@ -88,6 +88,17 @@ const CudaDriver& FindCudaDriver() {
   return driver;
 }
 
+const CudaDevice& RequireCudaDevice(int index) {
+  const CudaDriver& driver = FindCudaDriver();
+  const std::string name = "cuda:" + std::to_string(index);
+  if (!driver.why_no_device.empty())
+    throw Error(ErrorCode::kUnsupported, name + ": " + driver.why_no_device);
+  if (index < 0 || index >= static_cast<int>(driver.devices.size()))
+    throw Error(ErrorCode::kUnsupported,
+                name + ": this machine has " + std::to_string(driver.devices.size()) + " GPU(s)");
+  return driver.devices[index];
+}
+
 std::string CudaVersionText(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }

@@ -22,6 +22,9 @@ struct CudaDriver {
 // Asks once per process; later calls return the first answer.
 const CudaDriver& FindCudaDriver();
 
+// Device `index`; throws Error(kUnsupported) with the reason if there is none.
+const CudaDevice& RequireCudaDevice(int index);
+
 // "13.0" for 13000.
 std::string CudaVersionText(int version);
 

@@ -9,55 +9,29 @@
 #include "core/sha256.h"
 #include "cuda/cuda_driver.h"
 #include "pyengine/error.h"
+#include "tensorrt/log.h"
 
 namespace pyengine {
 namespace {
 
 namespace trt = nvinfer1;
 
-// TensorRT may call it from several threads of one build, but never two at a time.
-class Log final : public trt::ILogger {
- public:
-  void log(Severity severity, const char* message) noexcept override {
-    if (severity > Severity::kINFO) return;
-    try {
-      const bool failed = severity <= Severity::kERROR;
-      lines_ += std::string(failed                           ? "error: "
-                            : severity == Severity::kWARNING ? "warning: "
-                                                             : "") +
-                message + "\n";
-      if (failed) errors_ += std::string(errors_.empty() ? "" : "; ") + message;
-    } catch (...) {  // a full memory must not end the process for a log line
-    }
-  }
-  const std::string& lines() const { return lines_; }
-  const std::string& errors() const { return errors_; }
-
- private:
-  std::string lines_, errors_;
-};
-
-[[noreturn]] void Fail(const std::string& what, const Log& log) {
-  throw Error(ErrorCode::kUnsupported,
-              what + (log.errors().empty() ? std::string() : ": " + log.errors()));
-}
-
 // The parser owns the network's constants until the plan is built.
 std::unique_ptr<nvonnxparser::IParser> Parse(const TensorRtLibrary& library,
                                              const std::string& onnx,
-                                             trt::INetworkDefinition& network, Log& log) {
+                                             trt::INetworkDefinition& network, TensorRtLog& log) {
   std::unique_ptr<nvonnxparser::IParser> parser(static_cast<nvonnxparser::IParser*>(
       library.OpenParser()(&network, &log, NV_ONNX_PARSER_VERSION)));
-  if (!parser) Fail("TensorRT made no ONNX parser", log);
+  if (!parser) FailWith("TensorRT made no ONNX parser", log);
   if (parser->parse(onnx.data(), onnx.size())) return parser;
   std::string errors;
   for (int i = 0; i < parser->getNbErrors(); ++i)
     errors += std::string(i == 0 ? "" : "; ") + parser->getError(i)->desc();
-  Fail("TensorRT does not take the network: " + errors, log);
+  FailWith("TensorRT does not take the network: " + errors, log);
 }
 
 void AddProfile(trt::IBuilder& builder, trt::IBuilderConfig& config, const PlanRequest& request,
-                const Log& log) {
+                TensorRtLog& log) {
   const PlanProfile& p = request.profile;
   trt::IOptimizationProfile* profile = builder.createOptimizationProfile();
   const auto set = [&](trt::OptProfileSelector which, int batch, int64_t height, int64_t width) {
@@ -69,7 +43,7 @@ void AddProfile(trt::IBuilder& builder, trt::IBuilderConfig& config, const PlanR
                     set(Which::kOPT, p.max_batch, p.max_height, p.max_width) &&
                     set(Which::kMAX, p.max_batch, p.max_height, p.max_width) &&
                     profile->isValid() && config.addOptimizationProfile(profile) >= 0;
-  if (!fits) Fail("TensorRT refused the profile", log);
+  if (!fits) FailWith("TensorRT refused the profile", log);
 }
 
 PlanKey KeyOf(const TensorRtLibrary& library, const PlanRequest& request) {
@@ -77,13 +51,10 @@ PlanKey KeyOf(const TensorRtLibrary& library, const PlanRequest& request) {
   key.flavour = FlavourName(library.flavour);
   key.version = library.VersionText();
   key.compute_capability = key.gpu = "any";
-  const CudaDriver& driver = FindCudaDriver();
-  // TensorRT for RTX leaves the choice of kernels to the machine that runs the plan.
+  // TensorRT for RTX leaves the choice of kernels to the machine that runs the plan; TensorRT times
+  // them on the GPU that the plan is for.
   if (library.flavour == TensorRtFlavour::kTensorRt) {
-    if (!driver.why_no_device.empty())
-      throw Error(ErrorCode::kUnsupported,
-                  "TensorRT builds plans on the GPU that they are for: " + driver.why_no_device);
-    const CudaDevice& device = driver.devices.front();
+    const CudaDevice& device = RequireCudaDevice(request.device);
     key.gpu = device.name;
     key.compute_capability = std::to_string(device.compute_capability[0]) + "." +
                              std::to_string(device.compute_capability[1]);
@@ -104,10 +75,10 @@ BuiltPlan BuildPlan(const TensorRtLibrary& library, const PlanRequest& request) 
   BuiltPlan plan;
   plan.key = KeyOf(library, request);
   const auto start = std::chrono::steady_clock::now();
-  Log log;
+  TensorRtLog log;
   const std::unique_ptr<trt::IBuilder> builder(
       static_cast<trt::IBuilder*>(library.create_builder(&log, NV_TENSORRT_VERSION)));
-  if (!builder) Fail("TensorRT made no builder", log);
+  if (!builder) FailWith("TensorRT made no builder", log);
   // Versions before 11 also have networks whose types the builder chooses.
 #if NV_TENSORRT_MAJOR < 11
   const uint32_t flags =
@@ -117,18 +88,18 @@ BuiltPlan BuildPlan(const TensorRtLibrary& library, const PlanRequest& request) 
 #endif
   const std::unique_ptr<trt::INetworkDefinition> network(builder->createNetworkV2(flags));
   const std::unique_ptr<trt::IBuilderConfig> config(builder->createBuilderConfig());
-  if (!network || !config) Fail("TensorRT made no network", log);
+  if (!network || !config) FailWith("TensorRT made no network", log);
   // Nothing else is called on `network`: the order of its functions is not the same in TensorRT
   // and TensorRT for RTX, whose headers are not public.
   const auto parser = Parse(library, request.onnx, *network, log);
   AddProfile(*builder, *config, request, log);
   config->clearFlag(trt::BuilderFlag::kTF32);  // float32 layers are there for their accuracy
-  if (config->getFlag(trt::BuilderFlag::kTF32)) Fail("TensorRT insists on TF32", log);
+  if (config->getFlag(trt::BuilderFlag::kTF32)) FailWith("TensorRT insists on TF32", log);
   std::unique_ptr<trt::ITimingCache> cache(
       config->createTimingCache(request.timing_cache.data(), request.timing_cache.size()));
   if (cache) config->setTimingCache(*cache, false);
   const std::unique_ptr<trt::IHostMemory> bytes(builder->buildSerializedNetwork(*network, *config));
-  if (!bytes) Fail("TensorRT built no plan", log);
+  if (!bytes) FailWith("TensorRT built no plan", log);
   plan.bytes.assign(static_cast<const char*>(bytes->data()), bytes->size());
   if (cache) {
     const std::unique_ptr<trt::IHostMemory> times(cache->serialize());

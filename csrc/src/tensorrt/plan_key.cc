@@ -32,6 +32,27 @@ PlanProfile ProfileFor(const NetworkGeometry& geometry, TileSize sample, TileSiz
   return {least.height, least.width, most.height, most.width, max_batch};
 }
 
+PlanKey ParsePlanKey(const Json& json) {
+  PlanKey key;
+  key.flavour = json.At("flavour").String();
+  key.version = json.At("version").String();
+  key.compute_capability = json.At("compute_capability").String();
+  key.gpu = json.At("gpu").String();
+  key.precision = json.At("precision").String();
+  key.onnx_sha256 = json.At("onnx_sha256").String();
+  const auto size = [&](const char* name, int64_t& height, int64_t& width) {
+    const auto& items = json.At(name).Items();
+    if (items.size() != 2) json.At(name).Fail("must hold height and width");
+    height = items[0].Int(1, 1 << 20);
+    width = items[1].Int(1, 1 << 20);
+  };
+  PlanProfile& p = key.profile;
+  size("min_size_px", p.min_height, p.min_width);
+  size("max_size_px", p.max_height, p.max_width);
+  p.max_batch = static_cast<int>(json.At("max_batch").Int(1, 1 << 20));
+  return key;
+}
+
 std::string Mismatch(const PlanKey& stored, const PlanKey& wanted) {
   const auto fits = [](const std::string& has, const std::string& needs) {
     return has == kAny || has == needs;

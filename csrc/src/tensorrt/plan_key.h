@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 
+#include "core/json.h"
 #include "pyengine/engine.h"
 
 namespace pyengine {
@@ -29,6 +30,9 @@ struct PlanKey {
   std::string onnx_sha256;         // of the network that the plan was built from
   PlanProfile profile;
 };
+
+// From a plan's `key` in the manifest; throws Error(kBadEngineFile) naming the field.
+PlanKey ParsePlanKey(const Json& json);
 
 // Empty if a plan of key `stored` can serve where `wanted` is; else the first field that differs,
 // with both values. The profile fits if it covers the wanted one.

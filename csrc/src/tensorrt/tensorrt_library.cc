@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
+#include <string_view>
 
 #include "pyengine/error.h"
 
@@ -16,11 +17,11 @@ namespace fs = std::filesystem;
 constexpr int kOldestMajor = 10, kOldestMinor = 12;
 constexpr int kRtxMajor = 1;
 
-std::string Stem(TensorRtFlavour flavour) {
+std::string_view Stem(TensorRtFlavour flavour) {
   return flavour == TensorRtFlavour::kRtx ? "libtensorrt_rtx.so" : "libnvinfer.so";
 }
 
-std::string ParserStem(TensorRtFlavour flavour) {
+std::string_view ParserStem(TensorRtFlavour flavour) {
   return flavour == TensorRtFlavour::kRtx ? "libtensorrt_onnxparser_rtx.so" : "libnvonnxparser.so";
 }
 
@@ -28,17 +29,17 @@ std::string ParserStem(TensorRtFlavour flavour) {
 std::string SystemName(TensorRtFlavour flavour) {
   const bool rtx = flavour == TensorRtFlavour::kRtx;
   const int major = rtx ? kRtxMajor : std::max(TensorRtHeaderMajor(), kOldestMajor);
-  return Stem(flavour) + "." + std::to_string(major);
+  return std::string(Stem(flavour)) + "." + std::to_string(major);
 }
 
 // Files in `folder` and its lib/ whose names begin with `stem`, later versions first. Wheels hold
 // only the full version ("libtensorrt_rtx.so.1.7.1"), SDKs also the plain name.
-std::vector<std::string> Candidates(const fs::path& folder, const std::string& stem) {
+std::vector<std::string> Candidates(const fs::path& folder, std::string_view stem) {
   std::vector<std::string> found;
   for (const fs::path& place : {folder, folder / "lib"}) {
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(place, ignored))
-      if (entry.path().filename().string().rfind(stem, 0) == 0)
+      if (entry.path().filename().string().starts_with(stem))
         found.push_back(entry.path().string());
   }
   std::sort(found.rbegin(), found.rend());
@@ -89,6 +90,13 @@ const char* FlavourName(TensorRtFlavour flavour) {
   return flavour == TensorRtFlavour::kRtx ? "tensorrt-rtx" : "tensorrt";
 }
 
+TensorRtFlavour FlavourOf(const std::string& name) {
+  for (TensorRtFlavour flavour : {TensorRtFlavour::kTensorRt, TensorRtFlavour::kRtx})
+    if (name == FlavourName(flavour)) return flavour;
+  throw Error(ErrorCode::kInvalidArgument,
+              "executor '" + name + "' builds no plans; tensorrt and tensorrt-rtx do");
+}
+
 std::string TensorRtLibrary::VersionText() const {
   return std::to_string(version[0]) + "." + std::to_string(version[1]) + "." +
          std::to_string(version[2]);
@@ -98,8 +106,9 @@ TensorRtLibrary::CreateParser* TensorRtLibrary::OpenParser() const {
   const fs::path folder = fs::path(library.path()).parent_path();
   const std::vector<std::string> candidates = Candidates(folder, ParserStem(flavour));
   if (candidates.empty())
-    throw Error(ErrorCode::kUnsupported,
-                folder.string() + ": no " + ParserStem(flavour) + " beside " + Stem(flavour));
+    throw Error(
+        ErrorCode::kUnsupported,
+        folder.string() + ": no " + std::string(ParserStem(flavour)) + " beside " + library.path());
   return DynamicLibrary(candidates.front()).Get<CreateParser>("createNvOnnxParser_INTERNAL");
 }
 
@@ -121,7 +130,8 @@ TensorRtLibrary OpenTensorRt(TensorRtFlavour flavour, const std::vector<std::str
     for (const std::string& place : places) {
       const std::vector<std::string> candidates = Candidates(place, Stem(flavour));
       if (candidates.empty())
-        tried += (tried.empty() ? "" : "; ") + place + ": no " + Stem(flavour) + " in it";
+        tried +=
+            (tried.empty() ? "" : "; ") + place + ": no " + std::string(Stem(flavour)) + " in it";
       for (const std::string& path : candidates)
         if (open(path, found)) return true;
     }

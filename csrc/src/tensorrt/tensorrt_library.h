@@ -16,6 +16,8 @@ enum class TensorRtFlavour {
 
 // "tensorrt" and "tensorrt-rtx".
 const char* FlavourName(TensorRtFlavour flavour);
+// The flavour of that name; throws Error(kInvalidArgument).
+TensorRtFlavour FlavourOf(const std::string& name);
 
 struct TensorRtLibrary {
   TensorRtFlavour flavour = TensorRtFlavour::kTensorRt;

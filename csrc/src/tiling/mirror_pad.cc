@@ -4,7 +4,6 @@
 #include <cmath>
 #include <string>
 
-#include "core/checked_math.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -42,14 +41,15 @@ void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int6
 
 }  // namespace
 
-int64_t BorderIndex(int64_t i, int64_t size, PaddingMode mode) {
-  if (i >= 0 && i < size) return i;
-  if (mode == PaddingMode::kConstant) return -1;
-  if (mode == PaddingMode::kReplicate) return i < 0 ? 0 : size - 1;
-  if (size == 1) return 0;
-  const int64_t period = 2 * (size - 1);
-  const int64_t folded = FloorMod(i, period);
-  return folded < size ? folded : period - folded;
+Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode) {
+  const auto [first, last] = plane_rows;
+  Range need{std::max<int64_t>(0, first), std::min(height, last)};
+  if (mode != PaddingMode::kReflect) return need;
+  // What lies outside the image is mirrored from as far inside.
+  if (first < 0) need.end = std::max(need.end, std::min(height, 1 - first));
+  if (last > height)
+    need.begin = std::max<int64_t>(0, std::min(need.begin, height - 1 - (last - height)));
+  return need;
 }
 
 void GatherRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t y, int64_t x,

@@ -1,18 +1,16 @@
-// Pixels beyond the image: index maps, and the padded, normalised copy of one window.
+// Pixels beyond the image: which rows they come from, and the padded, normalised copy of a window.
 #pragma once
 
 #include <cstdint>
 
-#include "engine_file.h"
+#include "graph/geometry.h"
 #include "pyengine/image_view.h"
-#include "pyengine/options.h"
+#include "tiling/border_index.h"
 
 namespace pyengine {
 
-// The index inside [0, size) that stands for index i of the endless line; -1 for kConstant
-// outside. Reflection repeats with period 2 * (size - 1) and does not repeat the edge pixel, as
-// numpy.pad(mode="reflect"), also when the padding exceeds the image; one pixel repeats itself.
-int64_t BorderIndex(int64_t i, int64_t size, PaddingMode mode);
+// Rows of an image of `height` from which rows [begin, end) of the endless plane follow.
+Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode);
 
 // Copies rows [y, y + 1) x columns [x, x + width) of channel `channel` of the endless image into
 // `out`, as value * gain + offset. The image's needed rows must be present in the view.

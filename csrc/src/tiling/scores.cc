@@ -1,7 +1,6 @@
 #include "tiling/scores.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 
 namespace pyengine {
@@ -36,23 +35,7 @@ void WriteLabels(const float* logits, int64_t stride, int64_t classes, uint8_t* 
 
 void ApplyHead(float* values, int64_t stride, int64_t classes, int64_t count, Head head) {
   if (head == Head::kNone) return;
-  for (int64_t i = 0; i < count; ++i) {
-    if (head == Head::kSigmoid) {
-      for (int64_t k = 0; k < classes; ++k) {
-        float& v = values[k * stride + i];
-        v = 1 / (1 + std::exp(-v));
-      }
-      continue;
-    }
-    float highest = values[i], sum = 0;
-    for (int64_t k = 1; k < classes; ++k) highest = std::max(highest, values[k * stride + i]);
-    for (int64_t k = 0; k < classes; ++k) {
-      float& v = values[k * stride + i];
-      v = std::exp(v - highest);
-      sum += v;
-    }
-    for (int64_t k = 0; k < classes; ++k) values[k * stride + i] /= sum;
-  }
+  for (int64_t i = 0; i < count; ++i) ApplyHeadToPixel(values + i, stride, classes, head);
 }
 
 void WriteScores(const float* logits, int64_t logit_stride, int64_t classes, Head head,

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "engine_file.h"
+#include "graph/head.h"
 #include "pyengine/options.h"
 
 namespace pyengine {

@@ -7,6 +7,7 @@
 #include "core/checked_math.h"
 #include "pyengine/error.h"
 #include "tiling/blend.h"
+#include "tiling/checks.h"
 #include "tiling/mirror_pad.h"
 #include "tiling/tile_grid.h"
 
@@ -19,13 +20,6 @@ constexpr int64_t kDefaultBlendTilePx = 512;
 
 std::string Px(int64_t a, int64_t b) {
   return std::to_string(a) + " x " + std::to_string(b);
-}
-
-void CheckBand(int64_t height, int64_t row_begin, int64_t row_end) {
-  if (row_begin < 0 || row_end > height || row_begin >= row_end)
-    throw Error(ErrorCode::kInvalidArgument,
-                "rows " + std::to_string(row_begin) + " to " + std::to_string(row_end) +
-                    " are not within the image of " + std::to_string(height) + " rows");
 }
 
 }  // namespace
@@ -176,34 +170,14 @@ std::shared_ptr<const Tiler::Layout> Tiler::FindLayout(int64_t height, int64_t w
   return layout;
 }
 
-void Tiler::CheckImage(const ImageView& image) const {
-  if (image.height < 1 || image.width < 1)
-    throw Error(ErrorCode::kInvalidArgument,
-                "the image is " + Px(image.height, image.width) + " px, needs at least 1 x 1");
-  if (image.channels != net_.channels)
-    throw Error(ErrorCode::kInvalidArgument, "the image has " + std::to_string(image.channels) +
-                                                 " channels, the network needs " +
-                                                 std::to_string(net_.channels));
-  if (image.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the image has no data");
-  const int64_t value_bytes = image.type == PixelType::kUint8    ? 1
-                              : image.type == PixelType::kUint16 ? 2
-                                                                 : 4;
-  for (int64_t stride :
-       {image.row_stride_bytes, image.pixel_stride_bytes, image.channel_stride_bytes})
-    if (stride % value_bytes != 0)
-      throw Error(ErrorCode::kInvalidArgument, "stride " + std::to_string(stride) +
-                                                   " bytes must be a multiple of the value's " +
-                                                   std::to_string(value_bytes) + " bytes");
-  if (!net_.dense)
-    throw Error(ErrorCode::kUnsupported,
-                "this network does not give one output per pixel (" + why_not_tileable_ + ")");
-}
-
 void Tiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_end,
                     const OutputView& out, const SegmentOptions& options) const {
   ImageView image = view;
   if (image.rows == 0) image.rows = image.height;
-  CheckImage(image);
+  CheckImage(image, net_);
+  if (!net_.dense)
+    throw Error(ErrorCode::kUnsupported,
+                "this network does not give one output per pixel (" + why_not_tileable_ + ")");
   CheckBand(image.height, row_begin, row_end);
   RefuseNonFinite(image);
   if (options.mode == TileMode::kExact && net_.tileable)
@@ -246,29 +220,15 @@ Range Tiler::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t 
     first = std::min(first, layout->window_rows[row].begin);
     last = std::max(last, layout->window_rows[row].end);
   }
-  // What lies outside the image is mirrored from as far inside.
-  Range need{std::max<int64_t>(0, first), std::min(height, last)};
-  if (first < 0 && options.padding == PaddingMode::kReflect)
-    need.end = std::max(need.end, std::min(height, 1 - first));
-  if (last > height && options.padding == PaddingMode::kReflect)
-    need.begin = std::max<int64_t>(0, std::min(need.begin, height - 1 - (last - height)));
-  return need;
+  return RowsBehind({first, last}, height, options.padding);
 }
 
 void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
                          const OutputView& out, const SegmentOptions& options) const {
   const std::shared_ptr<const Layout> layout = FindLayout(image.height, image.width, options);
   const TilePlan& plan = layout->plan;
-  if (row_begin % plan.tile.height != 0)
-    throw Error(ErrorCode::kInvalidArgument, "row " + std::to_string(row_begin) +
-                                                 " is not a multiple of the tile height " +
-                                                 std::to_string(plan.tile.height));
-  const Range need = BandRows(image.height, image.width, row_begin, row_end, options);
-  if (image.first_row > need.begin || image.first_row + image.rows < need.end)
-    throw Error(ErrorCode::kInvalidArgument,
-                "rows " + std::to_string(need.begin) + " to " + std::to_string(need.end) +
-                    " are needed, the view holds " + std::to_string(image.first_row) + " to " +
-                    std::to_string(image.first_row + image.rows));
+  RequireRows(image, plan.tile.height, row_begin,
+              BandRows(image.height, image.width, row_begin, row_end, options));
 
   int64_t window_rows = 0, window_columns = 0;
   for (const Range& range : layout->window_rows) window_rows = std::max(window_rows, range.size());

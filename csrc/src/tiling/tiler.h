@@ -39,7 +39,6 @@ class Tiler {
 
   std::shared_ptr<const Layout> FindLayout(int64_t height, int64_t width,
                                            const SegmentOptions& options) const;
-  void CheckImage(const ImageView& image) const;
   void SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_end,
                     const OutputView& out, const SegmentOptions& options) const;
   void SegmentAsOneTile(const ImageView& image, const OutputView& out,

@@ -1,0 +1,157 @@
+#include <cuda_fp16.h>
+
+#include "cuda/cuda_check.h"
+#include "cuda/cuda_device.h"
+
+namespace pyengine {
+namespace {
+
+constexpr unsigned kThreads = 128;
+
+unsigned Blocks(int64_t count) {
+  return static_cast<unsigned>((count + kThreads - 1) / kThreads);
+}
+
+// One thread per pixel of a window; blocks: columns, rows, tile and channel.
+template <class T>
+__global__ void GatherKernel(GatherArgs args) {
+  const int64_t x = int64_t(blockIdx.x) * kThreads + threadIdx.x, y = blockIdx.y;
+  if (x >= args.width) return;
+  const int64_t plane = blockIdx.z, channels = args.image.channels;
+  const float value = GatherPixel(args, plane / channels, plane % channels, y, x);
+  static_cast<T*>(args.windows)[(plane * args.height + y) * args.width + x] = T(value);
+}
+
+// One thread per pixel of a tile; blocks: columns, rows, tile.
+__global__ void ScatterKernel(ScatterArgs args) {
+  const int64_t x = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  if (x < args.tiles.tile_width) ScatterPixel(args, blockIdx.z, blockIdx.y, x);
+}
+
+// CUDA's current device belongs to the caller's thread: it is put back.
+class OnDevice {
+ public:
+  explicit OnDevice(int index) {
+    CudaCheck(cudaGetDevice(&before_), "cudaGetDevice");
+    CudaCheck(cudaSetDevice(index), "cudaSetDevice");
+  }
+  ~OnDevice() { cudaSetDevice(before_); }
+  OnDevice(const OnDevice&) = delete;
+  OnDevice& operator=(const OnDevice&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
+class CudaStream final : public DeviceStream {
+ public:
+  // `borrowed`: the caller's stream, which stays.
+  CudaStream(int device, cudaStream_t borrowed, bool owned)
+      : device_(device), stream_(borrowed), owned_(owned) {
+    const OnDevice on(device_);
+    if (owned_)
+      CudaCheck(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking),
+                "cudaStreamCreateWithFlags");
+    CudaCheck(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming),
+              "cudaEventCreateWithFlags");
+  }
+  ~CudaStream() override {
+    cudaEventDestroy(event_);
+    if (owned_) cudaStreamDestroy(stream_);
+  }
+
+  void CopyIn(void* device, const void* host, size_t bytes) override {
+    const OnDevice on(device_);
+    CudaCheck(cudaMemcpyAsync(device, host, bytes, cudaMemcpyHostToDevice, stream_),
+              "cudaMemcpyAsync");
+  }
+  void CopyOut(void* host, const void* device, size_t bytes) override {
+    const OnDevice on(device_);
+    CudaCheck(cudaMemcpyAsync(host, device, bytes, cudaMemcpyDeviceToHost, stream_),
+              "cudaMemcpyAsync");
+  }
+  void Gather(const GatherArgs& args) override {
+    const OnDevice on(device_);
+    const dim3 blocks(Blocks(args.width), static_cast<unsigned>(args.height),
+                      static_cast<unsigned>(args.tiles.count * args.image.channels));
+    if (args.half)
+      GatherKernel<__half><<<blocks, kThreads, 0, stream_>>>(args);
+    else
+      GatherKernel<float><<<blocks, kThreads, 0, stream_>>>(args);
+    CudaCheck(cudaGetLastError(), "gather kernel");
+  }
+  void Scatter(const ScatterArgs& args) override {
+    const OnDevice on(device_);
+    const dim3 blocks(Blocks(args.tiles.tile_width), static_cast<unsigned>(args.tiles.tile_height),
+                      static_cast<unsigned>(args.tiles.count));
+    ScatterKernel<<<blocks, kThreads, 0, stream_>>>(args);
+    CudaCheck(cudaGetLastError(), "scatter kernel");
+  }
+  void WaitFor(DeviceStream& other) override {
+    const OnDevice on(device_);
+    auto& awaited = static_cast<CudaStream&>(other);
+    CudaCheck(cudaEventRecord(awaited.event_, awaited.stream_), "cudaEventRecord");
+    CudaCheck(cudaStreamWaitEvent(stream_, awaited.event_, 0), "cudaStreamWaitEvent");
+  }
+  void Synchronize() override {
+    const OnDevice on(device_);
+    CudaCheck(cudaStreamSynchronize(stream_), "cudaStreamSynchronize");
+  }
+  void* handle() override { return stream_; }
+
+ private:
+  int device_;
+  cudaStream_t stream_;
+  bool owned_;
+  cudaEvent_t event_ = nullptr;
+};
+
+class CudaDevice final : public Device {
+ public:
+  explicit CudaDevice(int index) : index_(index) {
+    const OnDevice on(index_);
+    CudaCheck(cudaFree(nullptr), "CUDA's initialisation");
+  }
+
+  void* Allocate(size_t bytes) override {
+    const OnDevice on(index_);
+    void* memory = nullptr;
+    CudaCheck(cudaMalloc(&memory, bytes), "cudaMalloc");
+    return memory;
+  }
+  void Free(void* memory) noexcept override { cudaFree(memory); }
+  void* AllocateHost(size_t bytes) override {
+    const OnDevice on(index_);
+    void* memory = nullptr;
+    CudaCheck(cudaMallocHost(&memory, bytes), "cudaMallocHost");
+    return memory;
+  }
+  void FreeHost(void* memory) noexcept override { cudaFreeHost(memory); }
+  int64_t FreeBytes() override {
+    const OnDevice on(index_);
+    size_t free = 0, total = 0;
+    CudaCheck(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
+    return static_cast<int64_t>(free);
+  }
+  std::unique_ptr<DeviceStream> MakeStream() override {
+    return std::make_unique<CudaStream>(index_, nullptr, true);
+  }
+  std::unique_ptr<DeviceStream> WrapStream(void* handle) override {
+    return std::make_unique<CudaStream>(index_, static_cast<cudaStream_t>(handle), false);
+  }
+
+ private:
+  int index_;
+};
+
+}  // namespace
+
+std::shared_ptr<Device> OpenCudaDevice(int index) {
+  try {
+    return std::make_shared<CudaDevice>(index);
+  } catch (const Error& e) {
+    throw Error(ErrorCode::kUnsupported, "cuda:" + std::to_string(index) + ": " + e.what());
+  }
+}
+
+}  // namespace pyengine

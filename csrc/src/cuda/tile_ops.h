@@ -1,0 +1,102 @@
+// What the gather and scatter kernels do for one pixel. Plain functions, so that tests run the very
+// arithmetic of the kernels on the host and compare it with the CPU tiler.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/host_device.h"
+#include "graph/head.h"
+#include "pyengine/image_view.h"
+#include "tiling/border_index.h"
+
+namespace pyengine {
+
+// Tiles of one size, row by row; tile i's window begins `context` before its origin.
+struct TileRun {
+  int64_t tile_height = 0, tile_width = 0;
+  int64_t tiles_across = 1;
+  int64_t context_y = 0, context_x = 0;
+  int64_t first = 0;  // index of the run's first tile
+  int64_t count = 0;
+
+  PYENGINE_HOST_DEVICE int64_t y(int64_t i) const {
+    return (first + i) / tiles_across * tile_height;
+  }
+  PYENGINE_HOST_DEVICE int64_t x(int64_t i) const {
+    return (first + i) % tiles_across * tile_width;
+  }
+};
+
+// The network's input for a run of tiles: windows (count, channels, height, width).
+struct GatherArgs {
+  ImageView image;  // in device memory
+  PaddingMode padding = PaddingMode::kReflect;
+  TileRun tiles;
+  int64_t height = 0, width = 0;  // of a window
+  const float* gain = nullptr;    // per channel, in device memory; likewise `offset`
+  const float* offset = nullptr;
+  void* windows = nullptr;
+  bool half = false;  // float16, else float32
+};
+
+// Pixel (y, x) of the window of tile i, channel c, as the network takes it.
+PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, int64_t i, int64_t c, int64_t y,
+                                              int64_t x) {
+  const ImageView& image = a.image;
+  const int64_t row = BorderIndex(a.tiles.y(i) - a.tiles.context_y + y, image.height, a.padding);
+  const int64_t column = BorderIndex(a.tiles.x(i) - a.tiles.context_x + x, image.width, a.padding);
+  if (row < 0 || column < 0) return 0.0f;
+  const char* pixel = static_cast<const char*>(image.data) +
+                      (row - image.first_row) * image.row_stride_bytes +
+                      column * image.pixel_stride_bytes + c * image.channel_stride_bytes;
+  float value;
+  switch (image.type) {
+    case PixelType::kUint8:
+      value = static_cast<float>(*reinterpret_cast<const uint8_t*>(pixel));
+      break;
+    case PixelType::kUint16:
+      value = static_cast<float>(*reinterpret_cast<const uint16_t*>(pixel));
+      break;
+    default:
+      value = *reinterpret_cast<const float*>(pixel);
+      break;
+  }
+  return value * a.gain[c] + a.offset[c];
+}
+
+// Results of a run of tiles from logits (count, classes, height, width), of which the tile begins
+// at (skip, skip).
+struct ScatterArgs {
+  const float* logits = nullptr;
+  int64_t height = 0, width = 0;
+  int64_t skip = 0;
+  int64_t classes = 1;
+  TileRun tiles;
+  int64_t row_begin = 0, row_end = 0;  // rows of the image to write
+  int64_t image_width = 0;
+  OutputKind kind = OutputKind::kLabels;
+  Head head = Head::kNone;
+  void* out = nullptr;                       // row `row_begin`: uint8 labels, or float planes
+  int64_t row_stride = 0, plane_stride = 0;  // [values]
+};
+
+// Writes pixel (y, x) of tile i, if it lies in the image.
+PYENGINE_HOST_DEVICE inline void ScatterPixel(const ScatterArgs& a, int64_t i, int64_t y,
+                                              int64_t x) {
+  const int64_t row = a.tiles.y(i) + y, column = a.tiles.x(i) + x;
+  if (row < a.row_begin || row >= a.row_end || column >= a.image_width) return;
+  const int64_t plane = a.height * a.width;
+  const float* logits = a.logits + i * a.classes * plane + (y + a.skip) * a.width + x + a.skip;
+  const int64_t at = (row - a.row_begin) * a.row_stride + column;
+  if (a.kind == OutputKind::kLabels) {
+    static_cast<uint8_t*>(a.out)[at] = HighestLogit(logits, plane, a.classes);
+    return;
+  }
+  float* scores = static_cast<float*>(a.out) + at;
+  for (int64_t k = 0; k < a.classes; ++k) scores[k * a.plane_stride] = logits[k * plane];
+  if (a.kind == OutputKind::kProbabilities)
+    ApplyHeadToPixel(scores, a.plane_stride, a.classes, a.head);
+}
+
+}  // namespace pyengine

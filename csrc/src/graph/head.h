@@ -1,0 +1,47 @@
+// From one pixel's logits to its label or probabilities.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+
+#include "core/host_device.h"
+
+namespace pyengine {
+
+// How logits become probabilities.
+enum class Head { kNone, kSoftmax, kSigmoid };
+
+// The index of the highest logit, the lowest among equals; a single logit: 1 if above 0. Logits of
+// one pixel lie `stride` apart.
+PYENGINE_HOST_DEVICE inline uint8_t HighestLogit(const float* logits, int64_t stride,
+                                                 int64_t classes) {
+  if (classes == 1) return logits[0] > 0;
+  int64_t best = 0;
+  for (int64_t k = 1; k < classes; ++k)
+    if (logits[k * stride] > logits[best * stride]) best = k;
+  return static_cast<uint8_t>(best);
+}
+
+// Applies the head in place to one pixel's values, `stride` apart.
+PYENGINE_HOST_DEVICE inline void ApplyHeadToPixel(float* values, int64_t stride, int64_t classes,
+                                                  Head head) {
+  if (head == Head::kNone) return;
+  if (head == Head::kSigmoid) {
+    for (int64_t k = 0; k < classes; ++k) {
+      float& v = values[k * stride];
+      v = 1 / (1 + std::exp(-v));
+    }
+    return;
+  }
+  float highest = values[0], sum = 0;
+  for (int64_t k = 1; k < classes; ++k)
+    highest = highest < values[k * stride] ? values[k * stride] : highest;
+  for (int64_t k = 0; k < classes; ++k) {
+    float& v = values[k * stride];
+    v = std::exp(v - highest);
+    sum += v;
+  }
+  for (int64_t k = 0; k < classes; ++k) values[k * stride] /= sum;
+}
+
+}  // namespace pyengine
