@@ -42,23 +42,23 @@ PlanKey ToKey(const py::dict& d) {
 void BindPlans(py::module_& m) {
   m.def(
       "build_plan",
-      [](const std::string& path, const std::string& flavour, const std::string& onnx,
-         const std::string& input_name, const std::string& precision, int64_t tile_height,
-         int64_t tile_width, int max_batch, const std::vector<std::string>& library_folders,
-         const std::string& timing_cache) {
+      [](const std::string& graph_json, std::pair<int64_t, int64_t> sample_size,
+         const std::string& flavour, const std::string& onnx, const std::string& input_name,
+         const std::string& precision, int64_t tile_height, int64_t tile_width, int max_batch,
+         const std::vector<std::string>& library_folders, const std::string& timing_cache) {
         BuiltPlan plan;
         {
           py::gil_scoped_release nogil;
           const TensorRtFlavour wanted = FlavourOf(flavour);
-          const EngineFile file = ReadEngineFile(path);
-          const TileSize sample{file.sample_height, file.sample_width};
-          const GraphAnalysis analysis = Analyze(file.graph, sample.height, sample.width);
+          const Graph graph = ParseGraph(Json::Parse(graph_json, "graph"));
+          const auto [height, width] = sample_size;
+          const GraphAnalysis analysis = Analyze(graph, height, width);
           PlanRequest request;
           request.onnx = onnx;
           request.input_name = input_name;
-          request.channels = file.graph.channels();
+          request.channels = graph.channels();
           request.profile =
-              ProfileFor(analysis.network, sample, {tile_height, tile_width}, max_batch);
+              ProfileFor(analysis.network, {height, width}, {tile_height, tile_width}, max_batch);
           request.precision = precision;
           request.timing_cache = timing_cache;
           plan = BuildPlan(OpenTensorRt(wanted, library_folders), request);
@@ -67,9 +67,12 @@ void BindPlans(py::module_& m) {
                         "log"_a = plan.log, "timing_cache"_a = py::bytes(plan.timing_cache),
                         "seconds"_a = plan.seconds);
       },
-      "path"_a, "flavour"_a, "onnx"_a, "input_name"_a, "precision"_a, "tile_height"_a,
-      "tile_width"_a, "max_batch"_a, "library_folders"_a, "timing_cache"_a,
-      "Builds a TensorRT plan of `onnx`, which is the network of the engine file at `path`.");
+      "graph_json"_a, "sample_size"_a, "flavour"_a, "onnx"_a, "input_name"_a, "precision"_a,
+      "tile_height"_a, "tile_width"_a, "max_batch"_a, "library_folders"_a, "timing_cache"_a,
+      "Builds a TensorRT plan of `onnx`, which computes what the graph does.");
+  m.def(
+      "check_engine_file", [](const std::string& path) { ReadEngineFile(path); }, "path"_a,
+      py::call_guard<py::gil_scoped_release>(), "Reads and verifies a file; raises if it is bad.");
   m.def(
       "plan_mismatch",
       [](const py::dict& stored, const py::dict& wanted) {

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyengine.builder.onnx_export import INPUT, OUTPUT, export_onnx
+from pyengine.builder.onnx_export import INPUT, export_onnx
 from pyengine.builder.sources import require
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -141,6 +141,8 @@ class _Trial:
         self.weights = weights
         self.samples = samples
         self.nodes = graph["nodes"]
+        self.opened: tuple[frozenset[str] | None, bool] | None = None
+        self.session: Any = None
         self.layers = {node["name"] for node in self.nodes}
         self.largest: dict[str, float] = {
             graph["input"]["name"]: max(float(np.abs(s).max()) for s in samples)
@@ -159,21 +161,26 @@ class _Trial:
         )
 
     def run(
-        self, sample: Array, float32_layers: dict[str, str] | None, expose: bool = False
+        self, sample: Array, float32_layers: Collection[str] | None, expose: bool = False
     ) -> tuple[Array, list[Array]]:
+        key = None if float32_layers is None else frozenset(float32_layers), expose
+        if key != self.opened:  # one session at a time: each holds the network's weights
+            self.session = self.open(float32_layers, expose)
+            self.opened = key
+        kind = np.float16 if "float16" in self.session.get_inputs()[0].type else np.float32
+        with np.errstate(over="ignore"):
+            found = self.session.run(None, {INPUT: sample.astype(kind)})
+        return found[0], found[1:]
+
+    def open(self, float32_layers: Collection[str] | None, expose: bool) -> Any:
         import onnxruntime
 
         model = export_onnx(self.graph, self.weights, float32_layers, expose)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(
+        return onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
-        kind = np.float16 if "float16" in session.get_inputs()[0].type else np.float32
-        with np.errstate(over="ignore"):
-            found = session.run(None, {INPUT: sample.astype(kind)})
-        names = [output.name for output in session.get_outputs()]
-        return found[names.index(OUTPUT)], found[1:]
 
     def out_of_range(self) -> dict[str, str]:
         """Layers that float16 cannot hold, and why."""

@@ -109,14 +109,18 @@ def build_plan(
         raise ValueError(f"precision must be 'fp16' or 'fp32', got {precision!r}")
     height, width = tile_sides(tile)
     batch = positive("batch_size", batch_size)
-    opened = Engine(source)  # verifies the file
+    _core.check_engine_file(str(source))
     manifest, graph_json, tensors = deserialize(source.read_bytes())
     weights = {name: t for name, t in tensors.items() if t.dtype != np.uint8}
     checked = None
     if precision == "fp16":
-        spec = opened.info.input
+        spec = manifest["input"]
         shape = (1, spec["channels"], *spec["sample_size_px"])
-        samples = random_samples(shape) if images is None else network_inputs(opened, images, shape)
+        samples = (
+            random_samples(shape)
+            if images is None
+            else network_inputs(Engine(source, device="cpu"), images, shape)
+        )
         checked = choose_layers(graph_json, weights, samples, tolerance)
         if not checked.passed:
             raise ValueError(f"{target}: not written, float16 differs too much: {checked}")
@@ -125,17 +129,9 @@ def build_plan(
     plans: list[dict[str, Any]] = manifest.get("plans", [])
     cache = _timing_cache(plans, tensors, executor)
     built = _core.build_plan(
-        str(source),
-        executor,
-        onnx,
-        INPUT,
-        precision,
-        height,
-        width,
-        batch,
-        library_folders(),
-        cache,
-    )
+        graph_json, tuple(manifest["input"]["sample_size_px"]), executor, onnx, INPUT, precision,
+        height, width, batch, library_folders(), cache,
+    )  # fmt: skip
     key = {k: list(v) if isinstance(v, tuple) else v for k, v in built["key"].items()}
     entry: dict[str, Any] = {
         "key": key,
@@ -163,7 +159,7 @@ def build_plan(
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(data)
-        Engine(temporary)
+        _core.check_engine_file(str(temporary))
 
     write_atomically(target, write)
     return PlanReport(key, len(built["plan"]), built["seconds"], checked, built["log"])
