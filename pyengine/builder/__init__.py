@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pyengine.builder.build import build
-from pyengine.builder.half_precision import PrecisionReport
 from pyengine.builder.parity import BuildReport, verify
 from pyengine.builder.plans import PlanReport, build_plan
+from pyengine.builder.precision import PrecisionReport
 
 __all__ = ["BuildReport", "PlanReport", "PrecisionReport", "build", "build_plan", "verify"]

@@ -1,9 +1,9 @@
-"""From the graph of an engine file back to ONNX, strongly typed: each layer in float16 or float32."""
+"""From the graph of an engine file back to ONNX, strongly typed: each layer in a type of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,14 @@ _IR_VERSION = 9
 _BORDERS = {"reflect": "reflect", "replicate": "edge", "zero": "constant", "constant": "constant"}
 
 Node = dict[str, Any]
+LayerType = Literal["float32", "float16", "int8"]
 
 
 def export_onnx(
     graph: dict[str, Any],
     weights: dict[str, npt.NDArray[Any]],
-    float32_layers: Collection[str] | None = None,
+    types: Mapping[str, LayerType] | None = None,
+    scales: Mapping[str, float] | None = None,
     expose: bool = False,
 ) -> onnx.ModelProto:
     """The network as ONNX.
@@ -37,8 +39,12 @@ def export_onnx(
         As in ``csrc/ENGINE_FORMAT.md``.
     weights : dict of ndarray
         By the names in the graph.
-    float32_layers : collection of str, optional
-        All other layers compute in float16. Default: all compute in float32.
+    types : mapping of str, optional
+        By layer, what it computes in. "int8" is for convolutions and linear layers: their input and
+        weights go through QuantizeLinear and DequantizeLinear, their results are float16.
+        Default: all compute in float32.
+    scales : mapping of float, optional
+        By tensor of the graph, the value of one step of int8; for the inputs of int8 layers.
     expose : bool
         Make the result of the graph's i-th node an output too, as float32 and named ``layer<i>``.
 
@@ -48,7 +54,7 @@ def export_onnx(
         Input ``image`` (N, C, H, W), float16 if nothing reads it as float32; output ``logits``
         (N, K, H', W') float32.
     """
-    return _Exporter(graph, weights, float32_layers).model(expose)
+    return _Exporter(graph, weights, types or {}, scales or {}).model(expose)
 
 
 class _Exporter:
@@ -56,14 +62,14 @@ class _Exporter:
         self,
         graph: dict[str, Any],
         weights: dict[str, npt.NDArray[Any]],
-        float32_layers: Collection[str] | None,
+        types: Mapping[str, LayerType],
+        scales: Mapping[str, float],
     ) -> None:
         self.graph = graph
         self.weights = weights
-        self.half = {
-            node["name"]: float32_layers is not None and node["name"] not in float32_layers
-            for node in graph["nodes"]
-        }
+        self.types = {node["name"]: types.get(node["name"], "float32") for node in graph["nodes"]}
+        self.half = {name: kind != "float32" for name, kind in self.types.items()}
+        self.scales = scales
         self.nodes: list[Any] = []
         self.constants: dict[str, npt.NDArray[Any]] = {}
         self.is_half: dict[str, bool] = {}
@@ -141,6 +147,29 @@ class _Exporter:
         self.nodes.append(helper.make_node(op, inputs, [result], name=result, **attributes))
         return result
 
+    def kernel(self, node: Node, shape: tuple[int, ...] | None = None, axis: int = 0) -> str:
+        """The node's weights; int8 with a scale for each output channel, which lies on `axis`."""
+        if self.types[node["name"]] != "int8":
+            return self.values(node, "weight", shape)
+        value = np.asarray(self.weights[node["weight"]], np.float32)
+        value = value if shape is None else value.reshape(shape)
+        others = tuple(i for i in range(value.ndim) if i != axis)
+        step = np.maximum(np.abs(value).max(axis=others, keepdims=True) / 127, 1e-12)
+        steps = self.constant(node, "weight_scale", step.astype(np.float32).reshape(-1))
+        whole = self.constant(node, "weight", np.rint(value / step).astype(np.int8))
+        zero = self.constant(node, "weight_zero", np.zeros(step.size, np.int8))
+        return self.add("DequantizeLinear", node, [whole, steps, zero], "weights", axis=axis)
+
+    def quantised(self, node: Node, x: str) -> str:
+        """`x` rounded to int8, if the node computes so."""
+        if self.types[node["name"]] != "int8":
+            return x
+        scale = np.array(self.scales[node["inputs"][0]], np.float32)
+        step = self.constant(node, "input_scale", scale)
+        zero = self.constant(node, "input_zero", np.array(0, np.int8))
+        whole = self.add("QuantizeLinear", node, [x, step, zero], "quantised")
+        return self.add("DequantizeLinear", node, [whole, step, zero], "input")
+
     def border(self, node: Node, x: str, out: str = "") -> str:
         """`x` with the node's amounts of made-up pixels."""
         top, left, bottom, right = node["amounts"]
@@ -153,22 +182,25 @@ class _Exporter:
         pads = node.get("amounts", [0, 0, 0, 0])
         if node.get("border", "zero") != "zero" and any(pads):
             x, pads = self.border(node, x, "padded"), [0, 0, 0, 0]
+        x = self.quantised(node, x)
         self.add(
-            "Conv", node, [x, self.values(node, "weight"), self.values(node, "bias")],
+            "Conv", node, [x, self.kernel(node), self.values(node, "bias")],
             kernel_shape=node["kernel"], strides=node.get("stride", [1, 1]), pads=pads,
             dilations=node.get("dilation", [1, 1]), group=node.get("groups", 1),
         )  # fmt: skip
 
     def conv_transpose(self, node: Node, x: str) -> None:
+        x = self.quantised(node, x)
         self.add(
-            "ConvTranspose", node, [x, self.values(node, "weight"), self.values(node, "bias")],
+            "ConvTranspose", node, [x, self.kernel(node, axis=1), self.values(node, "bias")],
             kernel_shape=node["kernel"], strides=node.get("stride", [1, 1]),
             pads=node.get("amounts", [0, 0, 0, 0]), group=node.get("groups", 1),
             output_padding=node.get("output_padding", [0, 0]),
         )  # fmt: skip
 
     def linear(self, node: Node, x: str) -> None:
-        weight = self.values(node, "weight", (node["out_channels"], node["in_channels"], 1, 1))
+        x = self.quantised(node, x)
+        weight = self.kernel(node, (node["out_channels"], node["in_channels"], 1, 1))
         self.add("Conv", node, [x, weight, self.values(node, "bias")], kernel_shape=[1, 1])
 
     def affine(self, node: Node, x: str) -> None:

@@ -17,9 +17,9 @@ from pyengine import _core
 from pyengine.arguments import positive, tile_sides
 from pyengine.atomic_file import write_atomically
 from pyengine.builder.container import deserialize, serialize
-from pyengine.builder.half_precision import PrecisionReport, choose_layers
 from pyengine.builder.onnx_export import INPUT, export_onnx
 from pyengine.builder.parity import network_inputs, random_samples
+from pyengine.builder.precision import PrecisionReport, choose_layers
 from pyengine.engine import Engine
 from pyengine.executor_status import library_folders
 from pyengine.shipped import resolve
@@ -55,7 +55,7 @@ def build_plan(
     path: str | os.PathLike[str] | None = None,
     *,
     executor: Literal["tensorrt", "tensorrt-rtx"] = "tensorrt",
-    precision: Literal["fp16", "fp32"] = "fp16",
+    precision: Literal["fp16", "fp32", "int8"] = "fp16",
     tile: int | tuple[int, int] = 512,
     batch_size: int = 8,
     images: Iterable[npt.NDArray[Any]] | None = None,
@@ -76,17 +76,20 @@ def build_plan(
     executor : {"tensorrt", "tensorrt-rtx"}
         TensorRT builds on the GPU that the plan is for. TensorRT for RTX builds without one, for
         any GPU that it supports.
-    precision : {"fp16", "fp32"}
-        What layers compute in.
+    precision : {"fp16", "fp32", "int8"}
+        What layers compute in. "int8": convolutions in int8, by scales from `images`, as long as the
+        tolerance allows, all else as with "fp16".
     tile : int or (int, int)
         Largest output tile in pixels, for which the plan is tuned; smaller ones run too. Networks
         without tiles take their sample size only.
     batch_size : int
         Most tiles per call.
     images : iterable of ndarray, optional
-        Images as for `Engine.segment`, for the comparison with float32. Default: random inputs.
+        Images as for `Engine.segment`, for the comparison with float32 and the scales of int8, which
+        needs some. Default: random inputs.
     tolerance : float, optional
-        Largest |difference| from float32, as a fraction of the logits' range. Default 1e-2.
+        Largest |difference| from float32, as a fraction of the logits' range. Default 1e-2, with
+        int8 5e-2.
 
     Returns
     -------
@@ -105,15 +108,17 @@ def build_plan(
     target = source if path is None else Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target.parent}: no such folder")
-    if precision not in ("fp16", "fp32"):
-        raise ValueError(f"precision must be 'fp16' or 'fp32', got {precision!r}")
+    if precision not in ("fp16", "fp32", "int8"):
+        raise ValueError(f"precision must be 'fp16', 'fp32' or 'int8', got {precision!r}")
+    if precision == "int8" and images is None:
+        raise ValueError("int8 needs images, which tell the range of every layer's values")
     height, width = tile_sides(tile)
     batch = positive("batch_size", batch_size)
     _core.check_engine_file(str(source))
     manifest, graph_json, tensors = deserialize(source.read_bytes())
     weights = {name: t for name, t in tensors.items() if t.dtype != np.uint8}
     checked = None
-    if precision == "fp16":
+    if precision != "fp32":
         spec = manifest["input"]
         shape = (1, spec["channels"], *spec["sample_size_px"])
         samples = (
@@ -121,11 +126,18 @@ def build_plan(
             if images is None
             else network_inputs(Engine(source, device="cpu"), images, shape)
         )
-        checked = choose_layers(graph_json, weights, samples, tolerance)
+        checked = choose_layers(graph_json, weights, samples, precision, tolerance)
         if not checked.passed:
-            raise ValueError(f"{target}: not written, float16 differs too much: {checked}")
-    float32_layers = checked.float32_layers if checked else None
-    onnx = export_onnx(json.loads(graph_json), weights, float32_layers).SerializeToString()
+            raise ValueError(f"{target}: not written, {precision} differs too much: {checked}")
+        if precision == "int8" and not checked.int8_layers:
+            raise ValueError(f"{target}: not written, no layer can be in int8: {checked}")
+    graph = json.loads(graph_json)
+    model = (
+        export_onnx(graph, weights, checked.types, checked.scales)
+        if checked
+        else export_onnx(graph, weights)
+    )
+    onnx = model.SerializeToString()
     plans: list[dict[str, Any]] = manifest.get("plans", [])
     cache = _timing_cache(plans, tensors, executor)
     built = _core.build_plan(

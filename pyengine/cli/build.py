@@ -69,8 +69,12 @@ def _build_plan(args: argparse.Namespace, engine: str) -> None:
     print(f"{args.output}: plan for {plan_line(plan.key)}: {plan.plan_bytes / 1e6:.1f} MB in {plan.seconds:.1f} s")  # fmt: skip
     if plan.precision:
         print(f"{args.output}: {plan.precision}")
-        for layer, why in plan.precision.float32_layers.items():
-            print(f"  {layer} stays in float32: {why}")
+        for kind, kept in (
+            ("float32", plan.precision.float32_layers),
+            ("float16", plan.precision.float16_layers),
+        ):
+            for layer, why in kept.items():
+                print(f"  {layer} stays in {kind}: {why}")
 
 
 def run_verify(args: argparse.Namespace) -> int:

@@ -54,12 +54,12 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument("--tolerance", type=float, help="fraction of the output's range")
     gpu = p.add_argument_group("plans for a GPU, stored in the same file")
     gpu.add_argument("--executor", choices=["cpu", "tensorrt", "tensorrt-rtx"], default="cpu")
-    gpu.add_argument("--precision", choices=["fp16", "fp32"], default="fp16")
+    gpu.add_argument("--precision", choices=["fp16", "fp32", "int8"], default="fp16")
     gpu.add_argument("--tile", default="512", help="largest output tile, N or HxW (default 512)")
     gpu.add_argument("--batch-size", type=int, default=8, help="most tiles per call (default 8)")
     gpu.add_argument(
         "--input", "-i", action="append", default=[],
-        help="images on which float16 is compared with float32 (default: random ones)",
+        help="images on which it is compared with float32, and int8 calibrated (default: random)",
     )  # fmt: skip
     gpu.add_argument("--log", help="file for what TensorRT says (it is in the engine file too)")
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -15,9 +16,9 @@ from torch import nn
 import pyengine
 from pyengine import _core
 from pyengine.builder.container import deserialize, serialize
-from pyengine.builder.half_precision import choose_layers
 from pyengine.builder.onnx_export import INPUT, export_onnx
 from pyengine.builder.parity import random_samples
+from pyengine.builder.precision import choose_layers
 from pyengine.shipped import resolve
 
 
@@ -33,6 +34,10 @@ def run_onnx(model, x):
     )
     kind = np.float16 if "16" in session.get_inputs()[0].type else np.float32
     return session.run(None, {INPUT: x.astype(kind)})[0]
+
+
+def all_half(graph):
+    return {node["name"]: "float16" for node in json.loads(graph)["nodes"]}
 
 
 def rtx_missing() -> str:
@@ -68,7 +73,7 @@ def test_exported_onnx_computes_what_the_engine_computes(name, tmp_path):
         np.abs(run_onnx(export_onnx(json.loads(graph), weights), x) - want).max() <= 1e-4 * spread
     )
     # Every layer rounds its result to 11 bits; a handful of layers stays far below 2 %.
-    half = run_onnx(export_onnx(json.loads(graph), weights, ()), x)
+    half = run_onnx(export_onnx(json.loads(graph), weights, all_half(graph)), x)
     assert np.abs(half - want).max() <= 2e-2 * spread
 
 
@@ -92,7 +97,7 @@ class Scaled(nn.Module):
 def chosen(module, tmp_path, tolerance=None):
     path = tmp_path / "n.pyengine"
     pyengine.build(module.eval(), path, sample_shape=(1, 1, 32, 32))
-    return choose_layers(*parts(path), random_samples((1, 1, 32, 32)), tolerance)
+    return choose_layers(*parts(path), random_samples((1, 1, 32, 32)), tolerance=tolerance)
 
 
 def test_a_network_within_range_is_all_float16(tmp_path):
@@ -108,14 +113,16 @@ def test_layers_beyond_the_range_of_float16_stay_in_float32(tmp_path):
     pyengine.build(Scaled(1e6).eval(), path, sample_shape=(1, 1, 32, 32))
     samples = random_samples((1, 1, 32, 32))
     graph, weights = parts(path)
-    assert not np.isfinite(run_onnx(export_onnx(json.loads(graph), weights, ()), samples[0])).all()
+    assert not np.isfinite(
+        run_onnx(export_onnx(json.loads(graph), weights, all_half(graph)), samples[0])
+    ).all()
     report = choose_layers(graph, weights, samples)
     assert report.passed
     names = [node["name"] for node in json.loads(graph)["nodes"]]
     # The first convolution and its activation stay in float16, all that meets large values not.
     assert list(report.float32_layers) == names[2:]
     assert all("exceed float16's 65504" in why for why in report.float32_layers.values())
-    mixed = run_onnx(export_onnx(json.loads(graph), weights, report.float32_layers), samples[0])
+    mixed = run_onnx(export_onnx(json.loads(graph), weights, report.types), samples[0])
     assert np.isfinite(mixed).all()
 
 
@@ -156,6 +163,53 @@ def test_float16_is_refused_where_even_float32_is_not_finite(tmp_path):
         choose_layers(graph, weights, [])
 
 
+def test_int8_quantises_convolutions_and_tells_by_how_much(tmp_path):
+    path = resolve("retinal-vessels")
+    graph, weights = parts(path)
+    rng = np.random.default_rng(1)
+    samples = [rng.standard_normal((1, 3, 128, 128), dtype=np.float32)]
+    report = choose_layers(graph, weights, samples, "int8")
+    assert report.passed
+    nodes = {node["name"]: node for node in json.loads(graph)["nodes"]}
+    assert len(report.int8_layers) > 10
+    assert all(nodes[name]["in_channels"] % 4 == 0 for name in report.int8_layers)
+    fp16 = choose_layers(graph, weights, samples)
+    assert fp16.relative_error < report.relative_error <= 5e-2
+    # A tighter bound keeps the worst layers in float16, and says why.
+    tight = choose_layers(graph, weights, samples, "int8", report.relative_error / 2)
+    assert tight.relative_error <= report.relative_error / 2
+    assert set(tight.int8_layers) < set(report.int8_layers)
+    assert all("alone in int8" in why for why in tight.float16_layers.values())
+
+
+def test_int8_weights_have_a_step_for_each_output_channel(tmp_path):
+    path = tmp_path / "n.pyengine"
+    torch.manual_seed(4)
+    up = nn.ConvTranspose2d(8, 12, 2, stride=2)
+    with torch.no_grad():  # one loud channel must not cost the others their steps
+        up.weight[:, 0] *= 1000
+    net = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), up, nn.Conv2d(12, 4, 1))
+    pyengine.build(net.eval(), path, sample_shape=(1, 4, 32, 32))
+    graph, weights = parts(path)
+    report = choose_layers(graph, weights, random_samples((1, 4, 32, 32)), "int8", 1.0)
+    assert len(report.int8_layers) == 3
+    model = export_onnx(json.loads(graph), weights, report.types, report.scales)
+    constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
+    for node in model.graph.node:
+        if not node.output[0].endswith(".weights"):
+            continue
+        whole, step, zero = (constants[x] for x in node.input)
+        assert whole.dtype == np.int8
+        assert not zero.any()
+        (axis,) = (a.i for a in node.attribute if a.name == "axis")
+        name = node.name.partition(".")[0]
+        want = weights[json.loads(graph)["nodes"][int(name[1:])]["weight"]]
+        step = np.expand_dims(step.astype(np.float32), [i for i in range(4) if i != axis])
+        # Half a step, and the rounding of the steps themselves to float16.
+        assert (np.abs(whole * step - want) <= 0.5 * step + 1e-3 * np.abs(want)).all()
+        assert (np.abs(whole).max(axis=tuple(i for i in range(4) if i != axis)) == 127).all()
+
+
 def key(**changes):
     return {
         "flavour": "tensorrt", "version": "11.1.0", "compute_capability": "9.0",
@@ -191,6 +245,7 @@ def test_without_the_library_nothing_is_written_and_the_reason_is_told(tmp_path)
     [
         ({"executor": "cuda"}, "executor 'cuda' builds no plans"),
         ({"precision": "int4"}, "precision must be"),
+        ({"precision": "int8"}, "int8 needs images"),
         ({"tile": 0}, "tile must be"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"path": "/nonexistent/x.pyengine"}, "no such folder"),
@@ -232,6 +287,19 @@ def test_several_plans_live_side_by_side_and_an_equal_one_is_replaced(tmp_path):
     # Two precisions are two networks, which the plans share.
     assert len([t for t in tensors if t.endswith(".onnx")]) == 2
     assert all(p["plan"] in tensors and p["onnx"] in tensors for p in manifest["plans"])
+
+
+@needs_rtx
+def test_int8_plans_build_without_a_gpu(tmp_path):
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (300, 280, 3), np.uint8)]
+    path = tmp_path / "x.pyengine"
+    report = pyengine.build_plan(
+        "retinal-vessels", path, executor="tensorrt-rtx", precision="int8", images=images
+    )
+    assert report.key["precision"] == "int8"
+    assert report.precision is not None
+    assert report.precision.int8_layers
 
 
 @needs_rtx

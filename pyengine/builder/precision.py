@@ -1,27 +1,29 @@
-"""Which layers may compute in float16: found by running them so, before any plan is built."""
+"""Which layers may compute in float16 or int8: found by running them so, before a plan is built."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pyengine.builder.onnx_export import INPUT, export_onnx
+from pyengine.builder.onnx_export import INPUT, LayerType, export_onnx
 from pyengine.builder.sources import require
 
 _LARGEST = float(np.finfo(np.float16).max)
-_TOLERANCE = 1e-2
+_TOLERANCE = {"fp16": 1e-2, "int8": 5e-2}
+# Larger values than these of 10,000 are cut off by int8: one outlier must not coarsen all others.
+_CALIBRATED_SHARE = 99.99
 
 Array = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class PrecisionReport:
-    """How far a network in float16 lies from the same in float32.
+    """How far a network in lower precision lies from the same in float32.
 
     Attributes
     ----------
@@ -38,8 +40,11 @@ class PrecisionReport:
     tolerance : float
     float32_layers : dict of str
         Layers that stay in float32, and why.
+    float16_layers : dict of str
+        With int8: convolutions that stay in float16, and why.
+    int8_layers : tuple of str
     computed_by : str
-        What computed in float16; the plan itself needs a GPU.
+        What computed in lower precision; the plan itself needs a GPU.
     """
 
     max_abs_error: float
@@ -49,7 +54,13 @@ class PrecisionReport:
     samples: int
     tolerance: float
     float32_layers: dict[str, str]
+    float16_layers: dict[str, str]
+    int8_layers: tuple[str, ...]
     computed_by: str
+    types: dict[str, LayerType] = field(repr=False)
+    """By layer, what it computes in."""
+    scales: dict[str, float] = field(repr=False)
+    """By tensor, the value of one step of int8."""
 
     @property
     def passed(self) -> bool:
@@ -58,10 +69,14 @@ class PrecisionReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        return asdict(self)
+        record = asdict(self)
+        del record["types"], record["scales"]
+        return record
 
     def __str__(self) -> str:
         kept = f", {len(self.float32_layers)} layer(s) in float32" if self.float32_layers else ""
+        if self.int8_layers:
+            kept = f", {len(self.int8_layers)} layer(s) in int8" + kept
         return (
             f"max |difference| from float32 {self.max_abs_error:.3g} = {self.relative_error:.3g} of "
             f"the range (tolerance {self.tolerance:g}), labels agree on "
@@ -73,13 +88,16 @@ def choose_layers(
     graph_json: str,
     weights: dict[str, npt.NDArray[Any]],
     samples: Sequence[Array],
+    precision: Literal["fp16", "int8"] = "fp16",
     tolerance: float | None = None,
 ) -> PrecisionReport:
-    """Keep as few layers in float32 as range and accuracy need.
+    """Keep as few layers in a higher precision as range and accuracy need.
 
     Layers stay in float32 if their weights, inputs or results exceed what float16 can hold
     (65504) on any sample. If the logits still differ by more than the tolerance, the layers that
-    bring the largest error alone follow, one after the other.
+    bring the largest error alone follow, one after the other. With int8, convolutions and linear
+    layers whose channels are multiples of 4 are then tried in int8, and those that bring the
+    largest error alone go back to float16, likewise.
 
     Parameters
     ----------
@@ -87,9 +105,11 @@ def choose_layers(
         As in the engine file.
     weights : dict of ndarray
     samples : sequence of ndarray of float32, shape (N, C, H, W)
-        Network inputs.
+        Network inputs. For int8 they also give the range of each tensor: take real images.
+    precision : {"fp16", "int8"}
     tolerance : float, optional
-        Largest |difference|, as a fraction of the float32 logits' range. Default 1e-2.
+        Largest |difference|, as a fraction of the float32 logits' range. Default 1e-2, with int8
+        5e-2.
 
     Returns
     -------
@@ -104,31 +124,16 @@ def choose_layers(
         No samples, or the network's float32 results are not finite.
     """
     require("onnxruntime", "tensorrt")
-    limit = _TOLERANCE if tolerance is None else tolerance
     if not samples:
-        raise ValueError("float16 needs at least one sample to be checked on")
+        raise ValueError(f"{precision} needs at least one sample to be checked on")
+    limit = _TOLERANCE[precision] if tolerance is None else tolerance
     trial = _Trial(json.loads(graph_json), weights, samples)
-    kept = trial.out_of_range()
-    error = trial.error(kept)
-    while not np.isfinite(error):
-        found = trial.first_not_finite(kept)
-        if not found:
-            break
-        kept |= dict.fromkeys(found, "gives values that are not finite in float16")
-        error = trial.error(kept)
-    if np.isfinite(error) and error > limit:
-        alone = {
-            group: trial.error(dict.fromkeys(trial.layers - set(group), ""))
-            for group in trial.groups()
-            if not kept.keys() >= set(group)
-        }
-        for group in sorted(alone, key=lambda g: -alone[g]):
-            why = f"alone in float16 it changes the logits by {alone[group]:.2g} of their range"
-            kept |= {layer: why for layer in group if layer not in kept}
-            error = trial.error(kept)
-            if error <= limit:
-                break
-    return trial.report(kept, limit)
+    float32 = trial.keep_in_float32(limit if precision == "fp16" else _TOLERANCE["fp16"])
+    if precision == "fp16":
+        return trial.report(float32, {}, [], limit)
+    candidates = [name for name in trial.int8_candidates() if name not in float32]
+    float16 = trial.keep_in_float16(float32, candidates, limit)
+    return trial.report(float32, float16, [c for c in candidates if c not in float16], limit)
 
 
 class _Trial:
@@ -141,46 +146,109 @@ class _Trial:
         self.weights = weights
         self.samples = samples
         self.nodes = graph["nodes"]
-        self.opened: tuple[frozenset[str] | None, bool] | None = None
-        self.session: Any = None
         self.layers = {node["name"] for node in self.nodes}
-        self.largest: dict[str, float] = {
-            graph["input"]["name"]: max(float(np.abs(s).max()) for s in samples)
-        }
+        self.opened: tuple[frozenset[tuple[str, LayerType]], bool] | None = None
+        self.session: Any = None
+        image = graph["input"]["name"]
+        self.largest: dict[str, float] = {image: 0.0}
+        self.scales: dict[str, float] = {}
         self.want: list[Array] = []
         for sample in samples:
-            logits, layers = self.run(sample, None, expose=True)
+            logits, layers = self.run(sample, {}, expose=True)
             if not np.isfinite(logits).all():
                 raise ValueError("the network's float32 output holds NaN or infinity")
             self.want.append(logits)
-            for node, values in zip(self.nodes, layers, strict=True):
-                peak = max(float(np.abs(values).max()), self.largest.get(node["output"], 0.0))
-                self.largest[node["output"]] = peak
+            tensors = {image: sample}
+            tensors |= {n["output"]: v for n, v in zip(self.nodes, layers, strict=True)}
+            for name, values in tensors.items():
+                size = np.abs(values)
+                self.largest[name] = max(self.largest.get(name, 0.0), float(size.max()))
+                step = float(np.percentile(size, _CALIBRATED_SHARE)) / 127
+                self.scales[name] = max(self.scales.get(name, 1e-12), step)
         self.spread = max(float(w.max()) for w in self.want) - min(
             float(w.min()) for w in self.want
         )
 
+    def types(self, float32: Collection[str], int8: Collection[str] = ()) -> dict[str, LayerType]:
+        """By layer; float16 unless told otherwise."""
+        return {
+            name: "float32" if name in float32 else "int8" if name in int8 else "float16"
+            for name in self.layers
+        }
+
     def run(
-        self, sample: Array, float32_layers: Collection[str] | None, expose: bool = False
+        self, sample: Array, types: dict[str, LayerType], expose: bool = False
     ) -> tuple[Array, list[Array]]:
-        key = None if float32_layers is None else frozenset(float32_layers), expose
+        key = frozenset(types.items()), expose
         if key != self.opened:  # one session at a time: each holds the network's weights
-            self.session = self.open(float32_layers, expose)
+            self.session = self.open(types, expose)
             self.opened = key
         kind = np.float16 if "float16" in self.session.get_inputs()[0].type else np.float32
         with np.errstate(over="ignore"):
             found = self.session.run(None, {INPUT: sample.astype(kind)})
         return found[0], found[1:]
 
-    def open(self, float32_layers: Collection[str] | None, expose: bool) -> Any:
+    def open(self, types: dict[str, LayerType], expose: bool) -> Any:
         import onnxruntime
 
-        model = export_onnx(self.graph, self.weights, float32_layers, expose)
+        model = export_onnx(self.graph, self.weights, types, self.scales, expose)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        # Every layer rounds its result, as written; fused integer kernels of CPUs without VNNI would
+        # also saturate sums that a GPU holds.
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         return onnxruntime.InferenceSession(
             model.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )
+
+    def keep_in_float32(self, limit: float) -> dict[str, str]:
+        """Layers that cannot be in float16, and why."""
+        kept = self.out_of_range()
+        error = self.error(self.types(kept))
+        while not np.isfinite(error):
+            found = self.first_not_finite(kept)
+            if not found:
+                return kept
+            kept |= dict.fromkeys(found, "gives values that are not finite in float16")
+            error = self.error(self.types(kept))
+        if error <= limit:
+            return kept
+        alone = {
+            group: self.error(self.types(self.layers - set(group)))
+            for group in self.groups()
+            if not kept.keys() >= set(group)
+        }
+        for group in sorted(alone, key=lambda g: -alone[g]):
+            why = f"alone in float16 it changes the logits by {alone[group]:.2g} of their range"
+            kept |= {layer: why for layer in group if layer not in kept}
+            if self.error(self.types(kept)) <= limit:
+                break
+        return kept
+
+    def int8_candidates(self) -> list[str]:
+        """Layers that have int8 kernels: in and out, multiples of 4 channels a group."""
+        return [
+            node["name"]
+            for node in self.nodes
+            if node["op"] in ("conv2d", "conv_transpose2d", "linear")
+            and node["in_channels"] // node.get("groups", 1) % 4 == 0
+            and node["out_channels"] // node.get("groups", 1) % 4 == 0
+        ]
+
+    def keep_in_float16(
+        self, float32: dict[str, str], candidates: list[str], limit: float
+    ) -> dict[str, str]:
+        """Of the candidates for int8, those that cannot be, and why."""
+        kept: dict[str, str] = {}
+        if self.error(self.types(float32, candidates)) <= limit:
+            return kept
+        alone = {name: self.error(self.types(float32, [name])) for name in candidates}
+        for name in sorted(alone, key=lambda n: -alone[n]):
+            kept[name] = f"alone in int8 it changes the logits by {alone[name]:.2g} of their range"
+            rest = [c for c in candidates if c not in kept]
+            if self.error(self.types(float32, rest)) <= limit:
+                break
+        return kept
 
     def out_of_range(self) -> dict[str, str]:
         """Layers that float16 cannot hold, and why."""
@@ -204,7 +272,7 @@ class _Trial:
     def first_not_finite(self, kept: dict[str, str]) -> set[str]:
         """The first layers in float16 with NaN or infinity in them, with those that read them."""
         for sample in self.samples:
-            _, layers = self.run(sample, kept, expose=True)
+            _, layers = self.run(sample, self.types(kept), expose=True)
             for node, values in zip(self.nodes, layers, strict=True):
                 if not np.isfinite(values).all():
                     readers = {n["name"] for n in self.nodes if node["output"] in n["inputs"]}
@@ -228,22 +296,29 @@ class _Trial:
                 group_of[node["output"]] = group
         return [tuple(g) for g in groups]
 
-    def error(self, kept: dict[str, str]) -> float:
+    def error(self, types: dict[str, LayerType]) -> float:
         """Largest |difference| from float32 as a fraction of the range; NaN and infinity stay."""
         errors = [
-            float(np.abs(self.run(sample, kept)[0] - want).max())
+            float(np.abs(self.run(sample, types)[0] - want).max())
             for sample, want in zip(self.samples, self.want, strict=True)
         ]
         worst = float(np.max(errors))
         return worst / self.spread if self.spread > 0 else (0.0 if worst == 0 else np.inf)
 
-    def report(self, kept: dict[str, str], tolerance: float) -> PrecisionReport:
+    def report(
+        self,
+        float32: dict[str, str],
+        float16: dict[str, str],
+        int8: list[str],
+        tolerance: float,
+    ) -> PrecisionReport:
         import onnxruntime
 
+        types = self.types(float32, int8)
         worst, same, positions = 0.0, 0, 0
         overlap: dict[int, list[int]] = {}
         for sample, want in zip(self.samples, self.want, strict=True):
-            got, _ = self.run(sample, kept)
+            got, _ = self.run(sample, types)
             difference = float(np.abs(got - want).max())
             worst = difference if np.isnan(difference) else max(worst, difference)
             a, b = (
@@ -262,6 +337,10 @@ class _Trial:
             dice=min(both / total for both, total in overlap.values()),
             samples=len(self.samples),
             tolerance=tolerance,
-            float32_layers=kept,
+            float32_layers=float32,
+            float16_layers=float16,
+            int8_layers=tuple(int8),
+            types=types,
+            scales=self.scales,
             computed_by=f"onnxruntime {onnxruntime.__version__} on the CPU",
         )
