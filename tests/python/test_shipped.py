@@ -19,7 +19,7 @@ from train.systems import find_system
 
 # What each must reach on its validation (and test) images; train/README.md states what it does.
 BARS = {
-    "em-membranes": {"validation": {"accuracy": 0.92, "v_rand": 0.96}},
+    "em-membranes": {"validation": {"accuracy": 0.92, "v_rand": 0.97}},
     "oct-fluid": {"validation": {"dice": 0.70}},
     "retinal-vessels": {"test": {"roc_auc": 0.975, "dice": 0.81}},
     "ultrasound-nerve": {"validation": {"dice": 0.70, "dice_per_image": 0.70}},
@@ -30,7 +30,7 @@ def test_these_ship() -> None:
     assert pyengine.engines() == sorted(BARS)
 
 
-@pytest.mark.parametrize("name", sorted(set(BARS) - {"em-membranes"}))
+@pytest.mark.parametrize("name", sorted(BARS))
 def test_they_say_what_they_are(name) -> None:
     info = pyengine.Engine(name).info
     system = find_system(name)
@@ -50,15 +50,6 @@ def test_they_say_what_they_are(name) -> None:
     # The shipped network is the configured one.
     config = record["config"] | {"name": name}
     assert config_from_dict(config, name) == load_config(name)
-
-
-def test_the_older_engine_says_what_it_is(membranes) -> None:
-    """Trained before there were records: its card and its file hold the same numbers."""
-    info = membranes.info
-    assert info.classes == find_system("em-membranes").classes
-    card = (ROOT / "pyengine" / "engines" / "em-membranes.md").read_text()
-    for score in ("accuracy", "v_rand"):
-        assert f"{info.provenance['metrics'][score]:.4f}" in card
 
 
 def test_the_wheel_stays_small() -> None:
