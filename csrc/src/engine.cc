@@ -161,7 +161,7 @@ struct Engine::Impl {
     }
   }
 
-  // Blending, and networks without tiles, go through the tiler of the host.
+  // Exact tiles. (Networks without tiles go through the tiler of the host.)
   bool OnGpu(const SegmentOptions& options) const {
     return gpu && info.geometry.tileable && options.mode == TileMode::kExact;
   }
@@ -183,6 +183,9 @@ struct Engine::Impl {
     RequireSegmentation();
     if (OnGpu(options))
       gpu->Segment(image, row_begin, row_end, out, options);
+    else if (gpu && options.mode != TileMode::kExact && info.geometry.dense && row_begin == 0 &&
+             row_end == image.height && (image.rows == 0 || image.rows == image.height))
+      gpu->SegmentBlended(image, out, options);
     else
       tiler->Segment(image, row_begin, row_end, out, options);
   }

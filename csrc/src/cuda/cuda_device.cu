@@ -28,6 +28,17 @@ __global__ void ScatterKernel(ScatterArgs args) {
   if (x < args.tiles.tile_width) ScatterPixel(args, blockIdx.z, blockIdx.y, x);
 }
 
+// One thread per pixel of a window, or of the image; blocks: columns, rows.
+__global__ void BlendKernel(BlendArgs args) {
+  const int64_t x = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  if (x < args.width) BlendPixel(args, blockIdx.y, x);
+}
+
+__global__ void FinishBlendKernel(FinishBlendArgs args) {
+  const int64_t x = int64_t(blockIdx.x) * kThreads + threadIdx.x;
+  if (x < args.width) FinishBlendPixel(args, blockIdx.y, x);
+}
+
 // CUDA's current device belongs to the caller's thread: it is put back.
 class OnDevice {
  public:
@@ -86,6 +97,22 @@ class CudaStream final : public DeviceStream {
                       static_cast<unsigned>(args.tiles.count));
     ScatterKernel<<<blocks, kThreads, 0, stream_>>>(args);
     CudaCheck(cudaGetLastError(), "scatter kernel");
+  }
+  void Blend(const BlendArgs& args) override {
+    const OnDevice on(device_);
+    const dim3 blocks(Blocks(args.width), static_cast<unsigned>(args.height));
+    BlendKernel<<<blocks, kThreads, 0, stream_>>>(args);
+    CudaCheck(cudaGetLastError(), "blend kernel");
+  }
+  void FinishBlend(const FinishBlendArgs& args) override {
+    const OnDevice on(device_);
+    const dim3 blocks(Blocks(args.width), static_cast<unsigned>(args.height));
+    FinishBlendKernel<<<blocks, kThreads, 0, stream_>>>(args);
+    CudaCheck(cudaGetLastError(), "kernel that divides by the weights");
+  }
+  void Clear(void* device, size_t bytes) override {
+    const OnDevice on(device_);
+    CudaCheck(cudaMemsetAsync(device, 0, bytes, stream_), "cudaMemsetAsync");
   }
   void WaitFor(DeviceStream& other) override {
     const OnDevice on(device_);

@@ -19,6 +19,9 @@ class DeviceStream {
   virtual void CopyOut(void* host, const void* device, size_t bytes) = 0;
   virtual void Gather(const GatherArgs& args) = 0;
   virtual void Scatter(const ScatterArgs& args) = 0;
+  virtual void Blend(const BlendArgs& args) = 0;
+  virtual void FinishBlend(const FinishBlendArgs& args) = 0;
+  virtual void Clear(void* device, size_t bytes) = 0;
   // What is enqueued here from now on waits for what `other` holds by now.
   virtual void WaitFor(DeviceStream& other) = 0;
   virtual void Synchronize() = 0;

@@ -4,6 +4,8 @@
 #include <cstring>
 
 #include "core/checked_math.h"
+#include "cuda/device_session.h"
+#include "cuda/packing.h"
 #include "pyengine/error.h"
 #include "tiling/checks.h"
 #include "tiling/mirror_pad.h"
@@ -12,50 +14,7 @@ namespace pyengine {
 namespace {
 
 using Kind = DeviceBuffer::Kind;
-constexpr int kStreams = 2;
 constexpr int64_t kMaxWarmUpSidePx = 1 << 16;  // more than one tile of any plan
-
-int64_t ValueBytes(PixelType type) {
-  return type == PixelType::kUint8 ? 1 : type == PixelType::kUint16 ? 2 : 4;
-}
-
-int64_t OutputBytes(OutputKind kind, int64_t classes, int64_t pixels) {
-  return kind == OutputKind::kLabels ? pixels : pixels * classes * 4;
-}
-
-// Rows `rows` of `image`, packed as (rows, width, channels), into `out`.
-void Pack(const ImageView& image, Range rows, char* out) {
-  const int64_t value = ValueBytes(image.type);
-  const bool dense = image.pixel_stride_bytes == value * image.channels &&
-                     (image.channels == 1 || image.channel_stride_bytes == value);
-  const int64_t row_bytes = image.width * image.channels * value;
-  for (int64_t y = rows.begin; y < rows.end; ++y) {
-    const char* line =
-        static_cast<const char*>(image.data) + (y - image.first_row) * image.row_stride_bytes;
-    if (dense) {
-      std::memcpy(out, line, static_cast<size_t>(row_bytes));
-      out += row_bytes;
-      continue;
-    }
-    for (int64_t x = 0; x < image.width; ++x)
-      for (int64_t c = 0; c < image.channels; ++c, out += value)
-        std::memcpy(out, line + x * image.pixel_stride_bytes + c * image.channel_stride_bytes,
-                    static_cast<size_t>(value));
-  }
-}
-
-// Packed results of `rows` rows from `in` to where the caller wants them.
-void Unpack(const char* in, int64_t classes, int64_t rows, int64_t width, int64_t row_begin,
-            const OutputView& out) {
-  const bool labels = out.kind == OutputKind::kLabels;
-  const int64_t value = labels ? 1 : 4, planes = labels ? 1 : classes;
-  for (int64_t k = 0; k < planes; ++k)
-    for (int64_t y = 0; y < rows; ++y, in += width * value)
-      std::memcpy(
-          static_cast<char*>(out.data) +
-              (k * out.plane_stride + (row_begin + y - out.first_row) * out.row_stride) * value,
-          in, static_cast<size_t>(width * value));
-}
 
 // Rows of the image that rows [row_begin, row_end) of the result need.
 Range RowsOf(const TilePlan& plan, int64_t height, int64_t row_begin, int64_t row_end,
@@ -67,58 +26,6 @@ Range RowsOf(const TilePlan& plan, int64_t height, int64_t row_begin, int64_t ro
 }
 
 }  // namespace
-
-struct DeviceTiler::Session {
-  // What one of the two streams works with.
-  struct Turn {
-    Turn(const std::shared_ptr<Device>& device, DeviceNetwork& network)
-        : windows(device, Kind::kDevice),
-          logits(device, Kind::kDevice),
-          stream(device->MakeStream()),
-          lane(network.MakeLane()) {}
-    DeviceBuffer windows, logits;
-    std::unique_ptr<DeviceStream> stream;
-    std::unique_ptr<DeviceNetwork::Lane> lane;
-  };
-
-  Session(const std::shared_ptr<Device>& device, DeviceNetwork& network)
-      : image(device, Kind::kDevice),
-        result(device, Kind::kDevice),
-        pinned_image(device, Kind::kPinned),
-        pinned_result(device, Kind::kPinned),
-        turns{{device, network}, {device, network}} {}
-  // Nothing may be freed while the device is at work on it.
-  ~Session() {
-    for (const Turn& turn : turns) {
-      try {
-        turn.stream->Synchronize();
-      } catch (const std::exception&) {
-        continue;  // the device is lost; there is nobody to tell
-      }
-    }
-  }
-
-  // Room for a batch on each stream, for `image_bytes` of pixels and `result_bytes` of results.
-  void Reserve(size_t window_bytes, size_t logit_bytes, size_t image_bytes, size_t result_bytes) {
-    const std::pair<DeviceBuffer*, size_t> wanted[] = {{&turns[0].windows, window_bytes},
-                                                       {&turns[1].windows, window_bytes},
-                                                       {&turns[0].logits, logit_bytes},
-                                                       {&turns[1].logits, logit_bytes},
-                                                       {&image, image_bytes},
-                                                       {&pinned_image, image_bytes},
-                                                       {&result, result_bytes},
-                                                       {&pinned_result, result_bytes}};
-    const auto fits = [](const auto& want) { return want.first->size() >= want.second; };
-    if (std::all_of(std::begin(wanted), std::end(wanted), fits)) return;
-    // A call that did not wait may still be at work on them.
-    for (const Turn& turn : turns) turn.stream->Synchronize();
-    for (const auto& [buffer, bytes] : wanted) buffer->Grow(bytes);
-  }
-
-  DeviceBuffer image, result, pinned_image, pinned_result;
-  // It needs the constructor's arguments. NOLINTNEXTLINE(modernize-use-default-member-init)
-  Turn turns[kStreams];
-};
 
 DeviceTiler::DeviceTiler(std::shared_ptr<Device> device, std::shared_ptr<DeviceNetwork> network,
                          const NetworkGeometry& geometry, const Normalisation& normalisation,
@@ -220,9 +127,13 @@ TilePlan DeviceTiler::Plan(int64_t height, int64_t width, const SegmentOptions& 
                     std::to_string(network_->max_batch()) + "; build it for more");
   plan.batch_size = static_cast<int>(std::min<int64_t>(batch, tiles));
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
-  plan.memory_bytes = static_cast<int64_t>(kStreams * (window_bytes + logit_bytes));
+  plan.memory_bytes = static_cast<int64_t>(Session::kStreams * (window_bytes + logit_bytes));
   plan.cost = double(tiles) * double(plan.window.height) * double(plan.window.width);
   return plan;
+}
+
+int64_t DeviceTiler::Budget(const SegmentOptions& options) const {
+  return options.max_memory_bytes > 0 ? options.max_memory_bytes : device_->FreeBytes() / 4 * 3;
 }
 
 std::pair<size_t, size_t> DeviceTiler::BatchBytes(const TilePlan& plan) const {
@@ -258,9 +169,17 @@ void DeviceTiler::Enqueue(Session& session, const TilePlan& plan, const ImageVie
                    gain + net_.channels, turn.windows.data(), network_->half_input()});
     auto* logits = static_cast<float*>(turn.logits.data());
     turn.lane->Run(stream, turn.windows.data(), logits, tiles.count, window.height, window.width);
-    stream.Scatter({logits, out_height, out_width, net_.before - net_.margin, net_.classes, tiles,
-                    row_begin, row_end, image.width, out.kind, head_, out.data, out.row_stride,
-                    out.plane_stride});
+    stream.Scatter({logits,
+                    out_height,
+                    out_width,
+                    net_.before - net_.margin,
+                    net_.classes,
+                    tiles,
+                    row_begin,
+                    row_end,
+                    image.width,
+                    head_,
+                    {out.kind, out.data, out.row_stride, out.plane_stride}});
     first += tiles.count;
     if (options.progress && !options.progress(first, total))
       throw Error(ErrorCode::kCancelled,
@@ -291,8 +210,7 @@ void DeviceTiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_
   const int64_t row_bytes = image.width * image.channels * value;
   const int64_t result_row_bytes = OutputBytes(out.kind, net_.classes, image.width);
   // As many rows of tiles at a time as the budget holds, at least one.
-  const int64_t budget =
-      options.max_memory_bytes > 0 ? options.max_memory_bytes : device_->FreeBytes() / 4 * 3;
+  const int64_t budget = Budget(options);
   const auto bytes = [&](int64_t begin, int64_t end) {
     return RowsOf(plan, image.height, begin, end, options.padding).size() * row_bytes +
            (end - begin) * result_row_bytes + plan.memory_bytes;

@@ -14,7 +14,7 @@
 
 namespace pyengine {
 
-// Exact mode only, for networks with tiles; the same contract as Tiler's. All tiles of an image
+// The same contract as Tiler's. Exact mode is for networks with tiles: all tiles of an image
 // have one size, so that a captured graph of the network serves them all; what lies beyond the
 // image is mirrored there and not written.
 //
@@ -46,6 +46,12 @@ class DeviceTiler {
   void Segment(const ImageView& image, int64_t row_begin, int64_t row_end, const OutputView& out,
                const SegmentOptions& options) const;
 
+  // Overlapping windows, their logits averaged by weights on the device; host memory, blocks. A
+  // network without tiles gets windows of the plan's only size. Sums of the whole image must fit
+  // the memory budget: Error(kUnsupported) says how much they need.
+  void SegmentBlended(const ImageView& image, const OutputView& out,
+                      const SegmentOptions& options) const;
+
   // `image` and `out` in device memory, enqueued on the caller's stream; does not block.
   // The progress callback is told when tiles are enqueued.
   void SegmentOnDevice(const ImageView& image, const OutputView& out, const SegmentOptions& options,
@@ -60,6 +66,8 @@ class DeviceTiler {
 
   Loan Borrow() const;
   void Return(Loan loan) const;
+  // What memory a call may take on the device [bytes].
+  int64_t Budget(const SegmentOptions& options) const;
   // Of one stream's batch: windows, logits [bytes].
   std::pair<size_t, size_t> BatchBytes(const TilePlan& plan) const;
   // Rows [row_begin, row_end) of the result, on the session's two streams.

@@ -65,6 +65,28 @@ PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, int64_t i, in
   return value * a.gain[c] + a.offset[c];
 }
 
+// Where results go: uint8 labels, or float planes, in device memory.
+struct PixelResult {
+  OutputKind kind = OutputKind::kLabels;
+  void* data = nullptr;
+  int64_t row_stride = 0, plane_stride = 0;  // [values]
+};
+
+// One pixel's result from its logits, `stride` apart.
+PYENGINE_HOST_DEVICE inline void WritePixel(const float* logits, int64_t stride, int64_t classes,
+                                            Head head, const PixelResult& result, int64_t y,
+                                            int64_t x) {
+  const int64_t at = y * result.row_stride + x;
+  if (result.kind == OutputKind::kLabels) {
+    static_cast<uint8_t*>(result.data)[at] = HighestLogit(logits, stride, classes);
+    return;
+  }
+  float* scores = static_cast<float*>(result.data) + at;
+  for (int64_t k = 0; k < classes; ++k) scores[k * result.plane_stride] = logits[k * stride];
+  if (result.kind == OutputKind::kProbabilities)
+    ApplyHeadToPixel(scores, result.plane_stride, classes, head);
+}
+
 // Results of a run of tiles from logits (count, classes, height, width), of which the tile begins
 // at (skip, skip).
 struct ScatterArgs {
@@ -75,10 +97,8 @@ struct ScatterArgs {
   TileRun tiles;
   int64_t row_begin = 0, row_end = 0;  // rows of the image to write
   int64_t image_width = 0;
-  OutputKind kind = OutputKind::kLabels;
   Head head = Head::kNone;
-  void* out = nullptr;                       // row `row_begin`: uint8 labels, or float planes
-  int64_t row_stride = 0, plane_stride = 0;  // [values]
+  PixelResult result;  // of row `row_begin`
 };
 
 // Writes pixel (y, x) of tile i, if it lies in the image.
@@ -88,15 +108,45 @@ PYENGINE_HOST_DEVICE inline void ScatterPixel(const ScatterArgs& a, int64_t i, i
   if (row < a.row_begin || row >= a.row_end || column >= a.image_width) return;
   const int64_t plane = a.height * a.width;
   const float* logits = a.logits + i * a.classes * plane + (y + a.skip) * a.width + x + a.skip;
-  const int64_t at = (row - a.row_begin) * a.row_stride + column;
-  if (a.kind == OutputKind::kLabels) {
-    static_cast<uint8_t*>(a.out)[at] = HighestLogit(logits, plane, a.classes);
-    return;
-  }
-  float* scores = static_cast<float*>(a.out) + at;
-  for (int64_t k = 0; k < a.classes; ++k) scores[k * a.plane_stride] = logits[k * plane];
-  if (a.kind == OutputKind::kProbabilities)
-    ApplyHeadToPixel(scores, a.plane_stride, a.classes, a.head);
+  WritePixel(logits, plane, a.classes, a.head, a.result, row - a.row_begin, column);
+}
+
+// Adds the weighted logits (classes, height, width) of one window, whose output begins at (y, x).
+struct BlendArgs {
+  const float* logits = nullptr;
+  const float* weights = nullptr;  // (height, width)
+  int64_t height = 0, width = 0;
+  int64_t y = 0, x = 0;
+  int64_t classes = 1;
+  int64_t image_height = 0, image_width = 0;
+  float* sums = nullptr;      // (classes, image_height, image_width)
+  float* coverage = nullptr;  // (image_height, image_width)
+};
+
+// Adds pixel (y, x) of the window, if it lies in the image.
+PYENGINE_HOST_DEVICE inline void BlendPixel(const BlendArgs& a, int64_t y, int64_t x) {
+  if (a.y + y >= a.image_height || a.x + x >= a.image_width) return;
+  const int64_t at = (a.y + y) * a.image_width + a.x + x, plane = a.image_height * a.image_width;
+  const float weight = a.weights[y * a.width + x];
+  for (int64_t k = 0; k < a.classes; ++k)
+    a.sums[k * plane + at] += a.logits[(k * a.height + y) * a.width + x] * weight;
+  a.coverage[at] += weight;
+}
+
+// Results from the sums of all windows.
+struct FinishBlendArgs {
+  float* sums = nullptr;
+  const float* coverage = nullptr;
+  int64_t classes = 1;
+  int64_t height = 0, width = 0;  // of the image
+  Head head = Head::kNone;
+  PixelResult result;
+};
+
+PYENGINE_HOST_DEVICE inline void FinishBlendPixel(const FinishBlendArgs& a, int64_t y, int64_t x) {
+  const int64_t at = y * a.width + x, plane = a.height * a.width;
+  for (int64_t k = 0; k < a.classes; ++k) a.sums[k * plane + at] /= a.coverage[at];
+  WritePixel(a.sums + at, plane, a.classes, a.head, a.result, y, x);
 }
 
 }  // namespace pyengine

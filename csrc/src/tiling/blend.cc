@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "pyengine/error.h"
+#include "tiling/tile_grid.h"
 
 namespace pyengine {
 
@@ -18,6 +19,20 @@ std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode) {
     for (int64_t x = 0; x < width; ++x)
       weights[y * width + x] = static_cast<float>(std::max(1e-3, axis(y, height) * axis(x, width)));
   return weights;
+}
+
+BlendPlan PlanBlend(int64_t image_height, int64_t image_width, int64_t height, int64_t width,
+                    double overlap) {
+  const auto pixels = [&](int64_t window) {
+    const double px = overlap < 1 ? std::floor(overlap * double(window)) : overlap;
+    if (!(px >= 0) || px >= double(window))
+      throw Error(ErrorCode::kInvalidArgument, "overlap " + std::to_string(overlap) +
+                                                   " must be >= 0 and smaller than the tile of " +
+                                                   std::to_string(window) + " px");
+    return static_cast<int64_t>(px);
+  };
+  return {height, width, BlendOrigins(image_height, height, pixels(height)),
+          BlendOrigins(image_width, width, pixels(width))};
 }
 
 BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t width,

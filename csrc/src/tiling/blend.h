@@ -13,6 +13,19 @@ namespace pyengine {
 // side / 8 around the centre, never below 1e-3 of its peak (nnU-Net's and MONAI's convention).
 std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode);
 
+constexpr int64_t kDefaultBlendTilePx = 512;
+
+// Where overlapping windows lie: the origins of their outputs.
+struct BlendPlan {
+  int64_t height = 0, width = 0;  // of a window's output
+  std::vector<int64_t> rows, columns;
+};
+
+// Windows whose outputs are `height` x `width`, over an image of that size. Throws
+// Error(kInvalidArgument) if the options' overlap does not leave a step.
+BlendPlan PlanBlend(int64_t image_height, int64_t image_width, int64_t height, int64_t width,
+                    double overlap);
+
 // Sums weighted logits of windows that arrive top to bottom, and hands out rows that no later
 // window can touch. Memory is proportional to window height x image width.
 class BlendAccumulator {

@@ -16,7 +16,6 @@ namespace {
 
 constexpr int64_t kDefaultMemoryBytes = int64_t(384) << 20;
 constexpr size_t kKeptPlans = 16;
-constexpr int64_t kDefaultBlendTilePx = 512;
 
 std::string Px(int64_t a, int64_t b) {
   return std::to_string(a) + " x " + std::to_string(b);
@@ -319,18 +318,8 @@ void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
   };
   const int64_t h = side(options.tile_height_px, image.height);
   const int64_t w = side(options.tile_width_px, image.width);
-  const auto overlap = [&](int64_t tile) {
-    const double px =
-        options.overlap < 1 ? std::floor(options.overlap * double(tile)) : options.overlap;
-    if (!(px >= 0) || px >= double(tile))
-      throw Error(ErrorCode::kInvalidArgument, "overlap " + std::to_string(options.overlap) +
-                                                   " must be >= 0 and smaller than "
-                                                   "the tile of " +
-                                                   std::to_string(tile) + " px");
-    return static_cast<int64_t>(px);
-  };
-  const std::vector<int64_t> rows = BlendOrigins(image.height, h, overlap(h));
-  const std::vector<int64_t> columns = BlendOrigins(image.width, w, overlap(w));
+  const auto [height, width, rows, columns] =
+      PlanBlend(image.height, image.width, h, w, options.overlap);
   const int64_t in_h = h + 2 * net_.margin, in_w = w + 2 * net_.margin;
   BlendAccumulator sums(net_.classes, image.height, image.width, h, w, options.mode,
                         [&](const float* logits, int64_t stride, int64_t y, int64_t count) {

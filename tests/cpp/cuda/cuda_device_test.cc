@@ -123,6 +123,19 @@ TEST_F(CudaDeviceTest, ManyThreadsShareOneTiler) {
   for (std::thread& thread : threads) thread.join();
 }
 
+TEST_F(CudaDeviceTest, BlendsAsTheCpuTilerDoes) {
+  const int64_t h = 400, w = 333, pixels = h * w;
+  const std::vector<uint16_t> image = Noise(h, w);
+  std::vector<float> want(2 * pixels), got(2 * pixels);
+  SegmentOptions o;
+  o.mode = TileMode::kGaussian;
+  o.tile_height_px = o.tile_width_px = 128;
+  OnHost().Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLogits, want.data(), w, pixels, 0}, o);
+  OnDevice(false).SegmentBlended(ViewOf(image, h, w),
+                                 {OutputKind::kLogits, got.data(), w, pixels, 0}, o);
+  EXPECT_EQ(want, got);
+}
+
 TEST_F(CudaDeviceTest, BandsUnderAMemoryLimitEqualTheWhole) {
   const int64_t h = 900, w = 333;
   const std::vector<uint16_t> image = Noise(h, w);

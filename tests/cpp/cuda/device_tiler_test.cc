@@ -50,9 +50,16 @@ struct Both {
     const int64_t pixels = image.height * image.width;
     const auto count = static_cast<size_t>(labels ? pixels : pixels * executor->geometry().classes);
     std::vector<T> want(count, T{7}), got(count, T{9});
+    const OutputView to{kind, want.data(), image.width, pixels, 0};
     SegmentOptions cpu;
     cpu.padding = o.padding;
-    tiler.Segment(image, 0, image.height, {kind, want.data(), image.width, pixels, 0}, cpu);
+    if (o.mode != TileMode::kExact) {
+      tiler.Segment(image, 0, image.height, to, o);
+      on_device.SegmentBlended(image, {kind, got.data(), image.width, pixels, 0}, o);
+      ASSERT_EQ(want, got) << image.height << " x " << image.width << " blended";
+      return;
+    }
+    tiler.Segment(image, 0, image.height, to, cpu);
     on_device.Segment(image, 0, image.height, {kind, got.data(), image.width, pixels, 0}, o);
     ASSERT_EQ(want, got) << image.height << " x " << image.width << " tile " << o.tile_height_px;
   }
@@ -151,6 +158,45 @@ TEST(DeviceTiler, BandsOfRowsEqualTheWhole) {
                  Error);
   }
   EXPECT_EQ(whole, band);
+}
+
+TEST(DeviceTiler, BlendsAsTheCpuTilerDoes) {
+  for (int64_t h : {1, 20, 70})
+    for (int64_t w : {5, 61})
+      for (int64_t margin : {0, 8})
+        for (TileMode mode : {TileMode::kConstant, TileMode::kGaussian}) {
+          Both both(margin + 8, 4, margin, 2, 64, 3);
+          const Pixels<uint16_t> image(PixelType::kUint16, h, w, 2);
+          SegmentOptions o;
+          o.mode = mode;
+          o.overlap = 0.5;
+          o.tile_height_px = 24, o.tile_width_px = 32;
+          both.ExpectEqual<float>(image.view, OutputKind::kLogits, o);
+          both.ExpectEqual<float>(image.view, OutputKind::kProbabilities, o);
+          both.ExpectEqual<uint8_t>(image.view, OutputKind::kLabels, o);
+        }
+}
+
+TEST(DeviceTiler, BlendingRefusesWhatDoesNotFitAndSurvivesACancel) {
+  Both both(8, 4, 0, 1, 48, 2);
+  const Pixels<uint8_t> image(PixelType::kUint8, 100, 90, 1);
+  std::vector<uint8_t> labels(100 * 90);
+  const OutputView out{OutputKind::kLabels, labels.data(), 90, 0, 0};
+  SegmentOptions o;
+  o.mode = TileMode::kGaussian;
+  o.max_memory_bytes = 1000;
+  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  o.max_memory_bytes = 0;
+  o.overlap = 48;
+  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  o.overlap = 0.25;
+  o.tile_height_px = 49;
+  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  o.tile_height_px = 0;
+  o.progress = [](int64_t, int64_t) { return false; };
+  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  SegmentOptions exact;
+  both.ExpectEqual<uint8_t>(image.view, OutputKind::kLabels, exact);
 }
 
 TEST(DeviceTiler, RunIsTheNetworkItself) {

@@ -71,6 +71,21 @@ class HostDevice final : public Device {
             for (int64_t x = 0; x < a.tiles.tile_width; ++x) ScatterPixel(a, i, y, x);
       });
     }
+    void Blend(const BlendArgs& a) override {
+      Push([a] {
+        for (int64_t y = 0; y < a.height; ++y)
+          for (int64_t x = 0; x < a.width; ++x) BlendPixel(a, y, x);
+      });
+    }
+    void FinishBlend(const FinishBlendArgs& a) override {
+      Push([a] {
+        for (int64_t y = 0; y < a.height; ++y)
+          for (int64_t x = 0; x < a.width; ++x) FinishBlendPixel(a, y, x);
+      });
+    }
+    void Clear(void* memory, size_t bytes) override {
+      Push([=] { std::memset(memory, 0, bytes); });
+    }
     void WaitFor(DeviceStream& other) override {
       auto* awaited = static_cast<Stream*>(other.handle());
       queue.push_back({[] {}, awaited, awaited->pushed}), ++pushed;
@@ -104,6 +119,9 @@ class HostDevice final : public Device {
     void CopyOut(void* to, const void* from, size_t n) override { stream.CopyOut(to, from, n); }
     void Gather(const GatherArgs& a) override { stream.Gather(a); }
     void Scatter(const ScatterArgs& a) override { stream.Scatter(a); }
+    void Blend(const BlendArgs& a) override { stream.Blend(a); }
+    void FinishBlend(const FinishBlendArgs& a) override { stream.FinishBlend(a); }
+    void Clear(void* memory, size_t bytes) override { stream.Clear(memory, bytes); }
     void WaitFor(DeviceStream& other) override { stream.WaitFor(other); }
     void Synchronize() override { stream.Synchronize(); }
     void* handle() override { return &stream; }

@@ -1,0 +1,134 @@
+// Overlapping windows on a device, averaged by weights.
+#include <algorithm>
+#include <cstring>
+
+#include "core/checked_math.h"
+#include "cuda/device_session.h"
+#include "cuda/packing.h"
+#include "pyengine/error.h"
+#include "tiling/blend.h"
+#include "tiling/checks.h"
+#include "tiling/mirror_pad.h"
+
+namespace pyengine {
+
+void DeviceTiler::SegmentBlended(const ImageView& view, const OutputView& out,
+                                 const SegmentOptions& options) const {
+  ImageView image = view;
+  if (image.rows == 0) image.rows = image.height;
+  CheckImage(image, net_);
+  RefuseNonFinite(image);
+  const auto side = [&](int64_t wanted, int64_t size, int64_t most) {
+    const int64_t largest = most - 2 * net_.margin;
+    if (!net_.tileable) return largest;
+    if (wanted > largest)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "tile of " + std::to_string(wanted) + " px: the plan takes tiles of up to " +
+                      std::to_string(largest) + " px; build it for larger ones");
+    const int64_t px = wanted > 0 ? wanted : std::min(kDefaultBlendTilePx, largest);
+    const int64_t input = std::min(px, size) + 2 * net_.margin;
+    // Rounded up to what the network accepts, or down where the plan ends.
+    int64_t accepted = input + FloorMod(net_.size_residue - input, net_.alignment);
+    if (accepted > most) accepted -= net_.alignment;
+    return accepted - 2 * net_.margin;
+  };
+  const BlendPlan blend = PlanBlend(
+      image.height, image.width, side(options.tile_height_px, image.height, network_->max_height()),
+      side(options.tile_width_px, image.width, network_->max_width()), options.overlap);
+  TilePlan plan;  // of a batch
+  plan.window = {blend.height + 2 * net_.margin, blend.width + 2 * net_.margin, 0, 0};
+  const auto windows = static_cast<int64_t>(blend.rows.size() * blend.columns.size());
+  plan.batch_size = static_cast<int>(std::min<int64_t>(network_->max_batch(), windows));
+  const auto [window_bytes, logit_bytes] = BatchBytes(plan);
+  const std::vector<float> weights = BlendWeights(blend.height, blend.width, options.mode);
+  const int64_t pixels = image.height * image.width, value = ValueBytes(image.type);
+  const int64_t sums_floats = pixels * (net_.classes + 1);
+  const auto in_bytes = static_cast<size_t>(pixels * image.channels * value);
+  const auto out_bytes = static_cast<size_t>(OutputBytes(out.kind, net_.classes, pixels));
+  const size_t sums_bytes = static_cast<size_t>(sums_floats) * 4, weight_bytes = weights.size() * 4;
+  const auto needed = static_cast<int64_t>(in_bytes + out_bytes + sums_bytes + weight_bytes +
+                                           Session::kStreams * (window_bytes + logit_bytes));
+  if (needed > Budget(options))
+    throw Error(ErrorCode::kUnsupported, "blending this image needs " + std::to_string(needed) +
+                                             " bytes on the GPU, max_memory is " +
+                                             std::to_string(Budget(options)) +
+                                             "; use exact mode or the CPU");
+  Loan loan = Borrow();
+  Session& session = loan.front();
+  session.Reserve(window_bytes, logit_bytes, in_bytes, out_bytes);
+  // Sums and weights are rare and large: they are not kept.
+  DeviceBuffer sums(device_, DeviceBuffer::Kind::kDevice),
+      weight_map(device_, DeviceBuffer::Kind::kDevice);
+  DeviceBuffer pinned_weights(device_, DeviceBuffer::Kind::kPinned);
+  Session::Turn& turn = session.turns[0];
+  DeviceStream& stream = *turn.stream;
+  std::memcpy(pinned_weights.Grow(weight_bytes), weights.data(), weight_bytes);
+  stream.CopyIn(weight_map.Grow(weight_bytes), pinned_weights.data(), weight_bytes);
+  stream.Clear(sums.Grow(sums_bytes), sums_bytes);
+  Pack(image, {0, image.height}, static_cast<char*>(session.pinned_image.data()));
+  stream.CopyIn(session.image.data(), session.pinned_image.data(), in_bytes);
+  const int64_t row_bytes = image.width * image.channels * value;
+  const ImageView on_device{session.image.data(),
+                            image.type,
+                            image.height,
+                            image.width,
+                            image.channels,
+                            row_bytes,
+                            value * image.channels,
+                            value,
+                            0,
+                            image.height};
+  const auto* gain = static_cast<const float*>(scales_.data());
+  auto* sum = static_cast<float*>(sums.data());
+  float* coverage = sum + pixels * net_.classes;
+  const auto columns = static_cast<int64_t>(blend.columns.size());
+  const size_t window_step = window_bytes / plan.batch_size;
+  const size_t logit_step = logit_bytes / plan.batch_size / 4;
+  const bool half = network_->half_input();
+  try {
+    for (int64_t first = 0; first < windows;) {
+      const int64_t count = std::min<int64_t>(plan.batch_size, windows - first);
+      auto* logits = static_cast<float*>(turn.logits.data());
+      const auto origin = [&](int64_t i) {
+        return std::pair{blend.rows[(first + i) / columns], blend.columns[(first + i) % columns]};
+      };
+      for (int64_t i = 0; i < count; ++i) {
+        const auto [y, x] = origin(i);
+        // One tile at the image's origin, whose context ends where the window begins.
+        const TileRun tile{blend.height, blend.width, 1, net_.margin - y, net_.margin - x, 0, 1};
+        stream.Gather({on_device, options.padding, tile, plan.window.height, plan.window.width,
+                       gain, gain + net_.channels,
+                       static_cast<char*>(turn.windows.data()) + i * window_step, half});
+      }
+      turn.lane->Run(stream, turn.windows.data(), logits, count, plan.window.height,
+                     plan.window.width);
+      for (int64_t i = 0; i < count; ++i) {
+        const auto [y, x] = origin(i);
+        stream.Blend({logits + i * logit_step, static_cast<const float*>(weight_map.data()),
+                      blend.height, blend.width, y, x, net_.classes, image.height, image.width, sum,
+                      coverage});
+      }
+      first += count;
+      if (options.progress && !options.progress(first, windows))
+        throw Error(ErrorCode::kCancelled,
+                    "cancelled by the progress callback after " + std::to_string(first) + " tiles");
+    }
+    stream.FinishBlend({sum,
+                        coverage,
+                        net_.classes,
+                        image.height,
+                        image.width,
+                        head_,
+                        {out.kind, session.result.data(), image.width, pixels}});
+    stream.CopyOut(session.pinned_result.data(), session.result.data(), out_bytes);
+  } catch (...) {
+    stream.Synchronize();  // the sums go out of scope
+    throw;
+  }
+  stream.Synchronize();
+  Unpack(static_cast<const char*>(session.pinned_result.data()), net_.classes, image.height,
+         image.width, 0, out);
+  Return(std::move(loan));
+}
+
+}  // namespace pyengine
