@@ -160,6 +160,14 @@ const char* pye_engine_label_name(const pye_engine* engine, int64_t index) {
   return classes[static_cast<size_t>(index)].name.c_str();
 }
 
+const char* pye_engine_device(const pye_engine* engine) {
+  return engine == nullptr ? nullptr : engine->engine.info().device.c_str();
+}
+
+const char* pye_engine_why_not_gpu(const pye_engine* engine) {
+  return engine == nullptr ? nullptr : engine->engine.info().why_not_gpu.c_str();
+}
+
 pye_status pye_segment_labels(const pye_engine* engine, const pye_image* image, uint8_t* labels,
                               int64_t row_stride_bytes, const pye_segment_options* options) {
   return Guard([&] {

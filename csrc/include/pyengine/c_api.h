@@ -115,6 +115,10 @@ PYENGINE_EXPORT void pye_engine_close(pye_engine* engine);
 PYENGINE_EXPORT pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info);
 /** Name of label `index`, valid while the engine is open; NULL if out of range. */
 PYENGINE_EXPORT const char* pye_engine_label_name(const pye_engine* engine, int64_t index);
+/** What computes: "cpu" or "cuda:N"; valid while the engine is open. */
+PYENGINE_EXPORT const char* pye_engine_device(const pye_engine* engine);
+/** Why a GPU was not taken though one was asked for or possible; "" if there is nothing to tell. */
+PYENGINE_EXPORT const char* pye_engine_why_not_gpu(const pye_engine* engine);
 
 /** Labels (height, width), rows `row_stride_bytes` apart. `options` may be NULL. */
 PYENGINE_EXPORT pye_status pye_segment_labels(const pye_engine* engine, const pye_image* image,
