@@ -7,10 +7,10 @@
 #include <vector>
 
 #include "graph/graph.h"
-#include "graph/weights.h"
-#include "tensorrt/plan_key.h"
-#include "pyengine/engine.h"
 #include "graph/head.h"
+#include "graph/weights.h"
+#include "pyengine/engine.h"
+#include "tensorrt/plan_key.h"
 
 namespace pyengine {
 
