@@ -143,8 +143,11 @@ struct Engine::Impl {
     try {
       const CudaDevice& found = RequireCudaDevice(number);
       const std::shared_ptr<Device> opened_device = OpenCudaDevice(number);
-      const OpenedPlan plan = OpenFittingPlan(file, net, number, options.library_folders,
-                                              options.on_mismatch == OnMismatch::kRebuild);
+      OpenedPlan plan;
+      opened_device->WithCurrent([&] {
+        plan = OpenFittingPlan(file, net, number, options.library_folders,
+                               options.on_mismatch == OnMismatch::kRebuild);
+      });
       auto opened = std::make_shared<DeviceTiler>(opened_device, plan.network, net,
                                                   file.normalisation, file.head);
       opened->WarmUp();

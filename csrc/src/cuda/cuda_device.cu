@@ -39,21 +39,6 @@ __global__ void FinishBlendKernel(FinishBlendArgs args) {
   if (x < args.width) FinishBlendPixel(args, blockIdx.y, x);
 }
 
-// CUDA's current device belongs to the caller's thread: it is put back.
-class OnDevice {
- public:
-  explicit OnDevice(int index) {
-    CudaCheck(cudaGetDevice(&before_), "cudaGetDevice");
-    CudaCheck(cudaSetDevice(index), "cudaSetDevice");
-  }
-  ~OnDevice() { cudaSetDevice(before_); }
-  OnDevice(const OnDevice&) = delete;
-  OnDevice& operator=(const OnDevice&) = delete;
-
- private:
-  int before_ = 0;
-};
-
 class CudaStream final : public DeviceStream {
  public:
   // `borrowed`: the caller's stream, which stays.
@@ -159,6 +144,10 @@ class CudaDevice final : public Device {
     size_t free = 0, total = 0;
     CudaCheck(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
     return static_cast<int64_t>(free);
+  }
+  void WithCurrent(const std::function<void()>& body) override {
+    const OnDevice on(index_);
+    body();
   }
   std::unique_ptr<DeviceStream> MakeStream() override {
     return std::make_unique<CudaStream>(index_, nullptr, true);

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "cuda/tile_ops.h"
@@ -37,6 +38,8 @@ class Device {
   virtual void* AllocateHost(size_t bytes) = 0;  // pinned
   virtual void FreeHost(void* memory) noexcept = 0;
   virtual int64_t FreeBytes() = 0;  // of device memory
+  // Calls `body` while this is CUDA's current device.
+  virtual void WithCurrent(const std::function<void()>& body) = 0;
   virtual std::unique_ptr<DeviceStream> MakeStream() = 0;
   // A stream of the caller (cudaStream_t), borrowed.
   virtual std::unique_ptr<DeviceStream> WrapStream(void* handle) = 0;

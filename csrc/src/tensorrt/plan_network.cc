@@ -23,6 +23,7 @@ using GraphExec = std::unique_ptr<std::remove_pointer_t<cudaGraphExec_t>, GraphD
 // What lanes share; the runtime must outlive its engine.
 struct Plan {
   TensorRtLog log;
+  int device = 0;  // CUDA's number of the GPU that the plan was opened on
   std::unique_ptr<trt::IRuntime> runtime;
   std::unique_ptr<trt::ICudaEngine> engine;
   std::string input, output;
@@ -32,12 +33,15 @@ struct Plan {
 class PlanLane final : public DeviceNetwork::Lane {
  public:
   PlanLane(std::shared_ptr<Plan> plan, const NetworkGeometry& geometry)
-      : plan_(std::move(plan)), net_(geometry), context_(plan_->engine->createExecutionContext()) {
+      : plan_(std::move(plan)), net_(geometry) {
+    const OnDevice on(plan_->device);
+    context_.reset(plan_->engine->createExecutionContext());
     if (!context_) FailWith("TensorRT made no execution context", plan_->log);
   }
 
   void Run(DeviceStream& stream, const void* windows, float* logits, int64_t n, int64_t h,
            int64_t w) override {
+    const OnDevice on(plan_->device);
     auto* handle = static_cast<cudaStream_t>(stream.handle());
     const Call call{windows, logits, n, h, w};
     for (auto it = graphs_.begin(); it != graphs_.end(); ++it)
@@ -170,6 +174,7 @@ std::shared_ptr<DeviceNetwork> OpenPlan(const TensorRtLibrary& library, const st
   plan->engine.reset(plan->runtime->deserializeCudaEngine(bytes.data(), bytes.size()));
   if (!plan->engine) FailWith("TensorRT refused the plan", plan->log);
   CheckAnswers(*plan);
+  CudaCheck(cudaGetDevice(&plan->device), "cudaGetDevice");
   return std::make_shared<PlanNetwork>(std::move(plan), key.profile, geometry);
 }
 

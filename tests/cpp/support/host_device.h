@@ -38,6 +38,8 @@ class HostDevice final : public Device {
   void FreeHost(void* memory) noexcept override { Free(memory); }
   int64_t FreeBytes() override { return int64_t(1) << 30; }
 
+  void WithCurrent(const std::function<void()>& body) override { body(); }
+
   struct Stream final : DeviceStream {
     explicit Stream(HostDevice& owner) : device(owner) { device.streams_.insert(this); }
     ~Stream() override {
