@@ -72,7 +72,7 @@ def build_plan(
     engine : path or name
         An engine file, or an engine that ships.
     path : path, optional
-        The file to write. Default: `engine` itself is replaced.
+        The file to write. Default: `engine` itself is replaced, unless it ships.
     executor : {"tensorrt", "tensorrt-rtx"}
         TensorRT builds on the GPU that the plan is for. TensorRT for RTX builds without one, for
         any GPU that it supports.
@@ -105,6 +105,10 @@ def build_plan(
         onnx or onnxruntime is missing.
     """
     source = resolve(engine)
+    if path is None and not Path(engine).is_file():
+        raise ValueError(
+            f"{engine} ships with pyengine and stays as it is: give a path to write to"
+        )
     target = source if path is None else Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target.parent}: no such folder")

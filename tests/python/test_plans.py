@@ -249,6 +249,7 @@ def test_without_the_library_nothing_is_written_and_the_reason_is_told(tmp_path)
         ({"tile": 0}, "tile must be"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"path": "/nonexistent/x.pyengine"}, "no such folder"),
+        ({"path": None}, "ships with pyengine"),
     ],
 )
 def test_bad_arguments(options, message, tmp_path):
