@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import dataclass
+from functools import cache
 
 from pyengine import _core
 
@@ -25,6 +26,7 @@ class ExecutorStatus:
     """Why plans for it cannot be built here; empty if they can, or if it needs none."""
 
 
+@cache
 def library_folders() -> list[str]:
     """Folders of installed packages that bring TensorRT's libraries."""
     folders: list[str] = []

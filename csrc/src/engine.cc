@@ -42,12 +42,6 @@ int GpuNumber(const std::string& device) {
   return std::stoi(digits);
 }
 
-// Whether plans are worth reading.
-bool MayTakeGpu(const std::string& device) {
-  if (GpuNumber(device) < 0) return false;
-  return device != "auto" || FindCudaDriver().why_no_device.empty();
-}
-
 EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   EngineInfo info;
   info.task = file.task;
@@ -90,7 +84,7 @@ struct Engine::Impl {
   std::shared_ptr<const DeviceTiler> gpu;
 
   Impl(const std::string& path, const ExecutorFactory& factory, const EngineOptions& options)
-      : file(ReadEngineFile(path, MayTakeGpu(options.device))) {
+      : file(ReadEngineFile(path, GpuNumber(options.device) >= 0)) {
     const GraphAnalysis analysis = [&] {
       try {
         return Analyze(file.graph, file.sample_height, file.sample_width);
@@ -139,7 +133,8 @@ struct Engine::Impl {
     const int number = GpuNumber(options.device);
     if (number < 0) return false;
     const bool any = options.device == "auto";
-    if (any && (file.plans.empty() || !MayTakeGpu(options.device))) return false;
+    // The driver is asked last: its first answer takes long, and most files hold no plan.
+    if (any && (file.plans.empty() || !FindCudaDriver().why_no_device.empty())) return false;
     try {
       const CudaDevice& found = RequireCudaDevice(number);
       const std::shared_ptr<Device> opened_device = OpenCudaDevice(number);

@@ -57,7 +57,7 @@ def _is_engine(source: str) -> bool:
 def _build_plan(args: argparse.Namespace, engine: str) -> None:
     images = None
     if args.input:
-        channels = Engine(engine).info.input["channels"]
+        channels = Engine(engine, device="cpu").info.input["channels"]
         images = [read_image(path, channels) for path, _ in expand(args.input)]
     plan = build_plan(
         engine, args.output, executor=args.executor, precision=args.precision,
