@@ -25,7 +25,7 @@ std::string WhyNoDevice() {
     const int capability = 10 * device.compute_capability[0] + device.compute_capability[1];
     if (capability >= kOldestComputeCapability) return "";
     too_old += (too_old.empty() ? "" : ", ") + device.name + " has compute capability " +
-               std::to_string(capability / 10) + "." + std::to_string(capability % 10);
+               device.CapabilityText();
   }
   return too_old + "; 7.5 is the oldest that works";
 }

@@ -99,6 +99,10 @@ const CudaDevice& RequireCudaDevice(int index) {
   return driver.devices[index];
 }
 
+std::string CudaDevice::CapabilityText() const {
+  return std::to_string(compute_capability[0]) + "." + std::to_string(compute_capability[1]);
+}
+
 std::string CudaVersionText(int version) {
   return std::to_string(version / 1000) + "." + std::to_string(version % 1000 / 10);
 }

@@ -11,6 +11,7 @@ struct CudaDevice {
   std::string name;
   int compute_capability[2] = {0, 0};  // major, minor
   int64_t memory_bytes = 0;
+  std::string CapabilityText() const;  // "9.0"
 };
 
 struct CudaDriver {

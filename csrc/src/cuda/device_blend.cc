@@ -41,9 +41,9 @@ void DeviceTiler::SegmentBlended(const ImageView& view, const OutputView& out,
   plan.batch_size = static_cast<int>(std::min<int64_t>(network_->max_batch(), windows));
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
   const std::vector<float> weights = BlendWeights(blend.height, blend.width, options.mode);
-  const int64_t pixels = image.height * image.width, value = ValueBytes(image.type);
+  const int64_t pixels = image.height * image.width;
   const int64_t sums_floats = pixels * (net_.classes + 1);
-  const auto in_bytes = static_cast<size_t>(pixels * image.channels * value);
+  const auto in_bytes = static_cast<size_t>(pixels * image.channels * ValueBytes(image.type));
   const auto out_bytes = static_cast<size_t>(OutputBytes(out.kind, net_.classes, pixels));
   const size_t sums_bytes = static_cast<size_t>(sums_floats) * 4, weight_bytes = weights.size() * 4;
   const auto needed = static_cast<int64_t>(in_bytes + out_bytes + sums_bytes + weight_bytes +
@@ -67,17 +67,7 @@ void DeviceTiler::SegmentBlended(const ImageView& view, const OutputView& out,
   stream.Clear(sums.Grow(sums_bytes), sums_bytes);
   Pack(image, {0, image.height}, static_cast<char*>(session.pinned_image.data()));
   stream.CopyIn(session.image.data(), session.pinned_image.data(), in_bytes);
-  const int64_t row_bytes = image.width * image.channels * value;
-  const ImageView on_device{session.image.data(),
-                            image.type,
-                            image.height,
-                            image.width,
-                            image.channels,
-                            row_bytes,
-                            value * image.channels,
-                            value,
-                            0,
-                            image.height};
+  const ImageView on_device = PackedView(image, {0, image.height}, session.image.data());
   const auto* gain = static_cast<const float*>(scales_.data());
   auto* sum = static_cast<float*>(sums.data());
   float* coverage = sum + pixels * net_.classes;

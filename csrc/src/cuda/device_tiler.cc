@@ -206,8 +206,7 @@ void DeviceTiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_
   const int64_t tile_height = plan.tile.height;
   RequireRows(image, tile_height, row_begin,
               RowsOf(plan, image.height, row_begin, row_end, options.padding));
-  const int64_t value = ValueBytes(image.type);
-  const int64_t row_bytes = image.width * image.channels * value;
+  const int64_t row_bytes = image.width * image.channels * ValueBytes(image.type);
   const int64_t result_row_bytes = OutputBytes(out.kind, net_.classes, image.width);
   // As many rows of tiles at a time as the budget holds, at least one.
   const int64_t budget = Budget(options);
@@ -227,9 +226,7 @@ void DeviceTiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_
     const auto out_bytes = static_cast<size_t>((end - begin) * result_row_bytes);
     session.Reserve(window_bytes, logit_bytes, in_bytes, out_bytes);
     Pack(image, rows, static_cast<char*>(session.pinned_image.data()));
-    const ImageView on_device{session.image.data(), image.type, image.height,           image.width,
-                              image.channels,       row_bytes,  value * image.channels, value,
-                              rows.begin,           rows.size()};
+    const ImageView on_device = PackedView(image, rows, session.image.data());
     const OutputView result{out.kind, session.result.data(), image.width,
                             (end - begin) * image.width, begin};
     session.turns[0].stream->CopyIn(session.image.data(), session.pinned_image.data(), in_bytes);

@@ -2,11 +2,9 @@
 
 #include <cstring>
 
-namespace pyengine {
+#include "tiling/checks.h"
 
-int64_t ValueBytes(PixelType type) {
-  return type == PixelType::kUint8 ? 1 : type == PixelType::kUint16 ? 2 : 4;
-}
+namespace pyengine {
 
 int64_t OutputBytes(OutputKind kind, int64_t classes, int64_t pixels) {
   return kind == OutputKind::kLabels ? pixels : pixels * classes * 4;
@@ -30,6 +28,12 @@ void Pack(const ImageView& image, Range rows, char* out) {
         std::memcpy(out, line + x * image.pixel_stride_bytes + c * image.channel_stride_bytes,
                     static_cast<size_t>(value));
   }
+}
+
+ImageView PackedView(const ImageView& image, Range rows, const void* data) {
+  const int64_t value = ValueBytes(image.type), pixel = value * image.channels;
+  return {data,  image.type, image.height, image.width, image.channels, image.width * pixel,
+          pixel, value,      rows.begin,   rows.size()};
 }
 
 void Unpack(const char* in, int64_t classes, int64_t rows, int64_t width, int64_t row_begin,

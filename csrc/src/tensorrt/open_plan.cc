@@ -15,8 +15,7 @@ PlanKey Wanted(const PlanKey& stored, const TensorRtLibrary& library, const Cuda
   PlanKey wanted = stored;
   wanted.version = library.VersionText();
   wanted.gpu = device.name;
-  wanted.compute_capability = std::to_string(device.compute_capability[0]) + "." +
-                              std::to_string(device.compute_capability[1]);
+  wanted.compute_capability = device.CapabilityText();
   return wanted;
 }
 

@@ -56,8 +56,7 @@ PlanKey KeyOf(const TensorRtLibrary& library, const PlanRequest& request) {
   if (library.flavour == TensorRtFlavour::kTensorRt) {
     const CudaDevice& device = RequireCudaDevice(request.device);
     key.gpu = device.name;
-    key.compute_capability = std::to_string(device.compute_capability[0]) + "." +
-                             std::to_string(device.compute_capability[1]);
+    key.compute_capability = device.CapabilityText();
   }
   key.precision = request.precision;
   key.onnx_sha256 = Sha256Hex(request.onnx.data(), request.onnx.size());

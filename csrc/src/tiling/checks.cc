@@ -6,6 +6,10 @@
 
 namespace pyengine {
 
+int64_t ValueBytes(PixelType type) {
+  return type == PixelType::kUint8 ? 1 : type == PixelType::kUint16 ? 2 : 4;
+}
+
 void CheckImage(const ImageView& image, const NetworkGeometry& network) {
   if (image.height < 1 || image.width < 1)
     throw Error(ErrorCode::kInvalidArgument, "the image is " + std::to_string(image.height) +
@@ -16,9 +20,7 @@ void CheckImage(const ImageView& image, const NetworkGeometry& network) {
                                                  " channels, the network needs " +
                                                  std::to_string(network.channels));
   if (image.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the image has no data");
-  const int64_t value_bytes = image.type == PixelType::kUint8    ? 1
-                              : image.type == PixelType::kUint16 ? 2
-                                                                 : 4;
+  const int64_t value_bytes = ValueBytes(image.type);
   for (int64_t stride :
        {image.row_stride_bytes, image.pixel_stride_bytes, image.channel_stride_bytes})
     if (stride % value_bytes != 0)

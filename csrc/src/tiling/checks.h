@@ -6,7 +6,10 @@
 
 namespace pyengine {
 
-// All throw Error(kInvalidArgument) with the value and the rule.
+// Of one stored value.
+int64_t ValueBytes(PixelType type);
+
+// All that follow throw Error(kInvalidArgument) with the value and the rule.
 
 // Size, channels, strides and data.
 void CheckImage(const ImageView& image, const NetworkGeometry& network);
