@@ -90,17 +90,24 @@ def compare(
         error = np.abs(want - got).max()
         worst = max(worst, float(np.inf if np.isnan(error) else error))
         low, high = min(low, float(want.min())), max(high, float(want.max()))
-        labels = (want[:, 0] > 0, got[:, 0] > 0) if want.shape[1] == 1 else (
-            want.argmax(1), got.argmax(1)
-        )  # fmt: skip
-        same += int((labels[0] == labels[1]).sum())
-        positions += labels[0].size
+        labels = labels_of(want)
+        same += int((labels == labels_of(got)).sum())
+        positions += labels.size
         count += 1
     if count == 0:
         raise ValueError("parity needs at least one sample")
     spread = high - low
-    relative = worst / spread if spread > 0 else (0.0 if worst == 0 else np.inf)
-    return BuildReport(worst, spread, float(relative), same / positions, count, tolerance)
+    return BuildReport(worst, spread, relative(worst, spread), same / positions, count, tolerance)
+
+
+def relative(error: float, spread: float) -> float:
+    """An error as a fraction of the output's range; NaN stays."""
+    return float(error / spread if spread > 0 else (0.0 if error == 0 else np.inf))
+
+
+def labels_of(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """(N, H, W) labels from (N, K, H, W); a single output tells two classes apart by its sign."""
+    return (logits[:, 0] > 0).astype(np.intp) if logits.shape[1] == 1 else logits.argmax(1)
 
 
 def check_geometry(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine.builder.onnx_export import INPUT, LayerType, export_onnx
+from pyengine.builder.parity import labels_of, relative
 from pyengine.builder.sources import require
 
 _LARGEST = float(np.finfo(np.float16).max)
@@ -213,15 +214,33 @@ class _Trial:
             error = self.error(self.types(kept))
         if error <= limit:
             return kept
-        alone = {
-            group: self.error(self.types(self.layers - set(group)))
-            for group in self.groups()
-            if not kept.keys() >= set(group)
-        }
-        for group in sorted(alone, key=lambda g: -alone[g]):
-            why = f"alone in float16 it changes the logits by {alone[group]:.2g} of their range"
-            kept |= {layer: why for layer in group if layer not in kept}
-            if self.error(self.types(kept)) <= limit:
+        groups = [group for group in self.groups() if not kept.keys() >= set(group)]
+        return self.keep_worst(
+            kept, groups, "float16", limit,
+            alone=lambda group: self.types(self.layers - set(group)), without=self.types,
+        )  # fmt: skip
+
+    def keep_worst(
+        self,
+        kept: dict[str, str],
+        groups: Sequence[tuple[str, ...]],
+        precision: str,
+        limit: float,
+        alone: Callable[[tuple[str, ...]], dict[str, LayerType]],
+        without: Callable[[dict[str, str]], dict[str, LayerType]],
+    ) -> dict[str, str]:
+        """Give up `precision` for one group after the other, until the error is within the limit.
+
+        Those that bring the largest error `alone` in it go first; `without` tells all types once
+        the layers given to it do without.
+        """
+        errors = {group: self.error(alone(group)) for group in groups}
+        for group in sorted(groups, key=lambda g: -errors[g]):
+            why = (
+                f"alone in {precision} it changes the logits by {errors[group]:.2g} of their range"
+            )
+            kept = dict.fromkeys(group, why) | kept
+            if self.error(without(kept)) <= limit:
                 break
         return kept
 
@@ -239,16 +258,13 @@ class _Trial:
         self, float32: dict[str, str], candidates: list[str], limit: float
     ) -> dict[str, str]:
         """Of the candidates for int8, those that cannot be, and why."""
-        kept: dict[str, str] = {}
         if self.error(self.types(float32, candidates)) <= limit:
-            return kept
-        alone = {name: self.error(self.types(float32, [name])) for name in candidates}
-        for name in sorted(alone, key=lambda n: -alone[n]):
-            kept[name] = f"alone in int8 it changes the logits by {alone[name]:.2g} of their range"
-            rest = [c for c in candidates if c not in kept]
-            if self.error(self.types(float32, rest)) <= limit:
-                break
-        return kept
+            return {}
+        return self.keep_worst(
+            {}, [(name,) for name in candidates], "int8", limit,
+            alone=lambda group: self.types(float32, group),
+            without=lambda kept: self.types(float32, [c for c in candidates if c not in kept]),
+        )  # fmt: skip
 
     def out_of_range(self) -> dict[str, str]:
         """Layers that float16 cannot hold, and why."""
@@ -302,8 +318,7 @@ class _Trial:
             float(np.abs(self.run(sample, types)[0] - want).max())
             for sample, want in zip(self.samples, self.want, strict=True)
         ]
-        worst = float(np.max(errors))
-        return worst / self.spread if self.spread > 0 else (0.0 if worst == 0 else np.inf)
+        return relative(float(np.max(errors)), self.spread)
 
     def report(
         self,
@@ -321,9 +336,7 @@ class _Trial:
             got, _ = self.run(sample, types)
             difference = float(np.abs(got - want).max())
             worst = difference if np.isnan(difference) else max(worst, difference)
-            a, b = (
-                (v[:, 0] > 0).astype(int) if v.shape[1] == 1 else v.argmax(1) for v in (want, got)
-            )
+            a, b = labels_of(want), labels_of(got)
             same += int((a == b).sum())
             positions += a.size
             for label in np.unique(np.concatenate([a.ravel(), b.ravel()])):
@@ -332,7 +345,7 @@ class _Trial:
                 counts[1] += int((a == label).sum()) + int((b == label).sum())
         return PrecisionReport(
             max_abs_error=worst,
-            relative_error=worst / self.spread if self.spread > 0 else worst,
+            relative_error=relative(worst, self.spread),
             label_agreement=same / positions,
             dice=min(both / total for both, total in overlap.values()),
             samples=len(self.samples),
