@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/checked_math.h"
+#include "cpu/conv_table.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -189,19 +190,6 @@ class Lowering {
     program_.ops.push_back(std::move(op));
   }
 
-  // Outputs per side of Winograd's blocks, or 0: directly. Fewer channels than lanes would
-  // transform and multiply mostly nothing. Planes with many channels are small: large blocks would
-  // mostly lie outside of them.
-  int64_t WinogradTile(const Node& node) const {
-    const bool fits = kernels_.winograd && node.op == OpKind::kConv && node.groups == 1 &&
-                      node.kernel[0] == 3 && node.kernel[1] == 3 && node.stride[0] == 1 &&
-                      node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
-                      node.in_channels >= kBlock && node.out_channels >= kBlock;
-    if (!fits) return 0;
-    constexpr int64_t kManyChannels = 256;
-    return fast_ && node.out_channels < kManyChannels ? kFastWinogradTile : kWinogradTile;
-  }
-
   void LowerConv(int index) {
     const Node& node = graph_.nodes[index];
     const int in = node.inputs[0];
@@ -209,7 +197,7 @@ class Lowering {
     // Images have few channels: read them planar instead of padding them to 16.
     const bool planar = !depthwise && values_[in].lanes == 1 && Tensor(in).channels <= 4;
     const Value value = planar ? values_[in] : Blocked(in);
-    const int64_t tile = planar ? 0 : WinogradTile(node);
+    const int64_t tile = planar ? 0 : WinogradTile(node, kernels_, fast_);
     Op op = NewOp(depthwise ? Step::kDepthwise : tile ? Step::kWinograd : Step::kConv, index);
     op.winograd_tile = tile;
     op.in[0] = Padded(in, value, node.amounts, node.border, node.border_value).refs;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/checked_math.h"
+#include "cpu/conv_table.h"
 
 namespace pyengine {
 namespace {
@@ -145,18 +146,6 @@ class Scheduler {
     const int64_t pairs = CeilDiv(blocks, 2);
     const int64_t parts = std::clamp<int64_t>(wanted / 2 / groups, 1, pairs);
     work.block_step = CeilDiv(pairs, parts) * 2;
-  }
-
-  // A multiple of the widest register tile. Where the weights fit the second-level cache beside
-  // them, few tiles keep transformed inputs and products there too; where they do not, many tiles
-  // share each reading of the weights.
-  static int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels) {
-    constexpr int64_t kManyTiles = 48, kFewTiles = 12;
-    constexpr int64_t kSmallWeights = 64 * 64;
-    if (in_channels * out_channels > kSmallWeights) return kManyTiles;
-    constexpr int64_t kChannelTiles = 768;
-    return std::clamp(kChannelTiles / RoundUp(in_channels, kBlock) / kFewTiles * kFewTiles,
-                      kFewTiles, kManyTiles);
   }
 
   const Program& program_;

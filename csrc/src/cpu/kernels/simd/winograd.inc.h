@@ -84,18 +84,31 @@ struct F6x6 {
   }
 };
 
-// The tile's inputs where they exist, zeros elsewhere: outputs that exist never meet those zeros.
+// Neighbouring tiles of a row overlap by two columns: a strip of them transforms each column once.
+constexpr int64_t kStripTiles = 6;
+
+// B^T d of `count` columns from (y, x) on, one after the other. Inputs that do not exist are zeros:
+// outputs that exist never meet them.
 template <class F>
-static const float* PartialPatch(const WinogradArgs& a, const Plane& in, int64_t y, int64_t x,
-                                 float* patch) {
-  for (int64_t r = 0; r < F::kPatch; ++r)
-    for (int64_t c = 0; c < F::kPatch; ++c) {
-      const bool exists = y + r < a.height + 2 && x + c < a.width + 2;
-      const V16 value =
-          exists ? Load(in.data + (y + r) * in.row_stride + (x + c) * kBlock) : Set1(0.0f);
-      Store(patch + (r * F::kPatch + c) * kBlock, value);
+static inline void WinogradColumns(const WinogradArgs& a, const float* from, int64_t row_stride,
+                                   int64_t y, int64_t x, int64_t count, Register* strip) {
+  const int64_t rows = Smaller(F::kPatch, a.height + 2 - y);
+  const int64_t columns = Smaller(count, a.width + 2 - x);
+  Register d[F::kPatch];
+  if (rows == F::kPatch) {
+    for (int64_t c = 0; c < columns; ++c) {
+      PYENGINE_UNROLL for (int r = 0; r < F::kPatch; ++r) d[r] =
+          LoadRegister(from + r * row_stride + c * kBlock);
+      F::Input(d, strip + c * F::kPatch);
     }
-  return patch;
+  } else {
+    for (int64_t c = 0; c < columns; ++c) {
+      for (int r = 0; r < F::kPatch; ++r)
+        d[r] = r < rows ? LoadRegister(from + r * row_stride + c * kBlock) : SetRegister(0.0f);
+      F::Input(d, strip + c * F::kPatch);
+    }
+  }
+  for (int64_t i = columns * F::kPatch; i < count * F::kPatch; ++i) strip[i] = SetRegister(0.0f);
 }
 
 template <class F>
@@ -105,37 +118,30 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t channels = planes * kBlock;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * channels);
-  float patch[F::kPatch * F::kPatch * kBlock];
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile;
-    const int64_t x = (span.tile_begin + t) % a.tile_columns * F::kTile;
-    const bool whole = y + F::kTile <= a.height && x + F::kTile <= a.width;
+  for (int64_t t = 0; t < tiles;) {
+    const int64_t column = (span.tile_begin + t) % a.tile_columns;
+    const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile, x = column * F::kTile;
+    const int64_t count = Smaller(kStripTiles, Smaller(tiles - t, a.tile_columns - column));
     for (int64_t p = 0; p < planes; ++p) {
       const Plane& in = a.in[p];
-      const float* from = in.data + y * in.row_stride + x * kBlock;
-      int64_t row_stride = in.row_stride;
-      if (!whole) {
-        from = PartialPatch<F>(a, in, y, x, patch);
-        row_stride = F::kPatch * kBlock;
-      }
       for (int half = 0; half < kRegisters; ++half) {
-        Register columns[F::kPatch][F::kPatch];  // [column][row of B^T d]
-        for (int64_t c = 0; c < F::kPatch; ++c) {
-          Register d[F::kPatch];
-          PYENGINE_UNROLL for (int r = 0; r < F::kPatch; ++r) d[r] =
-              LoadRegister(from + r * row_stride + c * kBlock + half * kWidth);
-          F::Input(d, columns[c]);
-        }
+        Register strip[(kStripTiles * F::kTile + 2) * F::kPatch];  // [column][row of B^T d]
+        WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + half * kWidth,
+                           in.row_stride, y, x, count * F::kTile + 2, strip);
         float* out = v + t * channels + p * kBlock + half * kWidth;
-        for (int64_t r = 0; r < F::kPatch; ++r) {
-          Register d[F::kPatch], transformed[F::kPatch];
-          PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = columns[c][r];
-          F::Input(d, transformed);
-          PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c)
-              StoreRegister(out + (r * F::kPatch + c) * stride, transformed[c]);
+        for (int64_t i = 0; i < count; ++i, out += channels) {
+          const Register* columns = strip + i * F::kTile * F::kPatch;
+          for (int64_t r = 0; r < F::kPatch; ++r) {
+            Register d[F::kPatch], transformed[F::kPatch];
+            PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = columns[c * F::kPatch + r];
+            F::Input(d, transformed);
+            PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c)
+                StoreRegister(out + (r * F::kPatch + c) * stride, transformed[c]);
+          }
         }
       }
     }
+    t += count;
   }
 }
 

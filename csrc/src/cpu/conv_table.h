@@ -1,0 +1,19 @@
+// The one place that decides, by a layer's shape, how it is computed and how it is cut.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/kernels/kernels.h"
+#include "graph/graph.h"
+
+namespace pyengine {
+
+// Outputs per side of Winograd's blocks, or 0: the convolution is computed directly. `fast` allows
+// the size that rounds more.
+int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast);
+
+// Tiles that share one reading of a layer's transformed weights; a multiple of the widest register
+// tile.
+int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels);
+
+}  // namespace pyengine
