@@ -207,6 +207,7 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
     RunPlan(graph_, kernels_, *pool_, context, in.data(), out.data(), pass.data());
   std::vector<OpTime> result;
   for (size_t i = 0; i < program.ops.size(); ++i) {
+    if (plan.ops[i].pooled_by >= 0) continue;
     std::vector<double> sorted;
     sorted.reserve(times.size());
     for (const std::vector<double>& pass : times) sorted.push_back(pass[i]);

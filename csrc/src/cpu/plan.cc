@@ -1,6 +1,7 @@
 #include "cpu/plan.h"
 
 #include <algorithm>
+#include <map>
 #include <numeric>
 
 #include "core/checked_math.h"
@@ -22,8 +23,15 @@ class Planner {
   Plan Run() {
     for (const Storage& storage : program_.storages) plan_.buffers.push_back(BufferFor(storage));
     const std::vector<int> groups = GroupOps(program_, plan_.buffers);
-    PlaceBuffers(groups);
+    const std::map<int, int> fused = FusedPools();
+    PlaceBuffers(groups, fused);
     for (const Op& op : program_.ops) plan_.ops.push_back(PlanOp(op));
+    for (const auto& [conv, pool] : fused) {
+      plan_.ops[conv].pools = pool;
+      plan_.ops[pool].pooled_by = conv;
+      for (int axis = 0; axis < 2; ++axis)
+        plan_.ops[conv].pool_at[axis] = FirstWindow(conv, pool, axis);
+    }
     ScheduleBorders();
     plan_.schedule = MakeSchedule(program_, plan_, groups, threads_);
     SizeScratch();
@@ -45,9 +53,49 @@ class Planner {
     return b;
   }
 
+  // Where the first window of `pool` begins in the outputs of `conv`.
+  int64_t FirstWindow(int conv, int pool, int axis) const {
+    return 2 * RegionOf(program_.ops[pool].out_tensor).axis[axis].begin -
+           RegionOf(program_.ops[conv].out_tensor).axis[axis].begin;
+  }
+
+  // Maxima of 2x2 that a Winograd convolution computes on its way, by convolution: of its whole
+  // output, every window within it and within one of its blocks.
+  std::map<int, int> FusedPools() const {
+    std::map<int, int> fused;
+    const auto same = [](const BlockRef& a, const BlockRef& b) {
+      return a.storage == b.storage && a.block == b.block && a.dy == b.dy && a.dx == b.dx;
+    };
+    for (size_t p = 0; p < program_.ops.size(); ++p) {
+      const Op& pool = program_.ops[p];
+      if (pool.step != Step::kPool) continue;
+      const Node& node = graph_.nodes[pool.node];
+      if (node.op != OpKind::kMaxPool || node.amounts.Any() || pool.kernel[0] != 2 ||
+          pool.kernel[1] != 2 || pool.stride[0] != 2 || pool.stride[1] != 2)
+        continue;
+      for (size_t c = 0; c < p; ++c) {
+        const Op& conv = program_.ops[c];
+        if (conv.step != Step::kWinograd || conv.out_tensor != pool.in_tensor[0] ||
+            !std::equal(conv.out.begin(), conv.out.end(), pool.in[0].begin(), pool.in[0].end(),
+                        same))
+          continue;
+        bool fits = true;
+        for (int axis = 0; axis < 2; ++axis) {
+          const int64_t at = FirstWindow(int(c), int(p), axis);
+          const int64_t windows = RegionOf(pool.out_tensor).axis[axis].size();
+          fits = fits && windows > 0 && at >= 0 && at % 2 == 0 &&
+                 at + 2 * windows <= RegionOf(conv.out_tensor).axis[axis].size();
+        }
+        if (fits) fused[int(c)] = int(p);
+      }
+    }
+    return fused;
+  }
+
   // Storages that are never alive together may share memory: largest first, each at the lowest
   // place that does not meet another one alive at the same time. Time is counted in groups.
-  void PlaceBuffers(const std::vector<int>& groups) {
+  // A plane pooled on the way is alive from the convolution on.
+  void PlaceBuffers(const std::vector<int>& groups, const std::map<int, int>& fused) {
     const size_t count = program_.storages.size();
     std::vector<int> first(count, -1), last(count, -1);
     for (size_t i = 0; i < program_.ops.size(); ++i) {
@@ -57,6 +105,9 @@ class Planner {
           if (first[ref.storage] < 0) first[ref.storage] = groups[i];
           last[ref.storage] = groups[i];
         }
+      const auto pool = fused.find(static_cast<int>(i));
+      if (pool == fused.end()) continue;
+      for (const BlockRef& ref : program_.ops[pool->second].out) first[ref.storage] = groups[i];
     }
     std::vector<int64_t> size(count, 0);
     std::vector<size_t> order;

@@ -41,6 +41,9 @@ struct OpPlan {
   int64_t in_row[2] = {0, 0};              // input planes' row 0, in tensor indices
   int64_t out_row = 0, out_row_step = 1;   // output planes' rows, likewise
   int64_t tile_columns = 0;                // kWinograd: tiles per row of tiles
+  int pooled_by = -1;                      // kPool: the operation that computes it on its way
+  int pools = -1;                          // kWinograd: the pooling it computes on its way
+  int64_t pool_at[2] = {0, 0};             // the first window, in this operation's outputs
   bool touches_caller = false;             // reads or writes external storages
   std::vector<int> borders_after;          // storages whose made-up pixels to fill now
 };

@@ -74,6 +74,7 @@ class PlanRunner {
   void RunStep(const Op& op, const Work& work);
   void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work);
   void FillBorderRows(int storage, const Work& work);
+  WinogradPool PoolOf(const OpPlan& conv) const;
 
   const Graph& graph_;
   const KernelTable& kernels_;
@@ -103,8 +104,9 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
   if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
   for (const Work& work : plan.schedule) {
     const auto start = seconds ? Clock::now() : Clock::time_point();
-    if (plan.ops[work.op].width > 0) RunStep(program.ops[work.op], work);
-    for (int s : plan.ops[work.op].borders_after) FillBorderRows(s, work);
+    const OpPlan& op = plan.ops[work.op];
+    if (op.width > 0 && op.pooled_by < 0) RunStep(program.ops[work.op], work);
+    for (int s : op.borders_after) FillBorderRows(s, work);
     if (seconds) seconds[work.op] += std::chrono::duration<double>(Clock::now() - start).count();
   }
 }
@@ -125,6 +127,13 @@ void PlanRunner::FillBorderRows(int s, const Work& work) {
     FillBorder(plane, storage.lanes, extent.size[0], extent.size[1], storage.border,
                storage.border_mode, storage.border_value, begin, end);
   });
+}
+
+WinogradPool PlanRunner::PoolOf(const OpPlan& conv) const {
+  if (conv.pools < 0) return {};
+  const OpPlan& pool = context_.plan->ops[conv.pools];
+  Plane* out = context_.planes.data() + pool.out_begin;
+  return {out, conv.pool_at[0], conv.pool_at[1], pool.height, pool.width};
 }
 
 // Up to 16 channels: each row is computed as a block, in cache, and written as planes.
@@ -162,7 +171,8 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
                               op.in_channels,
                               plan.tile_columns,
                               plan.height,
-                              plan.width};
+                              plan.width,
+                              PoolOf(plan)};
       float* scratch = context_.arena.data() + context_.plan->arena_floats;
       const int64_t first = work.y_begin / op.winograd_tile * plan.tile_columns;
       const int64_t tiles = CeilDiv(work.y_end, op.winograd_tile) * plan.tile_columns;

@@ -159,16 +159,29 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
                           cin,
                           columns,
                           height,
-                          width};
+                          width,
+                          {}};
         std::vector<float> scratch(
             static_cast<size_t>(count * (tiles * (planes * kBlock + 32) + 32)));
         fast.winograd(args, {0, tiles, 0, blocks}, scratch.data());
-        // Any other grouping of tiles and blocks gives the same bits.
+        // Any other grouping of tiles and blocks gives the same bits, and maxima taken on the way
+        // are those that pooling takes afterwards.
+        const int64_t pool_y = height > 4 ? 2 : 0, pool_x = width > 20 ? 6 : 0;
+        const int64_t down = (height - pool_y) / 2, across = (width - pool_x) / 2;
+        GuardedPlanes pooled(blocks, down, across, 5), pooled_after(blocks, down, across, 5);
         args.out = grouped.planes.data();
+        args.pool = {pooled.planes.data(), pool_y, pool_x, down, across};
         for (int64_t t = 0; t < tiles; t += 5)
           for (int64_t b = 0; b < blocks; ++b)
             fast.winograd(args, {t, std::min(tiles, t + 5), b, b + 1}, scratch.data());
         ExpectEqual(out, grouped);
+        std::vector<Plane> windows = out.planes;
+        for (Plane& plane : windows) plane.data += pool_y * plane.row_stride + pool_x * kBlock;
+        const PoolArgs pool{
+            windows.data(), pooled_after.planes.data(), true, true, 2, 2, 2, 2, 0, 2 * down, 0,
+            2 * across};
+        fast.pool(pool, {0, blocks, 0, down, 0, across});
+        ExpectEqual(pooled_after, pooled);
         double error = 0, signal = 0;
         for (int64_t o = 0; o < cout; ++o)
           for (int64_t y = 0; y < height; ++y)

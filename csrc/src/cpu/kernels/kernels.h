@@ -78,6 +78,14 @@ struct ConvArgs {
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 
+// Maxima of 2x2 outputs, taken while a tile's outputs are in cache. Window (i, j) begins at output
+// (y + 2 * i, x + 2 * j), both even: no window lies in two tiles.
+struct WinogradPool {
+  Plane* out;             // null: none
+  int64_t y, x;           // of window (0, 0)
+  int64_t height, width;  // windows
+};
+
 // The same sum for 3x3 kernels of stride 1, by Winograd on a grid of tiles. The input planes point
 // at the first input of the first tile, the output planes at its first output. Outputs of one tile
 // round together: equal results need the grid at equal places.
@@ -91,6 +99,7 @@ struct WinogradArgs {
   int64_t in_channels;
   int64_t tile_columns;   // tiles per row of tiles
   int64_t height, width;  // outputs to write; inputs exist for (height + 2) x (width + 2)
+  WinogradPool pool;
 };
 
 // Tiles, counted row by row, times output blocks.

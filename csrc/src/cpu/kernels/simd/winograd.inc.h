@@ -168,6 +168,24 @@ static inline void WinogradProduct(const float* v, int64_t channels, int64_t in_
       StoreRegister(m + p * OB * kBlock + h * kWidth, acc[p][h]);
 }
 
+// The windows of one tile that begins at (y, x): maxima in the order in which Pool takes them.
+static inline void PoolTile(const WinogradArgs& a, int64_t block, int64_t y, int64_t x,
+                            int64_t rows, int64_t columns) {
+  const Plane &in = a.out[block], &out = a.pool.out[block];
+  const int64_t i_begin = y < a.pool.y ? 0 : (y - a.pool.y) / 2;
+  const int64_t j_begin = x < a.pool.x ? 0 : (x - a.pool.x) / 2;
+  const int64_t i_end = Smaller(a.pool.height, (y + rows - a.pool.y) / 2);
+  const int64_t j_end = Smaller(a.pool.width, (x + columns - a.pool.x) / 2);
+  for (int64_t i = i_begin; i < i_end; ++i)
+    for (int64_t j = j_begin; j < j_end; ++j) {
+      const float* top = in.data + (a.pool.y + 2 * i) * in.row_stride + (a.pool.x + 2 * j) * kBlock;
+      const float* bottom = top + in.row_stride;
+      const V16 upper = Max(Load(top + kBlock), Load(top));
+      Store(out.data + i * out.row_stride + j * kBlock,
+            Max(Load(bottom + kBlock), Max(Load(bottom), upper)));
+    }
+}
+
 template <class F, int OB>
 static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
                            const float* m) {
@@ -203,12 +221,13 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
             StoreRegister(row + c * kBlock, MaxRegister(floor, AddRegister(result[c], bias)));
         }
       }
-      if (IsFloor(a.activation.kind)) continue;
-      for (int64_t r = 0; r < rows; ++r)
-        for (int64_t c = 0; c < columns; ++c) {
-          float* value = out + r * plane.row_stride + c * kBlock;
-          Store(value, Activate(a.activation, Load(value), slopes));
-        }
+      if (!IsFloor(a.activation.kind))
+        for (int64_t r = 0; r < rows; ++r)
+          for (int64_t c = 0; c < columns; ++c) {
+            float* value = out + r * plane.row_stride + c * kBlock;
+            Store(value, Activate(a.activation, Load(value), slopes));
+          }
+      if (a.pool.out) PoolTile(a, block + b, y, x, rows, columns);
     }
   }
 }
