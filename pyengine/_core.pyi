@@ -62,6 +62,7 @@ class Engine:
         overlap: float,
         padding: int,
         progress: Callable[[int, int], bool | None] | None,
+        one_thread: bool,
     ) -> npt.NDArray[Any]: ...
     def segment_on_device(
         self,

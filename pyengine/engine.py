@@ -156,6 +156,7 @@ class Engine:
         padding_mode: PaddingMode = "reflect",
         out: Any = None,
         stream: int | None = None,
+        one_thread: bool = False,
     ) -> Any:
         """Segment one image of any size, as if in one piece.
 
@@ -192,6 +193,9 @@ class Engine:
         stream : int, optional
             For images on the GPU: the cudaStream_t to work on; the call does not wait for it.
             Default: the one that the image's interface names, else CUDA's default stream.
+        one_thread : bool
+            On the CPU: the call stays on the caller's thread. For callers that segment one image
+            per thread of their own; the result is the same.
 
         Returns
         -------
@@ -229,7 +233,7 @@ class Engine:
                 image, choice("output", output, OUTPUTS), tile_h, tile_w,
                 positive("batch_size", batch_size), positive("max_memory", max_memory),
                 choice("mode", mode, MODES), float(overlap),
-                choice("padding_mode", padding_mode, PADDINGS), callback,
+                choice("padding_mode", padding_mode, PADDINGS), callback, one_thread,
             )  # fmt: skip
 
     def _segment_on_device(
@@ -263,22 +267,27 @@ class Engine:
     def segment_batch(
         self, images: Iterable[npt.NDArray[Any]], **options: Any
     ) -> Iterator[npt.NDArray[Any]]:
-        """Segment images one after the other, lazily.
+        """Segment images, lazily and in order.
+
+        Small images (up to 256 x 256 px) run side by side on the CPU, one thread each, so that a
+        few more images are read than results were taken; larger ones one after the other, on all
+        threads.
 
         Parameters
         ----------
         images : iterable of ndarray
             As in `segment`; sizes may differ.
         **options
-            As in `segment`.
+            As in `segment`. With `progress` every image runs by itself.
 
         Yields
         ------
         ndarray
             As from `segment`, in the order of the images.
         """
-        for image in images:
-            yield self.segment(image, **options)
+        from pyengine.segment_batch import segment_batch
+
+        return segment_batch(self, images, options)
 
     def segment_file(
         self,

@@ -163,12 +163,12 @@ void BindEngine(py::module_& m) {
       .def(
           "segment",
           [](const Engine& e, const py::array& image, int kind, int64_t th, int64_t tw, int batch,
-             int64_t max_memory, int mode, double overlap, int padding,
-             const py::object& progress) {
+             int64_t max_memory, int mode, double overlap, int padding, const py::object& progress,
+             bool one_thread) {
             const ImageView view = ViewOf(image, 0, 0);
             py::array out = NewOutput(e, kind, view.height, view.width);
-            const SegmentOptions o =
-                Options(th, tw, batch, max_memory, mode, overlap, padding, progress);
+            SegmentOptions o = Options(th, tw, batch, max_memory, mode, overlap, padding, progress);
+            o.one_thread = one_thread;
             void* data = out.mutable_data();
             {
               py::gil_scoped_release nogil;
@@ -180,7 +180,8 @@ void BindEngine(py::module_& m) {
             return out;
           },
           "image"_a.noconvert(), "kind"_a, "tile_height"_a, "tile_width"_a, "batch_size"_a,
-          "max_memory"_a, "mode"_a, "overlap"_a, "padding"_a, "progress"_a.none(true))
+          "max_memory"_a, "mode"_a, "overlap"_a, "padding"_a, "progress"_a.none(true),
+          "one_thread"_a)
       .def(
           "segment_on_device",
           [](const Engine& e, uintptr_t data, int type, const std::vector<int64_t>& shape,

@@ -89,6 +89,7 @@ pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
   options.max_memory_bytes = o.max_memory_bytes;
   options.mode = static_cast<pyengine::TileMode>(o.mode);
   options.overlap = o.overlap;
+  options.one_thread = o.one_thread != 0;
   if (o.progress)
     options.progress = [o](int64_t done, int64_t total) {
       return o.progress(o.user, done, total) != 0;
@@ -106,7 +107,7 @@ void pye_engine_options_init(pye_engine_options* options) {
 
 void pye_segment_options_init(pye_segment_options* options) {
   if (options)
-    *options = {sizeof(pye_segment_options), 0, 0, 0, 0, PYE_EXACT, 0.25, nullptr, nullptr};
+    *options = {sizeof(pye_segment_options), 0, 0, 0, 0, PYE_EXACT, 0.25, nullptr, nullptr, 0};
 }
 
 pye_status pye_engine_open(const char* path, const pye_engine_options* options,

@@ -179,6 +179,7 @@ struct Engine::Impl {
   void Segment(const ImageView& image, int64_t row_begin, int64_t row_end, const OutputView& out,
                const SegmentOptions& options) const {
     RequireSegmentation();
+    const ThreadPool::Alone alone(options.one_thread);
     if (OnGpu(options))
       gpu->Segment(image, row_begin, row_end, out, options);
     else if (gpu && options.mode != TileMode::kExact && info.geometry.dense && row_begin == 0 &&

@@ -90,6 +90,7 @@ int main(void) {
 
   pye_segment_options_init(&options);
   options.tile_height_px = options.tile_width_px = 8;
+  options.one_thread = 1;
   CHECK(pye_segment_labels(engine, &image, dense, kWidth, &options) == PYE_OK);
   for (i = 0; i < sizeof dense; ++i) CHECK(dense[i] == labels[i / kWidth * 64 + i % kWidth]);
 

@@ -91,3 +91,29 @@ def test_results_repeat(membranes) -> None:
         np.testing.assert_array_equal(membranes.segment(image, output="logits"), want)
     again = pyengine.Engine("em-membranes")
     np.testing.assert_array_equal(again.segment(image, output="logits"), want)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_batches_come_in_order_whatever_runs_side_by_side(threads: int) -> None:
+    engine = pyengine.Engine("em-membranes", threads=threads)
+    rng = np.random.default_rng(1)
+    sizes = [(40, 30), (64, 64), (300, 260), (1, 7), (90, 41), (33, 80), (20, 20)]
+    images = [random_image(rng, *size) for size in sizes]
+    want = [engine.segment(image, output="logits") for image in images]
+    taken = []
+    results = engine.segment_batch((taken.append(i) or i for i in images), output="logits")
+    for count, (got, expected) in enumerate(zip(results, want, strict=True), 1):
+        np.testing.assert_array_equal(got, expected)
+        assert len(taken) <= count + threads  # lazily
+    for image, expected in zip(images, want, strict=True):
+        np.testing.assert_array_equal(
+            engine.segment(image, output="logits", one_thread=True), expected
+        )
+
+
+def test_a_bad_image_in_a_batch_raises_when_its_turn_comes(membranes) -> None:
+    good = np.zeros((20, 20), np.uint8)
+    results = membranes.segment_batch([good, good, np.zeros((0, 5), np.uint8), good])
+    assert next(results).shape == next(results).shape == (20, 20)
+    with pytest.raises(ValueError, match="at least 1 x 1"):
+        next(results)

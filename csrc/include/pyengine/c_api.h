@@ -101,6 +101,7 @@ typedef struct pye_segment_options {
   double overlap;        /**< Blending only: fraction (< 1) or pixels (>= 1). */
   pye_progress progress; /**< May be NULL. */
   void* user;            /**< Handed to `progress`. */
+  int32_t one_thread;    /**< Not 0: the call stays on the caller's thread. */
 } pye_segment_options;
 
 PYENGINE_EXPORT void pye_engine_options_init(pye_engine_options* options);

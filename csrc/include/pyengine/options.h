@@ -72,6 +72,9 @@ struct SegmentOptions {
   double overlap = 0.25;  ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
   PaddingMode padding = PaddingMode::kReflect;
   ProgressFn progress;
+  /// The call stays on the caller's thread: for callers that segment one image per thread of their
+  /// own. The result is the same.
+  bool one_thread = false;
 };
 
 }  // namespace pyengine

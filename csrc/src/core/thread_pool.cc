@@ -43,6 +43,8 @@ inline void Pause() {
 
 }  // namespace
 
+thread_local bool ThreadPool::alone_ = false;
+
 ThreadPool::ThreadPool(int threads, bool pin) {
   const std::vector<int> cores = pin ? AllowedCores() : std::vector<int>();
   workers_.reserve(threads > 1 ? threads - 1 : 0);
@@ -76,7 +78,7 @@ void ThreadPool::Work(int thread) {
 
 void ThreadPool::Run(int64_t n, Body body, void* context) {
   std::unique_lock<std::mutex> lock(busy_, std::defer_lock);
-  if (n <= 1 || workers_.empty() || !lock.try_lock()) {
+  if (n <= 1 || workers_.empty() || alone_ || !lock.try_lock()) {
     for (int64_t i = 0; i < n; ++i) body(context, i, 0);
     return;
   }

@@ -27,6 +27,18 @@ class ThreadPool {
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
+  // While it lives, loops of the thread that made it run on that thread alone.
+  class Alone {
+   public:
+    explicit Alone(bool wanted) : before_(alone_) { alone_ = alone_ || wanted; }
+    ~Alone() { alone_ = before_; }
+    Alone(const Alone&) = delete;
+    Alone& operator=(const Alone&) = delete;
+
+   private:
+    bool before_;
+  };
+
   int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
 
   template <class F>
@@ -48,6 +60,8 @@ class ThreadPool {
   void Run(int64_t n, Body body, void* context);
   void Work(int thread);
   void WorkerLoop(int thread);
+
+  static thread_local bool alone_;
 
   std::vector<std::thread> workers_;
   std::mutex busy_;  // held by the caller whose loop the workers serve

@@ -44,5 +44,24 @@ TEST(ThreadPool, ServesManyCallersAtOnce) {
   EXPECT_EQ(total, 4 * 200 * 1225);
 }
 
+TEST(ThreadPool, LeavesACallerAloneThatAsksForIt) {
+  ThreadPool pool(3);
+  const auto strangers = [&] {
+    std::atomic<int> count{0};
+    pool.ParallelFor(64, [&, caller = std::this_thread::get_id()](int64_t) {
+      // Long enough that idle workers would come.
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      if (std::this_thread::get_id() != caller) ++count;
+    });
+    return count.load();
+  };
+  {
+    const ThreadPool::Alone alone(true);
+    const ThreadPool::Alone inner(false);
+    EXPECT_EQ(strangers(), 0);
+  }
+  EXPECT_GT(strangers(), 0);
+}
+
 }  // namespace
 }  // namespace pyengine

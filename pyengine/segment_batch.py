@@ -1,0 +1,47 @@
+"""Many images with one engine; see `Engine.segment_batch`."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from pyengine.engine import Engine
+
+# Measured on two Zen 3 cores: up to here an image per thread beats threads inside a layer (by 2 to
+# 15 %, more for smaller ones); beyond, several images compete for the caches.
+_SMALL_PX = 256 * 256
+
+
+def segment_batch(
+    engine: Engine, images: Iterable[npt.NDArray[Any]], options: dict[str, Any]
+) -> Iterator[npt.NDArray[Any]]:
+    """Results in the order of the images; small ones side by side."""
+    threads = engine.info.threads
+    if threads == 1 or engine.info.executor != "cpu" or options.get("progress", False) is not False:
+        for image in images:
+            yield engine.segment(image, **options)
+        return
+    alone = options | {"one_thread": True}
+    waiting: deque[Future[npt.NDArray[Any]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="pyengine") as team:
+        try:
+            for image in images:
+                if isinstance(image, np.ndarray) and image.size <= _SMALL_PX:
+                    waiting.append(team.submit(engine.segment, image, **alone))
+                    if len(waiting) > threads:
+                        yield waiting.popleft().result()
+                    continue
+                while waiting:
+                    yield waiting.popleft().result()
+                yield engine.segment(image, **options)
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
