@@ -119,7 +119,7 @@ CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
     if (found != idle_.end()) loan.splice(loan.begin(), idle_, found);
   }
   if (loan.empty()) loan.emplace_back();
-  loan.front().Fit(std::move(plan), pool_->threads());
+  loan.front().Fit(std::move(plan), *pool_);
   return loan;
 }
 

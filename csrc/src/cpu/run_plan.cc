@@ -317,16 +317,21 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
 
 }  // namespace
 
-void Context::Fit(std::shared_ptr<const Plan> wanted, int threads) {
+void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
   if (plan == wanted) return;
   plan.reset();
-  const auto floats = static_cast<size_t>(wanted->arena_floats + threads * wanted->scratch_floats);
+  const auto floats =
+      static_cast<size_t>(wanted->arena_floats + pool.threads() * wanted->scratch_floats);
   if (arena.size() < floats) {
     arena = {};  // first, so that never both are there
     arena = AlignedBuffer<float>(floats);
     // Lanes past the last channel are read by element-wise kernels: they must hold numbers. The
-    // pass also faults every page in, once.
-    std::fill_n(arena.data(), arena.size(), 0.0f);
+    // pass also faults every page in, once: most of a first call's extra time, hence shared.
+    constexpr size_t kPieceFloats = size_t(1) << 18;
+    pool.ParallelFor(CeilDiv(int64_t(floats), int64_t(kPieceFloats)), [&](int64_t i) {
+      const size_t begin = size_t(i) * kPieceFloats;
+      std::fill_n(arena.data() + begin, std::min(kPieceFloats, floats - begin), 0.0f);
+    });
   }
   planes.resize(wanted->specs.size());
   for (size_t i = 0; i < planes.size(); ++i) {

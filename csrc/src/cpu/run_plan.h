@@ -16,8 +16,8 @@ struct Context {
   AlignedBuffer<float> arena;
   std::vector<Plane> planes;  // one per plan->specs; those of the caller's memory set at each call
 
-  // Takes up `wanted`: room in the arena for `threads` threads, and its planes.
-  void Fit(std::shared_ptr<const Plan> wanted, int threads);
+  // Takes up `wanted`: room in the arena for the team's threads, and its planes.
+  void Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool);
 };
 
 // Computes `out` from `in`. `seconds`: null, or one number per operation to be set.
