@@ -10,6 +10,7 @@ Output = Literal["labels", "probabilities", "logits"]
 Mode = Literal["exact", "gaussian", "constant"]
 PaddingMode = Literal["reflect", "replicate", "constant"]
 
+Augmentation = Literal["none", "flips", "d4"]
 Accuracy = Literal["default", "fast"]
 OnMismatch = Literal["raise", "rebuild", "cpu"]
 
@@ -18,6 +19,7 @@ OUTPUTS = ("labels", "probabilities", "logits")
 MODES = ("exact", "constant", "gaussian")
 ACCURACIES = ("default", "fast")
 ON_MISMATCH = ("raise", "rebuild", "cpu")
+AUGMENTATIONS = ("none", "flips", "d4")
 PADDINGS = ("reflect", "replicate", "constant")
 
 

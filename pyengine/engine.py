@@ -12,11 +12,13 @@ import numpy.typing as npt
 from pyengine import _core
 from pyengine.arguments import (
     ACCURACIES,
+    AUGMENTATIONS,
     MODES,
     ON_MISMATCH,
     OUTPUTS,
     PADDINGS,
     Accuracy,
+    Augmentation,
     Mode,
     OnMismatch,
     Output,
@@ -157,6 +159,7 @@ class Engine:
         out: Any = None,
         stream: int | None = None,
         one_thread: bool = False,
+        tta: Augmentation = "none",
     ) -> Any:
         """Segment one image of any size, as if in one piece.
 
@@ -165,9 +168,9 @@ class Engine:
         image : array of uint8, uint16 or float32, shape (H, W) or (H, W, C)
             Any strides; never modified. Values are taken as numbers, on the scale the network
             was trained with, whatever the dtype. A numpy array, or, for an engine on a GPU, an
-            array in that GPU's memory (pycuda, CuPy, torch: all with
-            ``__cuda_array_interface__``), which is never copied to the host; NaN and infinity
-            are not looked for there.
+            array in that GPU's memory (pycuda, CuPy, torch, JAX: all with
+            ``__cuda_array_interface__`` or DLPack), which is never copied to the host; NaN and
+            infinity are not looked for there.
         tile : int or (int, int), optional
             Output tile in pixels, rounded up to where tiles may begin (the alignment or four times
             it). Default: chosen by a cost model
@@ -196,6 +199,10 @@ class Engine:
         one_thread : bool
             On the CPU: the call stays on the caller's thread. For callers that segment one image
             per thread of their own; the result is the same.
+        tta : {"none", "flips", "d4"}
+            Test-time augmentation: the mean of the logits over the image and its flips (4
+            passes), or all its flips and quarter turns (8). Takes as many times as long, and
+            two sets of logits of the image in memory. For networks trained on such views.
 
         Returns
         -------
@@ -219,8 +226,10 @@ class Engine:
         mirror-padded image. On the CPU the result is bit for bit that of a single tile.
         """
         if on_device(image):
-            if mode != "exact" or progress is not False:
-                raise ValueError("images on the GPU: mode must be 'exact', without progress")
+            if mode != "exact" or progress is not False or tta != "none":
+                raise ValueError(
+                    "images on the GPU: mode must be 'exact', without progress and tta"
+                )
             return self._segment_on_device(
                 image, tile, batch_size, output, max_memory, padding_mode, out, stream
             )
@@ -234,6 +243,7 @@ class Engine:
                 positive("batch_size", batch_size), positive("max_memory", max_memory),
                 choice("mode", mode, MODES), float(overlap),
                 choice("padding_mode", padding_mode, PADDINGS), callback, one_thread,
+                choice("tta", tta, AUGMENTATIONS),
             )  # fmt: skip
 
     def _segment_on_device(
@@ -258,7 +268,7 @@ class Engine:
         tile_h, tile_w = tile_sides(tile)
         self._core.segment_on_device(
             view.pointer, view.pixel_type, view.shape, view.strides_bytes, kind,
-            check_result(out, shape, dtype), view.stream, tile_h, tile_w,
+            check_result(out, shape, dtype, view.stream), view.stream, tile_h, tile_w,
             positive("batch_size", batch_size), positive("max_memory", max_memory),
             choice("padding_mode", padding_mode, PADDINGS),
         )  # fmt: skip
@@ -299,6 +309,7 @@ class Engine:
         max_memory: int | None = None,
         progress: Progress = False,
         padding_mode: PaddingMode = "reflect",
+        tta: Augmentation = "none",
     ) -> None:
         """Segment a file into a file, by row bands where the formats allow it.
 
@@ -310,8 +321,8 @@ class Engine:
         dst : path
             ``.tif``, ``.npy`` or ``file.h5:/path``: streamed. ``.png``: labels only. Written to a
             temporary name and renamed, so that a killed run leaves no half file.
-        tile, batch_size, output, max_memory, progress, padding_mode
-            As in `segment`; the mode is "exact".
+        tile, batch_size, output, max_memory, progress, padding_mode, tta
+            As in `segment`; the mode is "exact". With `tta` each image is read whole.
 
         Raises
         ------
@@ -324,7 +335,7 @@ class Engine:
 
         segment_file(
             self, os.fspath(src), os.fspath(dst), tile=tile, batch_size=batch_size, output=output,
-            max_memory=max_memory, progress=progress, padding_mode=padding_mode,
+            max_memory=max_memory, progress=progress, padding_mode=padding_mode, tta=tta,
         )  # fmt: skip
 
     def classify(self, image: npt.NDArray[Any]) -> Classification:

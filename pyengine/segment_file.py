@@ -13,8 +13,10 @@ import tifffile
 from PIL import Image
 
 from pyengine.arguments import (
+    AUGMENTATIONS,
     OUTPUTS,
     PADDINGS,
+    Augmentation,
     Output,
     PaddingMode,
     choice,
@@ -42,13 +44,14 @@ def segment_file(
     max_memory: int | None = None,
     progress: Progress = False,
     padding_mode: PaddingMode = "reflect",
+    tta: Augmentation = "none",
 ) -> None:
     """See `Engine.segment_file`."""
     with open_source(src, engine.info.input["channels"]) as source:
         target, dataset = split_dataset(dst)
         if not target.parent.is_dir():
             raise FileNotFoundError(f"{target.parent}: no such folder")
-        job = _Job(engine, source, output, tile, batch_size, max_memory, padding_mode)
+        job = _Job(engine, source, output, tile, batch_size, max_memory, padding_mode, tta)
         writer = _writer(target, (dataset or "").strip("/") or output, job)
         with progress_callback(progress) as callback:
             job.callback = callback
@@ -67,10 +70,12 @@ class _Job:
         batch_size: int | None,
         max_memory: int | None,
         padding_mode: PaddingMode,
+        tta: Augmentation,
     ) -> None:
         self.engine, self.source = engine, source
         self.kind = choice("output", output, OUTPUTS)
         self.padding = choice("padding_mode", padding_mode, PADDINGS)
+        self.augmentation = choice("tta", tta, AUGMENTATIONS)
         self.sides = tile_sides(tile)
         self.batch_size = positive("batch_size", batch_size)
         self.max_memory = positive("max_memory", max_memory)
@@ -78,9 +83,11 @@ class _Job:
         self.height, self.width = source.shape[:2]
         # The checks of `segment`, on an empty stand-in of the same shape and dtype.
         engine._check_image(np.broadcast_to(np.zeros((), source.dtype), source.shape))
-        # Networks of the whole image have no tiles: their band is the whole page.
+        # Networks of the whole image have no tiles: their band is the whole page; likewise where
+        # the page is turned.
         self.band_height, self.tiles = self.height, 1
-        if engine.info.tileable:
+        self.banded = engine.info.tileable and tta == "none"
+        if self.banded:
             plan = engine.plan(self.height, self.width, tile, batch_size, max_memory)
             self.band_height, self.tiles = plan.tile[0], plan.grid[0] * plan.grid[1]
         self.dtype = np.dtype(np.uint8 if self.kind == 0 else np.float32)
@@ -96,12 +103,12 @@ class _Job:
             for begin in range(0, self.height, self.band_height):
                 end = min(begin + self.band_height, self.height)
                 first, last = 0, self.height
-                if self.engine.info.tileable:
+                if self.banded:
                     first, last = core.band_rows(self.height, self.width, begin, end, *cut)
                 rows = np.ascontiguousarray(self.source.rows(page, first, last))
                 result = core.segment_band(
                     rows, first, self.height, self.kind, begin, end, *cut,
-                    self._progress(page),
+                    self._progress(page), self.augmentation,
                 )  # fmt: skip
                 yield page, begin, result
 
@@ -109,8 +116,10 @@ class _Job:
         callback = self.callback
         if callback is None:
             return None
-        total = self.tiles * self.source.pages
-        return lambda done, _: callback(page * self.tiles + done, total)
+        pages = self.source.pages
+        if not self.banded:  # only the core knows how many tiles the passes over a page take
+            return lambda done, of: callback(page * of + done, pages * of)
+        return lambda done, _: callback(page * self.tiles + done, pages * self.tiles)
 
 
 Writer = Callable[[Path, _Job], None]

@@ -9,6 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from pyengine.arguments import AUGMENTATIONS
 from train.config import known_configs, load_config
 
 
@@ -61,7 +62,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--data", type=Path, help="packed data set of train.prepare")
     p.add_argument("--root", type=Path, help="folder of the data set, as its owners distribute it")
     p.add_argument("--part", choices=["train", "validation", "test"], default="validation")
+    p.add_argument("--tta", choices=AUGMENTATIONS, default="none", help="mean over views")
     p.add_argument("--output", "-o", type=Path, help="also write everything to this JSON file")
+    p.add_argument(
+        "--record", action="store_true", help="add the scores to train/results and its table"
+    )
 
     p = _verb(verbs, "report", _report, "write a run's report.html")
     p.add_argument("folder", metavar="RUN", type=Path, help="folder of fit")
@@ -108,15 +113,17 @@ def _evaluate(args: argparse.Namespace) -> None:
     config = load_config(args.system)
     if args.engine and args.checkpoint:
         raise ValueError("give --engine or --checkpoint, not both")
+    if args.record and (args.engine or args.checkpoint):
+        raise ValueError("--record is for the engine that ships: no --engine or --checkpoint")
     with tempfile.TemporaryDirectory() as folder:
         data = args.data
         if data is None:
             data = Path(folder) / "data.h5"
             prepare(config, args.root, data)
         if args.checkpoint:
-            subject = open_checkpoint(args.checkpoint, config.system, config.data)
+            subject = open_checkpoint(args.checkpoint, config.system, config.data, args.tta)
         else:
-            subject = open_engine(args.engine or config.name, config.data)
+            subject = open_engine(args.engine or config.name, config.data, args.tta)
         result = evaluate(subject, Store(data, config.system), args.part)
     print(f"{result['kind']}, {result['images']} {args.part} images, {result['subjects']} subjects")
     human = result.get("second_observer", {})
@@ -128,6 +135,12 @@ def _evaluate(args: argparse.Namespace) -> None:
     if args.output:
         text = json.dumps(result, indent=1)
         write_atomically(args.output, lambda temporary: temporary.write_text(text))
+    if args.record:
+        from train.results import add_part, update_results
+        from train.ship import kept
+
+        print(add_part(config.name, kept(result)))
+        print(update_results([]))
 
 
 def _report(args: argparse.Namespace) -> None:

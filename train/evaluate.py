@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 import pyengine
+from pyengine.arguments import Augmentation
 from train.checkpoint import load_checkpoint
 from train.config import DataConfig
 from train.data.shown import shown_image, shown_map
@@ -33,19 +34,24 @@ class Subject:
     kind : {"engine", "checkpoint"}
     data : DataConfig
         How images are shown to it (size, neighbouring slices).
+    tta : {"none", "flips", "d4"}
+        Views of each image over which the logits are averaged, as in `pyengine.Engine.segment`.
     """
 
     engine: pyengine.Engine
     kind: str
     data: DataConfig
+    tta: Augmentation = "none"
 
 
-def open_engine(path_or_name: str | Path, data: DataConfig) -> Subject:
+def open_engine(path_or_name: str | Path, data: DataConfig, tta: Augmentation = "none") -> Subject:
     """An engine file, or one that ships."""
-    return Subject(pyengine.Engine(path_or_name), "engine", data)
+    return Subject(pyengine.Engine(path_or_name), "engine", data, tta)
 
 
-def open_checkpoint(path: Path, system: str, data: DataConfig) -> Subject:
+def open_checkpoint(
+    path: Path, system: str, data: DataConfig, tta: Augmentation = "none"
+) -> Subject:
     """A checkpoint, computed by PyTorch behind the engine's tiler.
 
     Raises
@@ -64,7 +70,7 @@ def open_checkpoint(path: Path, system: str, data: DataConfig) -> Subject:
         # The file carries halo, classes and normalisation; its weights are not used.
         file = Path(folder) / "checkpoint.pyengine"
         pyengine.build(str(path), file)
-        return Subject(pyengine.Engine(file, executor=run), "checkpoint", data)
+        return Subject(pyengine.Engine(file, executor=run), "checkpoint", data, tta)
 
 
 def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[str, Any]:
@@ -79,7 +85,7 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
     Returns
     -------
     dict
-        ``system``, ``kind``, ``part``, ``images``, ``subjects``; ``scores`` and ``intervals``
+        ``system``, ``kind``, ``part``, ``tta``, ``images``, ``subjects``; ``scores`` and ``intervals``
         (95 %, bootstrap over images); ``cases``: name, subject and score of each image;
         ``confusion``: counts of pixels or images, rows = reference; for segmentation ``curves``
         and, where there is one, ``second_observer``.
@@ -87,7 +93,8 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
     Raises
     ------
     ValueError
-        The part holds no image, or the engine has other classes than the data.
+        The part holds no image, the engine has other classes than the data, or a classifier
+        is to be averaged over views.
     """
     system = find_system(store.system)
     numbers = store.part(part)
@@ -103,9 +110,12 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
         "system": system.name,
         "kind": subject.kind,
         "part": part,
+        "tta": subject.tta,
         "images": len(numbers),
         "subjects": len({store.subjects[n] for n in numbers}),
     }
+    if system.task == "classification" and subject.tta != "none":
+        raise ValueError(f"tta {subject.tta!r} is for segmentation; {system.name} classifies")
     score = _classification if system.task == "classification" else _segmentation
     return result | score(subject, store, numbers, system)
 
@@ -113,7 +123,7 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
 def foreground(subject: Subject, store: Store, number: int) -> np.ndarray:
     """Probability of class 1 on one whole image, float32 (H, W)."""
     image = shown_image(subject.data, store, number)
-    return subject.engine.segment(image, output="probabilities")[-1]
+    return subject.engine.segment(image, output="probabilities", tta=subject.tta)[-1]
 
 
 def _segmentation(

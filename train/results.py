@@ -58,7 +58,11 @@ def table(records: list[dict[str, Any]]) -> str:
                 f"{record['seconds'] / 60:.0f} min in all"
             )
             synthetic = "synthetic " if config["data"]["phantoms"] and part != "real" else ""
-            where = f"{result['images']} {synthetic}{part} images of {result['subjects']} subjects"
+            kind = result["part"] if part != "real" else part
+            where = f"{result['images']} {synthetic}{kind} images of {result['subjects']} subjects"
+            tta = result.get("tta", "none")
+            if tta != "none":
+                where += f", mean over {tta} views"
             lines.append(
                 f"| {system.title} | `{config['name']}` | {where} | {scores} | {system.published} "
                 f"| {training} | {record['machine']}, {record['date']} |"
@@ -73,6 +77,32 @@ def readme_with(text: str, records: list[dict[str, Any]]) -> str:
     if not found:
         raise ValueError(f"{README}: the marks {_BEGIN} and {_END} are missing")
     return f"{head}{_BEGIN}\n{table(records)}\n{_END}{tail}"
+
+
+def add_part(name: str, result: dict[str, Any]) -> Path:
+    """Add scores of a shipped engine to its record, beside those that `train.ship` took.
+
+    Parameters
+    ----------
+    name : str
+        Of the configuration.
+    result : dict
+        As from `train.ship.kept`.
+
+    Raises
+    ------
+    FileNotFoundError
+        The configuration has no record.
+    """
+    path = FOLDER / f"{name}.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no record of {name}; `python -m train ship` writes it")
+    record = json.loads(path.read_text())
+    tta = result["tta"]
+    record["parts"][result["part"] + ("" if tta == "none" else f", {tta}")] = result
+    text = json.dumps(record, indent=1, sort_keys=True)
+    write_atomically(path, lambda t: t.write_text(text + "\n"))
+    return path
 
 
 def update_results(runs: list[Path]) -> Path:

@@ -19,7 +19,17 @@ from train.report.page import SCORE_NAMES
 from train.run import read_run
 from train.systems import System, find_system
 
-_KEPT = ("system", "kind", "part", "images", "subjects", "scores", "intervals", "second_observer")
+_KEPT = (
+    "system",
+    "kind",
+    "part",
+    "tta",
+    "images",
+    "subjects",
+    "scores",
+    "intervals",
+    "second_observer",
+)
 
 
 def ship(run: Path, into: Path | None = None, data: Path | None = None) -> Path:
@@ -65,7 +75,7 @@ def score_parts(engine: Path, config: TrainConfig, store: Store) -> dict[str, di
     """Scores on validation and test part, and of phantom-trained classifiers on real images."""
     subject = open_engine(engine, config.data)
     parts = {
-        part: _kept(evaluate(subject, store, part))
+        part: kept(evaluate(subject, store, part))
         for part in ("validation", "test")
         if store.part(part)
     }
@@ -76,21 +86,22 @@ def score_parts(engine: Path, config: TrainConfig, store: Store) -> dict[str, di
         try:
             images = (s for s in system.load(folder) if s.split == "test")
             pack(images, real, system.name, system.classes, config.split)
-            parts["real"] = _kept(evaluate(subject, Store(real, system.name), "test"))
+            parts["real"] = kept(evaluate(subject, Store(real, system.name), "test"))
         finally:
             real.unlink(missing_ok=True)
     return parts
 
 
-def _kept(result: dict[str, Any]) -> dict[str, Any]:
-    kept = {k: result[k] for k in _KEPT if k in result}
+def kept(result: dict[str, Any]) -> dict[str, Any]:
+    """What a record holds of `train.evaluate.evaluate`'s result."""
+    part = {k: result[k] for k in _KEPT if k in result}
     if result["system"] == "oct-classes":
-        kept["confusion"] = result["confusion"]
-    kept["scores"] = _rounded(kept["scores"])
-    kept["intervals"] = {k: [round(v, 4) for v in b] for k, b in kept["intervals"].items()}
-    if "second_observer" in kept:
-        kept["second_observer"] = _rounded(kept["second_observer"])
-    return kept
+        part["confusion"] = result["confusion"]
+    part["scores"] = _rounded(part["scores"])
+    part["intervals"] = {k: [round(v, 4) for v in b] for k, b in part["intervals"].items()}
+    if "second_observer" in part:
+        part["second_observer"] = _rounded(part["second_observer"])
+    return part
 
 
 def _rounded(scores: dict[str, float]) -> dict[str, float]:

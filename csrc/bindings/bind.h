@@ -7,6 +7,7 @@ namespace pyengine {
 void BindEngine(pybind11::module_& m);
 void BindBuild(pybind11::module_& m);
 void BindPlans(pybind11::module_& m);
+void BindDlpack(pybind11::module_& m);
 void BindMachine(pybind11::module_& m);
 
 }  // namespace pyengine

@@ -4,6 +4,7 @@
 
 #include "array_convert.h"
 #include "bind.h"
+#include "device_memory.h"
 #include "pyengine/engine.h"
 #include "pyengine/error.h"
 
@@ -50,11 +51,6 @@ class CallableExecutor final : public Executor {
 
  private:
   py::object callable_;
-};
-
-// Memory of a GPU, freed with the Python object.
-struct DeviceMemory {
-  std::shared_ptr<void> memory;
 };
 
 SegmentOptions Options(int64_t tile_h, int64_t tile_w, int batch_size, int64_t max_memory, int mode,
@@ -164,11 +160,12 @@ void BindEngine(py::module_& m) {
           "segment",
           [](const Engine& e, const py::array& image, int kind, int64_t th, int64_t tw, int batch,
              int64_t max_memory, int mode, double overlap, int padding, const py::object& progress,
-             bool one_thread) {
+             bool one_thread, int augmentation) {
             const ImageView view = ViewOf(image, 0, 0);
             py::array out = NewOutput(e, kind, view.height, view.width);
             SegmentOptions o = Options(th, tw, batch, max_memory, mode, overlap, padding, progress);
             o.one_thread = one_thread;
+            o.augmentation = static_cast<Augmentation>(augmentation);
             void* data = out.mutable_data();
             {
               py::gil_scoped_release nogil;
@@ -181,7 +178,7 @@ void BindEngine(py::module_& m) {
           },
           "image"_a.noconvert(), "kind"_a, "tile_height"_a, "tile_width"_a, "batch_size"_a,
           "max_memory"_a, "mode"_a, "overlap"_a, "padding"_a, "progress"_a.none(true),
-          "one_thread"_a)
+          "one_thread"_a, "augmentation"_a)
       .def(
           "segment_on_device",
           [](const Engine& e, uintptr_t data, int type, const std::vector<int64_t>& shape,
@@ -213,13 +210,20 @@ void BindEngine(py::module_& m) {
       .def("allocate_on_device",
            [](const Engine& e, size_t bytes) { return DeviceMemory{e.AllocateOnDevice(bytes)}; })
       .def(
+          "stream_wait",
+          [](const Engine& e, uintptr_t stream, uintptr_t awaited) {
+            e.StreamWait(reinterpret_cast<void*>(stream), reinterpret_cast<void*>(awaited));
+          },
+          "stream"_a, "awaited"_a)
+      .def(
           "segment_band",
           [](const Engine& e, const py::array& rows, int64_t first_row, int64_t height, int kind,
              int64_t row_begin, int64_t row_end, int64_t th, int64_t tw, int batch,
-             int64_t max_memory, int padding, const py::object& progress) {
+             int64_t max_memory, int padding, const py::object& progress, int augmentation) {
             const ImageView view = ViewOf(rows, height, first_row);
             py::array out = NewOutput(e, kind, row_end - row_begin, view.width);
-            const SegmentOptions o = Options(th, tw, batch, max_memory, 0, 0.25, padding, progress);
+            SegmentOptions o = Options(th, tw, batch, max_memory, 0, 0.25, padding, progress);
+            o.augmentation = static_cast<Augmentation>(augmentation);
             void* data = out.mutable_data();
             {
               py::gil_scoped_release nogil;
@@ -229,7 +233,7 @@ void BindEngine(py::module_& m) {
           },
           "rows"_a.noconvert(), "first_row"_a, "height"_a, "kind"_a, "row_begin"_a, "row_end"_a,
           "tile_height"_a, "tile_width"_a, "batch_size"_a, "max_memory"_a, "padding"_a,
-          "progress"_a.none(true))
+          "progress"_a.none(true), "augmentation"_a)
       .def(
           "profile",
           [](const Engine& e, int64_t h, int64_t w, int passes) {

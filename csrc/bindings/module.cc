@@ -57,5 +57,6 @@ PYBIND11_MODULE(_core, m) {
   pyengine::BindEngine(m);
   pyengine::BindBuild(m);
   pyengine::BindPlans(m);
+  pyengine::BindDlpack(m);
   pyengine::BindMachine(m);
 }

@@ -82,6 +82,8 @@ pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
       Adopt(given, defaults, "options.size is not set; call pye_segment_options_init");
   Require(o.mode == PYE_EXACT || o.mode == PYE_CONSTANT || o.mode == PYE_GAUSSIAN,
           "mode must be PYE_EXACT, PYE_CONSTANT or PYE_GAUSSIAN");
+  Require(o.augmentation >= PYE_AUGMENT_NONE && o.augmentation <= PYE_AUGMENT_D4,
+          "augmentation must be PYE_AUGMENT_NONE, PYE_AUGMENT_FLIPS or PYE_AUGMENT_D4");
   pyengine::SegmentOptions options;
   options.tile_height_px = o.tile_height_px;
   options.tile_width_px = o.tile_width_px;
@@ -90,6 +92,7 @@ pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
   options.mode = static_cast<pyengine::TileMode>(o.mode);
   options.overlap = o.overlap;
   options.one_thread = o.one_thread != 0;
+  options.augmentation = static_cast<pyengine::Augmentation>(o.augmentation);
   if (o.progress)
     options.progress = [o](int64_t done, int64_t total) {
       return o.progress(o.user, done, total) != 0;
@@ -107,7 +110,17 @@ void pye_engine_options_init(pye_engine_options* options) {
 
 void pye_segment_options_init(pye_segment_options* options) {
   if (options)
-    *options = {sizeof(pye_segment_options), 0, 0, 0, 0, PYE_EXACT, 0.25, nullptr, nullptr, 0};
+    *options = {sizeof(pye_segment_options),
+                0,
+                0,
+                0,
+                0,
+                PYE_EXACT,
+                0.25,
+                nullptr,
+                nullptr,
+                0,
+                PYE_AUGMENT_NONE};
 }
 
 pye_status pye_engine_open(const char* path, const pye_engine_options* options,

@@ -13,6 +13,8 @@
 #include "graph/geometry.h"
 #include "pyengine/error.h"
 #include "tensorrt/open_plan.h"
+#include "tiling/augment.h"
+#include "tiling/checks.h"
 #include "tiling/tiler.h"
 
 namespace pyengine {
@@ -168,6 +170,8 @@ struct Engine::Impl {
                        void* stream) const {
     RequireSegmentation();
     if (out.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the result has no memory");
+    if (options.augmentation != Augmentation::kNone)
+      throw Error(ErrorCode::kUnsupported, "images on a GPU are segmented without augmentation");
     if (!OnGpu(options))
       throw Error(ErrorCode::kUnsupported,
                   !gpu ? "arrays on a GPU need an engine on that GPU; this one runs on the CPU" +
@@ -180,6 +184,20 @@ struct Engine::Impl {
                const SegmentOptions& options) const {
     RequireSegmentation();
     const ThreadPool::Alone alone(options.one_thread);
+    if (options.augmentation == Augmentation::kNone)
+      return SegmentOnce(image, row_begin, row_end, out, options);
+    CheckImage(image, info.geometry);
+    if (row_begin != 0 || row_end != image.height || (image.rows != 0 && image.rows != row_end))
+      throw Error(ErrorCode::kUnsupported, "augmentation needs the whole image, not a band of it");
+    SegmentAugmented(
+        image, out, options, info.geometry.classes, file.head, *pool,
+        [&](const ImageView& view, const OutputView& logits, const SegmentOptions& once) {
+          SegmentOnce(view, 0, view.height, logits, once);
+        });
+  }
+
+  void SegmentOnce(const ImageView& image, int64_t row_begin, int64_t row_end,
+                   const OutputView& out, const SegmentOptions& options) const {
     if (OnGpu(options))
       gpu->Segment(image, row_begin, row_end, out, options);
     else if (gpu && options.mode != TileMode::kExact && info.geometry.dense && row_begin == 0 &&
@@ -260,6 +278,11 @@ std::shared_ptr<void> Engine::AllocateOnDevice(size_t bytes) const {
     throw Error(ErrorCode::kUnsupported, "memory on a GPU needs an engine on that GPU");
   return {impl_->device->Allocate(bytes),
           [device = impl_->device](void* memory) { device->Free(memory); }};
+}
+
+void Engine::StreamWait(void* stream, void* awaited) const {
+  if (!impl_->device) throw Error(ErrorCode::kUnsupported, "streams need an engine on a GPU");
+  impl_->device->WrapStream(stream)->WaitFor(*impl_->device->WrapStream(awaited));
 }
 
 void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,

@@ -6,6 +6,7 @@ import argparse
 from typing import Any
 
 from pyengine import __version__
+from pyengine.arguments import AUGMENTATIONS
 from pyengine.cli.build import run_build, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.options import add_engine_options, add_tile_options
@@ -30,6 +31,10 @@ def make_parser() -> argparse.ArgumentParser:
     add_engine_options(p)
     add_tile_options(p)
     p.add_argument("--output-kind", choices=["labels", "probabilities", "logits"], default="labels")
+    p.add_argument(
+        "--tta", choices=AUGMENTATIONS, default="none",
+        help="mean over flips (4 passes) or flips and quarter turns (8) of each image",
+    )  # fmt: skip
     p.add_argument("--format", choices=["png", "tif", "npy", "h5"], help="of outputs in a folder")
     p.add_argument("--overlay", action="store_true", help="also write NAME.overlay.png")
     p.add_argument("--resume", action="store_true", help="skip outputs that exist")

@@ -98,6 +98,14 @@ int main(void) {
   for (i = 0; i < sizeof dense; ++i)
     CHECK(fabs((double)scores[i] + (double)scores[i + sizeof dense] - 1.0) < 1e-5);
 
+  options.augmentation = PYE_AUGMENT_D4;
+  CHECK(pye_segment_scores(engine, &image, PYE_PROBABILITIES, scores, &options) == PYE_OK);
+  for (i = 0; i < sizeof dense; ++i)
+    CHECK(fabs((double)scores[i] + (double)scores[i + sizeof dense] - 1.0) < 1e-5);
+  options.augmentation = 3;
+  CHECK(pye_segment_labels(engine, &image, dense, kWidth, &options) == PYE_INVALID_ARGUMENT);
+  options.augmentation = PYE_AUGMENT_NONE;
+
   options.progress = cancel_at_once;
   options.user = &seen;
   CHECK(pye_segment_labels(engine, &image, dense, kWidth, &options) == PYE_CANCELLED && seen == 20);

@@ -45,6 +45,20 @@ TEST(Engine, TilesAndThreadsDoNotChangeABit) {
   }
 }
 
+TEST(Engine, AugmentationNeedsTheWholeImage) {
+  const Engine engine = Engine::Open(kTiny, {1, ""});
+  const auto pixels = Noise(40, 24);
+  std::vector<uint8_t> labels(size_t(40 * 24)), whole(labels.size());
+  SegmentOptions o;
+  o.tile_height_px = 16;
+  o.augmentation = Augmentation::kD4;
+  const ImageView view = View(pixels, 40, 24);
+  engine.SegmentLabels(view, whole.data(), 24, o);
+  engine.SegmentBand(view, OutputKind::kLabels, 0, 40, labels.data(), o);
+  EXPECT_EQ(labels, whole);
+  EXPECT_THROW(engine.SegmentBand(view, OutputKind::kLabels, 0, 16, labels.data(), o), Error);
+}
+
 TEST(Engine, ServesManyThreadsAtOnce) {
   const Engine engine = Engine::Open(kTiny, {2, ""});
   const auto want = Logits(engine, 70, 50, 0);

@@ -103,3 +103,18 @@ def test_arrays_on_the_gpu_stay_there(engines):
     out = cupy.zeros(want.shape, np.uint8)
     assert gpu.segment(cupy.asarray(image), out=out) is out
     np.testing.assert_array_equal(cupy.asnumpy(out), want)
+
+
+def test_dlpack_arrays_on_the_gpu_stay_there(engines):
+    cupy = pytest.importorskip("cupy")
+    gpu, _ = engines
+    image = random_image(np.random.default_rng(7), 200, 301, 3)
+
+    class OnlyDlpack:
+        def __init__(self, array):
+            self.__dlpack__, self.__dlpack_device__ = array.__dlpack__, array.__dlpack_device__
+
+    labels = gpu.segment(OnlyDlpack(cupy.asarray(image)))
+    np.testing.assert_array_equal(cupy.asnumpy(cupy.from_dlpack(labels)), gpu.segment(image))
+    with pytest.raises(BufferError, match="no copy"):
+        labels.__dlpack__(copy=True)

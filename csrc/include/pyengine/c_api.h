@@ -36,6 +36,12 @@ typedef enum pye_status {
 
 typedef enum pye_pixel_type { PYE_UINT8 = 0, PYE_UINT16 = 1, PYE_FLOAT32 = 2 } pye_pixel_type;
 typedef enum pye_mode { PYE_EXACT = 0, PYE_CONSTANT = 1, PYE_GAUSSIAN = 2 } pye_mode;
+/** Over which views of an image the logits are averaged; whole images only. */
+typedef enum pye_augmentation {
+  PYE_AUGMENT_NONE = 0,
+  PYE_AUGMENT_FLIPS = 1, /**< 4 passes. */
+  PYE_AUGMENT_D4 = 2     /**< Flips and quarter turns: 8 passes. */
+} pye_augmentation;
 typedef enum pye_scores { PYE_PROBABILITIES = 1, PYE_LOGITS = 2 } pye_scores;
 
 /** An opened engine. May be used by several threads at once. */
@@ -102,6 +108,7 @@ typedef struct pye_segment_options {
   pye_progress progress; /**< May be NULL. */
   void* user;            /**< Handed to `progress`. */
   int32_t one_thread;    /**< Not 0: the call stays on the caller's thread. */
+  int32_t augmentation;  /**< A pye_augmentation. */
 } pye_segment_options;
 
 PYENGINE_EXPORT void pye_engine_options_init(pye_engine_options* options);

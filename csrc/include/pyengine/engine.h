@@ -116,6 +116,11 @@ class PYENGINE_EXPORT Engine {
   /// Memory of the engine's GPU, freed with the last copy of the pointer.
   std::shared_ptr<void> AllocateOnDevice(size_t bytes) const;
 
+  /// What is enqueued on `stream` from now on waits for what `awaited` holds by now (cudaStream_t
+  /// of the engine's GPU; null: the default stream). Does not block.
+  /// \throws Error kUnsupported if the engine does not run on a GPU.
+  void StreamWait(void* stream, void* awaited) const;
+
   /// First and last + 1 row of the image that SegmentBand needs for a band of the result.
   void BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
                 const SegmentOptions& options, int64_t rows[2]) const;

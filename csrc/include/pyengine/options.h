@@ -59,6 +59,14 @@ enum class PaddingMode {
   kConstant,   ///< Zero after normalisation.
 };
 
+/// Over which views of an image the logits are averaged (test-time augmentation). Whole images
+/// only; takes as many passes, and two sets of logits of the image.
+enum class Augmentation {
+  kNone,   ///< The image alone.
+  kFlips,  ///< It and its flips along each axis and both: 4 passes.
+  kD4,     ///< All flips and quarter turns: 8 passes.
+};
+
 /// Called after each batch of tiles; returning false cancels the call.
 using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
 
@@ -75,6 +83,7 @@ struct SegmentOptions {
   /// The call stays on the caller's thread: for callers that segment one image per thread of their
   /// own. The result is the same.
   bool one_thread = false;
+  Augmentation augmentation = Augmentation::kNone;
 };
 
 }  // namespace pyengine

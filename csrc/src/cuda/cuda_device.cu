@@ -7,25 +7,38 @@ namespace pyengine {
 namespace {
 
 constexpr unsigned kThreads = 128;
+// Pixels of one row that share its arithmetic; kThreads apart, so that neighbouring threads touch
+// neighbouring pixels.
+constexpr unsigned kPixelsPerThread = 4;
 
-unsigned Blocks(int64_t count) {
-  return static_cast<unsigned>((count + kThreads - 1) / kThreads);
+unsigned Blocks(int64_t count, unsigned per_thread = 1) {
+  const int64_t per_block = int64_t(kThreads) * per_thread;
+  return static_cast<unsigned>((count + per_block - 1) / per_block);
 }
 
-// One thread per pixel of a window; blocks: columns, rows, tile and channel.
+// Some pixels of a row of a window per thread; blocks: columns, rows, tile and channel.
 template <class T>
 __global__ void GatherKernel(GatherArgs args) {
-  const int64_t x = int64_t(blockIdx.x) * kThreads + threadIdx.x, y = blockIdx.y;
-  if (x >= args.width) return;
-  const int64_t plane = blockIdx.z, channels = args.image.channels;
-  const float value = GatherPixel(args, plane / channels, plane % channels, y, x);
-  static_cast<T*>(args.windows)[(plane * args.height + y) * args.width + x] = T(value);
+  const int64_t begin = int64_t(blockIdx.x) * kThreads * kPixelsPerThread + threadIdx.x;
+  const int64_t plane = blockIdx.z, channels = args.image.channels, y = blockIdx.y;
+  const WindowRow row = WindowRowOf(args, plane / channels, plane % channels, y);
+  T* out = static_cast<T*>(args.windows) + (plane * args.height + y) * args.width;
+#pragma unroll
+  for (unsigned p = 0; p < kPixelsPerThread; ++p) {
+    const int64_t x = begin + p * kThreads;
+    if (x < args.width) out[x] = T(GatherPixel(args, row, x));
+  }
 }
 
-// One thread per pixel of a tile; blocks: columns, rows, tile.
+// Some pixels of a row of a tile per thread; blocks: columns, rows, tile.
 __global__ void ScatterKernel(ScatterArgs args) {
-  const int64_t x = int64_t(blockIdx.x) * kThreads + threadIdx.x;
-  if (x < args.tiles.tile_width) ScatterPixel(args, blockIdx.z, blockIdx.y, x);
+  const int64_t begin = int64_t(blockIdx.x) * kThreads * kPixelsPerThread + threadIdx.x;
+  const TileRow row = TileRowOf(args, blockIdx.z, blockIdx.y);
+#pragma unroll
+  for (unsigned p = 0; p < kPixelsPerThread; ++p) {
+    const int64_t x = begin + p * kThreads;
+    if (x < row.pixels) ScatterPixel(args, row, x);
+  }
 }
 
 // One thread per pixel of a window, or of the image; blocks: columns, rows.
@@ -68,7 +81,7 @@ class CudaStream final : public DeviceStream {
   }
   void Gather(const GatherArgs& args) override {
     const OnDevice on(device_);
-    const dim3 blocks(Blocks(args.width), static_cast<unsigned>(args.height),
+    const dim3 blocks(Blocks(args.width, kPixelsPerThread), static_cast<unsigned>(args.height),
                       static_cast<unsigned>(args.tiles.count * args.image.channels));
     if (args.half)
       GatherKernel<__half><<<blocks, kThreads, 0, stream_>>>(args);
@@ -78,7 +91,8 @@ class CudaStream final : public DeviceStream {
   }
   void Scatter(const ScatterArgs& args) override {
     const OnDevice on(device_);
-    const dim3 blocks(Blocks(args.tiles.tile_width), static_cast<unsigned>(args.tiles.tile_height),
+    const dim3 blocks(Blocks(args.tiles.tile_width, kPixelsPerThread),
+                      static_cast<unsigned>(args.tiles.tile_height),
                       static_cast<unsigned>(args.tiles.count));
     ScatterKernel<<<blocks, kThreads, 0, stream_>>>(args);
     CudaCheck(cudaGetLastError(), "scatter kernel");

@@ -40,16 +40,37 @@ struct GatherArgs {
   bool half = false;  // float16, else float32
 };
 
-// Pixel (y, x) of the window of tile i, channel c, as the network takes it.
-PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, int64_t i, int64_t c, int64_t y,
-                                              int64_t x) {
+// What the pixels of one row of a window share: divisions and border arithmetic cost a thread more
+// than the pixel itself.
+struct WindowRow {
+  const char* pixels = nullptr;  // column 0 of the image's row; null: beyond a constant border
+  int64_t column = 0;            // of the image, where the window begins
+  float gain = 1, offset = 0;
+};
+
+// Row y of the window of tile i, channel c.
+PYENGINE_HOST_DEVICE inline WindowRow WindowRowOf(const GatherArgs& a, int64_t i, int64_t c,
+                                                  int64_t y) {
   const ImageView& image = a.image;
   const int64_t row = BorderIndex(a.tiles.y(i) - a.tiles.context_y + y, image.height, a.padding);
-  const int64_t column = BorderIndex(a.tiles.x(i) - a.tiles.context_x + x, image.width, a.padding);
-  if (row < 0 || column < 0) return 0.0f;
-  const char* pixel = static_cast<const char*>(image.data) +
-                      (row - image.first_row) * image.row_stride_bytes +
-                      column * image.pixel_stride_bytes + c * image.channel_stride_bytes;
+  WindowRow result;
+  result.column = a.tiles.x(i) - a.tiles.context_x;
+  result.gain = a.gain[c];
+  result.offset = a.offset[c];
+  if (row >= 0)
+    result.pixels = static_cast<const char*>(image.data) +
+                    (row - image.first_row) * image.row_stride_bytes +
+                    c * image.channel_stride_bytes;
+  return result;
+}
+
+// Pixel x of the row, as the network takes it.
+PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, const WindowRow& row,
+                                              int64_t x) {
+  const ImageView& image = a.image;
+  const int64_t column = BorderIndex(row.column + x, image.width, a.padding);
+  if (row.pixels == nullptr || column < 0) return 0.0f;
+  const char* pixel = row.pixels + column * image.pixel_stride_bytes;
   float value;
   switch (image.type) {
     case PixelType::kUint8:
@@ -62,7 +83,7 @@ PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, int64_t i, in
       value = *reinterpret_cast<const float*>(pixel);
       break;
   }
-  return value * a.gain[c] + a.offset[c];
+  return value * row.gain + row.offset;
 }
 
 // Where results go: uint8 labels, or float planes, in device memory.
@@ -101,14 +122,30 @@ struct ScatterArgs {
   PixelResult result;  // of row `row_begin`
 };
 
-// Writes pixel (y, x) of tile i, if it lies in the image.
-PYENGINE_HOST_DEVICE inline void ScatterPixel(const ScatterArgs& a, int64_t i, int64_t y,
-                                              int64_t x) {
-  const int64_t row = a.tiles.y(i) + y, column = a.tiles.x(i) + x;
-  if (row < a.row_begin || row >= a.row_end || column >= a.image_width) return;
-  const int64_t plane = a.height * a.width;
-  const float* logits = a.logits + i * a.classes * plane + (y + a.skip) * a.width + x + a.skip;
-  WritePixel(logits, plane, a.classes, a.head, a.result, row - a.row_begin, column);
+// One row of a tile: its first logits, where they go, and how many pixels lie in the image.
+struct TileRow {
+  const float* logits = nullptr;
+  int64_t row = 0, column = 0;  // of the result
+  int64_t pixels = 0;
+};
+
+// Row y of tile i.
+PYENGINE_HOST_DEVICE inline TileRow TileRowOf(const ScatterArgs& a, int64_t i, int64_t y) {
+  TileRow result;
+  const int64_t row = a.tiles.y(i) + y;
+  result.row = row - a.row_begin;
+  result.column = a.tiles.x(i);
+  if (row < a.row_begin || row >= a.row_end) return result;
+  const int64_t left = a.image_width - result.column;
+  result.pixels = left < a.tiles.tile_width ? left : a.tiles.tile_width;
+  result.logits = a.logits + (i * a.classes * a.height + y + a.skip) * a.width + a.skip;
+  return result;
+}
+
+// Writes pixel x < row.pixels of the row.
+PYENGINE_HOST_DEVICE inline void ScatterPixel(const ScatterArgs& a, const TileRow& row, int64_t x) {
+  WritePixel(row.logits + x, a.height * a.width, a.classes, a.head, a.result, row.row,
+             row.column + x);
 }
 
 // Adds the weighted logits (classes, height, width) of one window, whose output begins at (y, x).

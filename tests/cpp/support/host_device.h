@@ -62,15 +62,19 @@ class HostDevice final : public Device {
         auto* out = static_cast<float*>(a.windows);
         for (int64_t i = 0; i < a.tiles.count; ++i)
           for (int64_t c = 0; c < a.image.channels; ++c)
-            for (int64_t y = 0; y < a.height; ++y)
-              for (int64_t x = 0; x < a.width; ++x) *out++ = GatherPixel(a, i, c, y, x);
+            for (int64_t y = 0; y < a.height; ++y) {
+              const WindowRow row = WindowRowOf(a, i, c, y);
+              for (int64_t x = 0; x < a.width; ++x) *out++ = GatherPixel(a, row, x);
+            }
       });
     }
     void Scatter(const ScatterArgs& a) override {
       Push([a] {
         for (int64_t i = 0; i < a.tiles.count; ++i)
-          for (int64_t y = 0; y < a.tiles.tile_height; ++y)
-            for (int64_t x = 0; x < a.tiles.tile_width; ++x) ScatterPixel(a, i, y, x);
+          for (int64_t y = 0; y < a.tiles.tile_height; ++y) {
+            const TileRow row = TileRowOf(a, i, y);
+            for (int64_t x = 0; x < row.pixels; ++x) ScatterPixel(a, row, x);
+          }
       });
     }
     void Blend(const BlendArgs& a) override {

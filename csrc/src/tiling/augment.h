@@ -1,0 +1,28 @@
+// Test-time augmentation: the mean of the logits over flips and quarter turns of an image.
+//
+// Networks trained on flipped and turned crops answer each of them a little differently; the mean
+// is better than any. Every pass is a view of the same pixels with other strides, so that nothing
+// is copied, and each is exact by itself: the mean does not depend on tiles either.
+#pragma once
+
+#include <functional>
+
+#include "core/thread_pool.h"
+#include "pyengine/image_view.h"
+#include "tiling/scores.h"
+
+namespace pyengine {
+
+// Passes over the image: 1, 4 or 8.
+int PassCount(Augmentation augmentation);
+
+// Writes float logits of one view into dense planes.
+using SegmentView =
+    std::function<void(const ImageView& view, const OutputView& logits, const SegmentOptions&)>;
+
+// Runs `segment` on each view of a whole image that was checked, and writes the result of the mean
+// logits to `out`. Holds two sets of logits of the whole image.
+void SegmentAugmented(const ImageView& image, const OutputView& out, const SegmentOptions& options,
+                      int64_t classes, Head head, ThreadPool& pool, const SegmentView& segment);
+
+}  // namespace pyengine
