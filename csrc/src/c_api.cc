@@ -59,6 +59,23 @@ T Adopt(const T* given, T defaults, const char* what) {
   return defaults;
 }
 
+// Every other default is 0.
+pye_segment_options SegmentDefaults() {
+  pye_segment_options options{};
+  options.mode = PYE_EXACT;
+  options.overlap = 0.25;
+  return options;
+}
+
+// Writes no more than the caller's struct holds; what a newer one holds beyond ours stays 0.
+template <class T>
+void Init(T* options, size_t size, const T& defaults) {
+  if (options == nullptr || size < sizeof(size_t)) return;
+  std::memset(options, 0, size);
+  std::memcpy(options, &defaults, std::min(size, sizeof(T)));
+  options->size = size;
+}
+
 pyengine::ImageView ViewOf(const pye_image* image) {
   Require(image != nullptr, "image is NULL");
   Require(image->type == PYE_UINT8 || image->type == PYE_UINT16 || image->type == PYE_FLOAT32,
@@ -76,10 +93,8 @@ pyengine::ImageView ViewOf(const pye_image* image) {
 }
 
 pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
-  pye_segment_options defaults;
-  pye_segment_options_init(&defaults);
   const pye_segment_options o =
-      Adopt(given, defaults, "options.size is not set; call pye_segment_options_init");
+      Adopt(given, SegmentDefaults(), "options.size is not set; call pye_segment_options_init");
   Require(o.mode == PYE_EXACT || o.mode == PYE_CONSTANT || o.mode == PYE_GAUSSIAN,
           "mode must be PYE_EXACT, PYE_CONSTANT or PYE_GAUSSIAN");
   Require(o.augmentation >= PYE_AUGMENT_NONE && o.augmentation <= PYE_AUGMENT_D4,
@@ -102,25 +117,12 @@ pyengine::SegmentOptions OptionsOf(const pye_segment_options* given) {
 
 }  // namespace
 
-void pye_engine_options_init(pye_engine_options* options) {
-  if (options)
-    *options = {
-        sizeof(pye_engine_options), 0, nullptr, PYE_ACCURACY_DEFAULT, 0, nullptr, PYE_RAISE};
+void pye_engine_options_init(pye_engine_options* options, size_t size) {
+  Init(options, size, pye_engine_options{});
 }
 
-void pye_segment_options_init(pye_segment_options* options) {
-  if (options)
-    *options = {sizeof(pye_segment_options),
-                0,
-                0,
-                0,
-                0,
-                PYE_EXACT,
-                0.25,
-                nullptr,
-                nullptr,
-                0,
-                PYE_AUGMENT_NONE};
+void pye_segment_options_init(pye_segment_options* options, size_t size) {
+  Init(options, size, SegmentDefaults());
 }
 
 pye_status pye_engine_open(const char* path, const pye_engine_options* options,
@@ -129,10 +131,8 @@ pye_status pye_engine_open(const char* path, const pye_engine_options* options,
   return Guard([&] {
     Require(path != nullptr, "path is NULL");
     Require(engine != nullptr, "engine is NULL");
-    pye_engine_options defaults;
-    pye_engine_options_init(&defaults);
-    const pye_engine_options o =
-        Adopt(options, defaults, "options.size is not set; call pye_engine_options_init");
+    const pye_engine_options o = Adopt(options, pye_engine_options{},
+                                       "options.size is not set; call pye_engine_options_init");
     pyengine::EngineOptions open;
     open.threads = o.threads;
     if (o.isa) open.isa = o.isa;

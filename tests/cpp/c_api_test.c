@@ -2,6 +2,7 @@
 #include "pyengine/c_api.h"
 
 #include <math.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,7 +43,7 @@ int main(void) {
   CHECK(pye_engine_open(TINY, NULL, NULL) == PYE_INVALID_ARGUMENT);
   CHECK(pye_engine_open(__FILE__, NULL, &engine) == PYE_BAD_ENGINE_FILE);
 
-  pye_engine_options_init(&open);
+  pye_engine_options_init(&open, sizeof open);
   CHECK(open.size == sizeof open);
   open.accuracy = 7;
   CHECK(pye_engine_open(TINY, &open, &engine) == PYE_INVALID_ARGUMENT && engine == NULL);
@@ -88,7 +89,13 @@ int main(void) {
   CHECK(pye_segment_labels(engine, &image, labels, 64, NULL) == PYE_OK);
   for (i = 0; i < kHeight * 64; ++i) CHECK(i % 64 < kWidth ? labels[i] < 2 : labels[i] == 77);
 
-  pye_segment_options_init(&options);
+  /* A program that knows only the first fields of the struct gets no more of it. */
+  memset(&options, 0x5a, sizeof options);
+  pye_segment_options_init(&options, offsetof(pye_segment_options, one_thread));
+  CHECK(options.one_thread == 0x5a5a5a5a && options.overlap == 0.25);
+  CHECK(pye_segment_labels(engine, &image, dense, kWidth, &options) == PYE_OK);
+  pye_segment_options_init(&options, sizeof options);
+  CHECK(options.size == sizeof options && options.augmentation == PYE_AUGMENT_NONE);
   options.tile_height_px = options.tile_width_px = 8;
   options.one_thread = 1;
   CHECK(pye_segment_labels(engine, &image, dense, kWidth, &options) == PYE_OK);

@@ -111,8 +111,9 @@ typedef struct pye_segment_options {
   int32_t augmentation;  /**< A pye_augmentation. */
 } pye_segment_options;
 
-PYENGINE_EXPORT void pye_engine_options_init(pye_engine_options* options);
-PYENGINE_EXPORT void pye_segment_options_init(pye_segment_options* options);
+/** Sets the defaults; `size` is sizeof *options, as the caller was compiled. */
+PYENGINE_EXPORT void pye_engine_options_init(pye_engine_options* options, size_t size);
+PYENGINE_EXPORT void pye_segment_options_init(pye_segment_options* options, size_t size);
 
 /** Opens and verifies an engine file. `options` may be NULL. *engine is NULL on failure. */
 PYENGINE_EXPORT pye_status pye_engine_open(const char* path, const pye_engine_options* options,
