@@ -175,7 +175,12 @@ def view_of(array: Any, channels: int, stream: int | None) -> DeviceView:
     if shape[2] != channels:
         raise ValueError(f"image has {shape[2]} channel(s), the network needs {channels}")
     return DeviceView(
-        found.pointer, _PIXEL_TYPES[found.typestr], shape, strides, found.stream, found.owner
+        found.pointer,
+        _PIXEL_TYPES[found.typestr],
+        (shape[0], shape[1], shape[2]),
+        (strides[0], strides[1], strides[2]),
+        found.stream,
+        found.owner,
     )
 
 
