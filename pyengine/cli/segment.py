@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from pyengine import phantoms
-from pyengine.arguments import Augmentation
 from pyengine.cli.options import expand, size, tile_options
 from pyengine.engine import Engine
 from pyengine.image_source import Array, read_image, split_dataset
@@ -30,7 +29,7 @@ def run_segment(args: argparse.Namespace) -> int:
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
     engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
-    options = tile_options(args)
+    options = tile_options(args) | {"tta": args.tta}
     out = Path(split_dataset(args.output)[0])
     single = len(inputs) == 1 and out.suffix and not out.is_dir()
     jobs: list[tuple[str, str]] = []
@@ -55,11 +54,11 @@ def run_segment(args: argparse.Namespace) -> int:
         try:
             split_dataset(target)[0].parent.mkdir(parents=True, exist_ok=True)
             engine.segment_file(
-                path, target, output=args.output_kind, tta=args.tta, progress=not quiet and len(jobs) == 1,
+                path, target, output=args.output_kind, progress=not quiet and len(jobs) == 1,
                 **options,
             )  # fmt: skip
             if args.overlay:
-                _write_overlay(engine, path, target, args.output_kind, args.tta, options)
+                _write_overlay(engine, path, target, args.output_kind, options)
         except (ValueError, TypeError, OSError, MemoryError) as error:
             # One bad image must not cost the rest of a batch.
             if len(jobs) == 1:
@@ -79,17 +78,10 @@ def _default_suffix(path: str, kind: str) -> str:
 
 
 def _write_overlay(
-    engine: Engine,
-    path: str,
-    target: str,
-    kind: str,
-    tta: Augmentation,
-    options: dict[str, Any],
+    engine: Engine, path: str, target: str, kind: str, options: dict[str, Any]
 ) -> None:
     image = read_image(path, engine.info.input["channels"])
-    labels = (
-        read_image(target, 1) if kind == "labels" else engine.segment(image, tta=tta, **options)
-    )
+    labels = read_image(target, 1) if kind == "labels" else engine.segment(image, **options)
     name = split_dataset(target)[0].with_suffix(".overlay.png")
     save_image(name, overlay(image, labels, engine.info.colors))
 

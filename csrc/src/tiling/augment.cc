@@ -39,11 +39,11 @@ ImageView ViewOf(const ImageView& image, const Symmetry& s) {
   return view;
 }
 
-}  // namespace
-
 int PassCount(Augmentation augmentation) {
   return augmentation == Augmentation::kNone ? 1 : augmentation == Augmentation::kFlips ? 4 : 8;
 }
+
+}  // namespace
 
 void SegmentAugmented(const ImageView& image, const OutputView& out, const SegmentOptions& options,
                       int64_t classes, Head head, ThreadPool& pool, const SegmentView& segment) {

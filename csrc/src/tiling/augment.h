@@ -13,9 +13,6 @@
 
 namespace pyengine {
 
-// Passes over the image: 1, 4 or 8.
-int PassCount(Augmentation augmentation);
-
 // Writes float logits of one view into dense planes.
 using SegmentView =
     std::function<void(const ImageView& view, const OutputView& logits, const SegmentOptions&)>;
