@@ -3,21 +3,15 @@
 namespace pyengine {
 namespace {
 
-constexpr int64_t kAny = INT64_MAX;
-
 // The first row that a layer fits counts.
 struct PieceRow {
-  int64_t in_channels, weights;  // at most; weights: in_channels * out_channels
+  int64_t weights;  // at most; in_channels * out_channels
   int64_t tiles;
 };
 
-// Measured on Zen 3 and Zen 5. Where the transformed weights (36 floats each) fit the second-level
-// cache, few tiles keep transformed inputs and products there too. Beyond it many tiles share each
-// reading of the weights, and most of all where they come from memory.
-constexpr PieceRow kPieces[] = {
-    {16, 64 * 64, 48},     {32, 64 * 64, 24}, {kAny, 64 * 64, 12},
-    {kAny, 256 * 256, 48}, {kAny, kAny, 96},
-};
+// Measured on Zen 3. Few tiles keep transformed inputs and products in the second-level cache; the
+// more weights (36 floats each) come from beyond it, the more tiles must share each reading.
+constexpr PieceRow kPieces[] = {{128 * 256, 24}, {256 * 256, 36}, {INT64_MAX, 48}};
 
 // Fewer channels than lanes would transform and multiply mostly nothing.
 constexpr int64_t kLeastChannels = kBlock;
@@ -37,7 +31,7 @@ int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast) {
 
 int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels) {
   const PieceRow* row = kPieces;
-  while (in_channels > row->in_channels || in_channels * out_channels > row->weights) ++row;
+  while (in_channels * out_channels > row->weights) ++row;
   return row->tiles;
 }
 

@@ -274,8 +274,9 @@ class Planner {
       const Op& op = program_.ops[work.op];
       int64_t floats = 0;
       if (op.step == Step::kWinograd) {
-        const int64_t lanes = RoundUp(op.in_channels, kBlock) + 2 * kBlock;
-        const int64_t each = CheckedMul(work.tile_step, lanes, "scratch") + 2 * kFloatsPerLine;
+        const int64_t lanes = RoundUp(op.in_channels, kBlock) + work.block_step * kBlock;
+        const int64_t each =
+            CheckedMul(work.tile_step, lanes, "scratch") + (1 + work.block_step) * kFloatsPerLine;
         floats = CheckedMul(PYENGINE_WINOGRAD_POINTS(op.winograd_tile), each, "scratch");
       } else if (op.step == Step::kConv && op.out_lanes == 1) {
         floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");

@@ -169,6 +169,7 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
                               op.packed->bias.data(),
                               activation,
                               op.in_channels,
+                              blocks,
                               plan.tile_columns,
                               plan.height,
                               plan.width,

@@ -131,7 +131,7 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t tile) {
       for (int64_t lane = 0; lane < lanes; ++lane)
         WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, tile, transformed[lane]);
       for (int64_t xi = 0; xi < points; ++xi) {
-        float* to = slot->weights.data() + ((b * points + xi) * cin + i) * kBlock;
+        float* to = slot->weights.data() + ((xi * blocks + b) * cin + i) * kBlock;
         for (int64_t lane = 0; lane < lanes; ++lane)
           to[lane] = static_cast<float>(transformed[lane][xi]);
       }

@@ -131,7 +131,7 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
             WinogradKernel(kernels.data() + (o * cin + i) * 9, tile, u.data());
             for (int64_t xi = 0; xi < count; ++xi) {
               const double value = u[static_cast<size_t>(xi)];
-              packed[static_cast<size_t>(((o / kBlock * count + xi) * cin + i) * kBlock +
+              packed[static_cast<size_t>(((xi * blocks + o / kBlock) * cin + i) * kBlock +
                                          o % kBlock)] = static_cast<float>(value);
               sum[static_cast<size_t>(xi)] += std::fabs(value);
             }
@@ -157,13 +157,17 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
                           bias.data(),
                           {Activation::kRelu, 0, 0, nullptr},
                           cin,
+                          blocks,
                           columns,
                           height,
                           width,
                           {}};
-        std::vector<float> scratch(
-            static_cast<size_t>(count * (tiles * (planes * kBlock + 32) + 32)));
+        constexpr float kUntouched = -12345;
+        const int64_t floats = count * (tiles * (planes + blocks) + 1 + blocks) * kBlock;
+        std::vector<float> scratch(static_cast<size_t>(floats + kBlock), kUntouched);
         fast.winograd(args, {0, tiles, 0, blocks}, scratch.data());
+        for (int64_t i = floats; i < floats + kBlock; ++i)
+          ASSERT_EQ(scratch[static_cast<size_t>(i)], kUntouched) << "beyond the scratch";
         // Any other grouping of tiles and blocks gives the same bits, and maxima taken on the way
         // are those that pooling takes afterwards.
         const int64_t pool_y = height > 4 ? 2 : 0, pool_x = width > 20 ? 6 : 0;

@@ -93,10 +93,11 @@ struct WinogradArgs {
   const Plane* in;
   Plane* out;
   int64_t tile;          // outputs per side: kWinogradTile or kFastWinogradTile
-  const float* weights;  // [block][points][in_channels][16]
+  const float* weights;  // [points][out_blocks][in_channels][16]
   const float* bias;
   ActivationArgs activation;
   int64_t in_channels;
+  int64_t out_blocks;     // of the whole convolution
   int64_t tile_columns;   // tiles per row of tiles
   int64_t height, width;  // outputs to write; inputs exist for (height + 2) x (width + 2)
   WinogradPool pool;
@@ -170,8 +171,8 @@ struct SoftmaxArgs {
 struct KernelTable {
   const char* isa;
   void (*conv)(const ConvArgs&, const Span&);
-  // Null: not in this table. `scratch` holds points * (tiles * (input lanes + 32) + 32)
-  // floats.
+  // Null: not in this table. `scratch` holds points * (tiles * 16 * (input + output blocks) +
+  // 16 * (1 + output blocks)) floats, of the span's tiles and blocks.
   void (*winograd)(const WinogradArgs&, const WinogradSpan&, float* scratch);
   void (*depthwise)(const DepthwiseArgs&, const Span&);
   void (*pool)(const PoolArgs&, const Span&);

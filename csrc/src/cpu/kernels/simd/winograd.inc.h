@@ -7,9 +7,13 @@
 // Included after kernels.inc.h; needs AddRegister, SubRegister, MulRegister too.
 //
 // Per task: some tiles (4x4 or 6x6 outputs each) and some output blocks.
-//   1. V[xi][tile][channel] = B^T d B of every tile's inputs, all channels;
-//   2. for each one or two output blocks, M[xi][tile][out channel] = V[xi] x U[xi], one product of
-//      matrices per point xi, then A^T M A, bias and activation into the output.
+//   1. V[xi] = B^T d B of every tile's inputs, all channels;
+//   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi], for all output blocks:
+//   V[xi]
+//      stays in the second-level cache while the weights stream past, each in one linear pass;
+//   3. A^T M A, bias and activation into the output.
+// V[xi] is laid out as the products read it: [group of tiles][channel block][tile][16], where a
+// group is what one register tile takes (the last group: what is left).
 // A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
 
 // Points +-p contribute even + p * odd and even - p * odd.
@@ -118,6 +122,11 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t channels = planes * kBlock;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * channels);
+  const auto place = [&](int64_t tile, int64_t plane) {
+    const int64_t group = tile / kConvPixels * kConvPixels;
+    const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
+    return v + group * channels + (plane * group_tiles + tile - group) * kBlock;
+  };
   for (int64_t t = 0; t < tiles;) {
     const int64_t column = (span.tile_begin + t) % a.tile_columns;
     const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile, x = column * F::kTile;
@@ -128,8 +137,8 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float
         Register strip[(kStripTiles * F::kTile + 2) * F::kPatch];  // [column][row of B^T d]
         WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + half * kWidth,
                            in.row_stride, y, x, count * F::kTile + 2, strip);
-        float* out = v + t * channels + p * kBlock + half * kWidth;
-        for (int64_t i = 0; i < count; ++i, out += channels) {
+        for (int64_t i = 0; i < count; ++i) {
+          float* out = place(t + i, p) + half * kWidth;
           const Register* columns = strip + i * F::kTile * F::kPatch;
           for (int64_t r = 0; r < F::kPatch; ++r) {
             Register d[F::kPatch], transformed[F::kPatch];
@@ -145,27 +154,81 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float
   }
 }
 
-// M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles.
+// Weights of one point that do not stay in the second-level cache from one task to the next.
+constexpr int64_t kStreamedFloats = 32 * 1024;
+
+// What a product fetches ahead: `lines` cache lines, `ahead` floats on from every 16 channels'
+// weights.
+struct WinogradAhead {
+  int64_t ahead, lines;
+};
+
+// M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles of a group.
 template <int PX, int OB>
-static inline void WinogradProduct(const float* v, int64_t channels, int64_t in_channels,
-                                   const float* const* u, float* m) {
+static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t in_channels,
+                                   const float* const* u, WinogradAhead next, float* m) {
   constexpr int kHalves = OB * kRegisters;
   constexpr int kWidth = kBlock / kRegisters;
   Register acc[PX][kHalves];
   PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
       acc[p][h] = SetRegister(0.0f);
-  for (int64_t c = 0; c < in_channels; ++c) {
-    Register weight[kHalves];
-    PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
-        LoadRegister(u[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
-      const Register value = BroadcastRegister(v + p * channels + c);
-      PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
-          FmaRegister(value, weight[h], acc[p][h]);
+  const float* w[OB];
+  PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
+  for (int64_t left = in_channels; left > 0; left -= kBlock) {
+    const int64_t lanes = Smaller(left, kBlock);
+    for (int64_t i = 0; i < next.lines; ++i) __builtin_prefetch(w[0] + next.ahead + i * kBlock);
+    for (int64_t c = 0; c < lanes; ++c) {
+      Register weight[kHalves];
+      PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
+          LoadRegister(w[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
+      PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
+        const Register value = BroadcastRegister(v + p * kBlock + c);
+        PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
+            FmaRegister(value, weight[h], acc[p][h]);
+      }
     }
+    v += group_tiles * kBlock;
+    PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
   }
   PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
       StoreRegister(m + p * OB * kBlock + h * kWidth, acc[p][h]);
+}
+
+// All tiles of one point and OB output blocks; `u` points at the first block's weights.
+template <int OB>
+static void WinogradPoint(const WinogradArgs& a, int64_t tiles, const float* v, const float* u,
+                          float* m) {
+  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
+  const float* weights[OB];
+  PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] = u + b * a.in_channels * kBlock;
+  // Each group of tiles fetches its share of the weights that follow: those of the next blocks, or
+  // of the next point.
+  WinogradAhead next{OB * a.in_channels * kBlock, 0};
+  if (a.in_channels * a.out_blocks * kBlock >= kStreamedFloats) {
+    const int64_t groups = (tiles + kConvPixels - 1) / kConvPixels;
+    next.lines = (OB * kBlock + groups - 1) / groups;
+  }
+  for (int64_t group = 0; group < tiles; group += kConvPixels) {
+    const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
+    const float* from = v + group * channels;
+    float* to = m + group * OB * kBlock;
+    int64_t t = 0;
+    const auto product = [&](auto px) {
+      constexpr int kTiles = decltype(px)::value;
+      WinogradProduct<kTiles, OB>(from + t * kBlock, group_tiles, a.in_channels, weights, next,
+                                  to + t * OB * kBlock);
+      t += kTiles;
+    };
+    if (group_tiles == kConvPixels) {
+      product(Constant<kConvPixels>());
+      next.ahead += next.lines * kBlock;
+      continue;
+    }
+    if (kConvPixels > 8 && t + 8 <= group_tiles) product(Constant<8>());
+    if (t + 4 <= group_tiles) product(Constant<4>());
+    if (t + 2 <= group_tiles) product(Constant<2>());
+    if (t < group_tiles) product(Constant<1>());
+  }
 }
 
 // The windows of one tile that begins at (y, x): maxima in the order in which Pool takes them.
@@ -232,44 +295,36 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
   }
 }
 
-template <class F, int OB>
-static void WinogradBlocks(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
-                           const float* v, float* m) {
+template <class F>
+static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
   constexpr int64_t kPoints = F::kPatch * F::kPatch;
   const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
   const int64_t tiles = span.tile_end - span.tile_begin;
-  for (int64_t xi = 0; xi < kPoints; ++xi) {
-    const float* u[OB];
-    PYENGINE_UNROLL for (int b = 0; b < OB; ++b) u[b] =
-        a.weights + ((block + b) * kPoints + xi) * a.in_channels * kBlock;
-    const float* from = v + xi * PYENGINE_WINOGRAD_STRIDE(tiles * channels);
-    float* to = m + xi * PYENGINE_WINOGRAD_STRIDE(tiles * OB * kBlock);
-    int64_t t = 0;
-    const auto product = [&](auto px) {
-      constexpr int kTiles = decltype(px)::value;
-      WinogradProduct<kTiles, OB>(from + t * channels, channels, a.in_channels, u,
-                                  to + t * OB * kBlock);
-      t += kTiles;
-    };
-    while (t + kConvPixels <= tiles) product(Constant<kConvPixels>());
-    if (kConvPixels > 8 && t + 8 <= tiles) product(Constant<8>());
-    if (t + 4 <= tiles) product(Constant<4>());
-    if (t + 2 <= tiles) product(Constant<2>());
-    if (t < tiles) product(Constant<1>());
-  }
-  WinogradOutput<F, OB>(a, span, block, m);
-}
-
-template <class F>
-static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
-  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
-  const int64_t tiles = span.tile_end - span.tile_begin;
-  float* m = scratch + F::kPatch * F::kPatch * PYENGINE_WINOGRAD_STRIDE(tiles * channels);
+  const int64_t v_stride = PYENGINE_WINOGRAD_STRIDE(tiles * channels);
   WinogradInput<F>(a, span, scratch);
-  int64_t block = span.block_begin;
-  for (; block + kConvBlocks <= span.block_end; block += kConvBlocks)
-    WinogradBlocks<F, kConvBlocks>(a, span, block, scratch, m);
-  for (; block < span.block_end; ++block) WinogradBlocks<F, 1>(a, span, block, scratch, m);
+
+  // Blocks in pairs where a register tile takes two, an odd one by itself at the end.
+  const int64_t pairs_end =
+      span.block_begin + (span.block_end - span.block_begin) / kConvBlocks * kConvBlocks;
+  const int64_t m_stride = PYENGINE_WINOGRAD_STRIDE(tiles * kConvBlocks * kBlock);
+  const int64_t single_stride = PYENGINE_WINOGRAD_STRIDE(tiles * kBlock);
+  float* m = scratch + kPoints * v_stride;
+  float* single = m + (pairs_end - span.block_begin) / kConvBlocks * kPoints * m_stride;
+  for (int64_t xi = 0; xi < kPoints; ++xi) {
+    const float* v = scratch + xi * v_stride;
+    const auto u = [&](int64_t block) {
+      return a.weights + (xi * a.out_blocks + block) * a.in_channels * kBlock;
+    };
+    float* to = m + xi * m_stride;
+    for (int64_t b = span.block_begin; b < pairs_end; b += kConvBlocks, to += kPoints * m_stride)
+      WinogradPoint<kConvBlocks>(a, tiles, v, u(b), to);
+    if (pairs_end < span.block_end)
+      WinogradPoint<1>(a, tiles, v, u(pairs_end), single + xi * single_stride);
+  }
+
+  for (int64_t b = span.block_begin; b < pairs_end; b += kConvBlocks, m += kPoints * m_stride)
+    WinogradOutput<F, kConvBlocks>(a, span, b, m);
+  if (pairs_end < span.block_end) WinogradOutput<F, 1>(a, span, pairs_end, single);
 }
 
 static void Winograd(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
