@@ -49,6 +49,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--root", type=Path, help="folder of the data set, as its owners distribute it")
     p.add_argument("--data", type=Path, help="packed data set of train.prepare")
     p.add_argument("--epochs", type=int, help="replaces the configured number")
+    p.add_argument(
+        "--initial", type=Path, help="best.pt or engine file to start from, not random weights"
+    )
     p.add_argument("--resume", action="store_true", help="continue from last.ckpt")
     p.add_argument("--devices", type=int, default=1, help="GPUs or processes per machine")
     p.add_argument("--nodes", type=int, default=1, help="machines")
@@ -98,8 +101,9 @@ def _fit(args: argparse.Namespace) -> None:
     out = args.output or Path("runs") / config.name
     print(
         fit(
-            config, out, data=args.data, root=args.root, resume=args.resume, devices=args.devices,
-            nodes=args.nodes, strategy=args.strategy, accelerator=args.accelerator,
+            config, out, data=args.data, root=args.root, initial=args.initial, resume=args.resume,
+            devices=args.devices, nodes=args.nodes, strategy=args.strategy,
+            accelerator=args.accelerator,
         )
     )  # fmt: skip
 

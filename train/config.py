@@ -213,6 +213,8 @@ class TrainConfig:
         Name of this configuration, e.g. ``retinal-vessels-published``.
     seed : int
         Seeds initial weights, patches, augmentation and dropout.
+    initial : str
+        Name of the configuration whose run gives the weights to start from; "" = random weights.
     network : UNetConfig or ClassifierConfig
         Shape of the network; its ``kind`` chooses which.
     """
@@ -220,6 +222,7 @@ class TrainConfig:
     system: str
     name: str
     seed: int = 0
+    initial: str = ""
     network: UNetConfig | ClassifierConfig = field(default_factory=UNetConfig)
     split: SplitConfig = field(default_factory=SplitConfig)
     data: DataConfig = field(default_factory=DataConfig)

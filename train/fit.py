@@ -34,6 +34,7 @@ from train.checkpoint import save_checkpoint
 from train.config import TrainConfig, config_to_dict
 from train.data.patches import EpochSampler, Normalization, TrainingPairs, normalization
 from train.data.store import Store
+from train.initial import load_initial_weights
 from train.models import ClassifierConfig, UNetConfig, build_network
 from train.models.imagenet import load_imagenet_weights
 from train.module import TrainingModule
@@ -48,6 +49,7 @@ def fit(
     *,
     data: Path | None = None,
     root: Path | None = None,
+    initial: Path | None = None,
     resume: bool = False,
     devices: int = 1,
     nodes: int = 1,
@@ -69,6 +71,10 @@ def fit(
         Packed data set; default: ``out/data.h5``, packed first if it is not there.
     root : Path, optional
         Folder of the data set, for packing.
+    initial : Path, optional
+        Checkpoint or engine file of the same network to start from, in place of random weights.
+        Default, where the configuration names another one to start from: ``best.pt`` of that run,
+        in the folder beside `out`.
     resume : bool
         Continue from ``last.ckpt``. Patches, augmentation and dropout follow from seed and step, so
         that on one machine the result is the same, bit for bit, as without the stop.
@@ -101,6 +107,11 @@ def fit(
     module = TrainingModule(config, store, normalize, steps)
     if isinstance(config.network, ClassifierConfig) and config.network.weights:
         load_imagenet_weights(module.network, Path(config.network.weights))
+    start = None
+    initial = initial or _earlier_run(config, out)
+    if initial is not None:
+        samples = (pairs[i]["image"][None] for i in range(min(16, pairs.length)))
+        start = load_initial_weights(module.network, initial, config.system, samples)
     progress = Progress(out)
     trainer = _trainer(config, out, progress, devices, nodes, strategy, accelerator)
     # Workers must not inherit a HDF5 file or threads: each starts afresh.
@@ -130,8 +141,21 @@ def fit(
     if trainer.interrupted:
         raise KeyboardInterrupt
     if trainer.is_global_zero:
-        _export(config, out, store, normalize, trainer, progress.seconds())
+        _export(config, out, store, normalize, trainer, progress.seconds(), start)
     return out / "best.pt"
+
+
+def _earlier_run(config: TrainConfig, out: Path) -> Path | None:
+    if not config.initial:
+        return None
+    best = out.parent / config.initial / "best.pt"
+    if not best.is_file():
+        raise FileNotFoundError(
+            f"{best}: missing; {config.name} starts from the weights of {config.initial}: run "
+            f"`python -m train fit {config.initial} -o {best.parent}` first, or name a checkpoint "
+            "or an engine file with --initial"
+        )
+    return best
 
 
 def _check_network(config: TrainConfig, normalize: Normalization) -> None:
@@ -225,7 +249,7 @@ class Progress(Callback):
 
 def _export(
     config: TrainConfig, out: Path, store: Store, normalize: Normalization,
-    trainer: lightning.Trainer, seconds: float,
+    trainer: lightning.Trainer, seconds: float, initial: dict[str, Any] | None,
 ) -> None:  # fmt: skip
     """Best weights with the engine's manifest, calibrated, and the record of the run."""
     state = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)
@@ -244,6 +268,8 @@ def _export(
         "data_sha256": store.source_sha256,
         "subjects": {part: store.subjects_of(part) for part in ("train", "validation", "test")},
     }
+    if initial is not None:
+        run["initial"] = initial
     shape = config.network
     if config.loss.name == "mse" and isinstance(shape, UNetConfig):
         network, shape = _as_logits(network, shape)
@@ -346,6 +372,8 @@ def _manifest(
             "torch": str(torch.__version__),
         },
     }
+    if "initial" in run:
+        manifest["provenance"]["initial"] = run["initial"]
     return manifest
 
 
