@@ -57,6 +57,8 @@ def table(records: list[dict[str, Any]]) -> str:
                 f"{record['epochs']} epochs of {record['seconds_per_epoch'] / 60:.2f} min, "
                 f"{record['seconds'] / 60:.0f} min in all"
             )
+            if config.get("initial"):
+                training += f", after those of `{config['initial']}`"
             synthetic = "synthetic " if config["data"]["phantoms"] and part != "real" else ""
             kind = result["part"] if part != "real" else part
             where = f"{result['images']} {synthetic}{kind} images of {result['subjects']} subjects"

@@ -17,11 +17,15 @@ from train.data.store import Store, pack
 from train.evaluate import evaluate, open_engine
 from train.systems import find_system
 
-# What each must reach on its validation (and test) images; train/README.md states what it does.
+# What each must reach on its validation (and test) images, alone or as the mean over views;
+# train/README.md states what it does.
 BARS = {
     "em-membranes": {"validation": {"accuracy": 0.92, "v_rand": 0.97}},
     "oct-fluid": {"validation": {"dice": 0.70}},
-    "retinal-vessels": {"test": {"roc_auc": 0.975, "dice": 0.81}},
+    "retinal-vessels": {
+        "validation, d4": {"roc_auc": 0.978, "dice": 0.815},
+        "test, d4": {"roc_auc": 0.978, "dice": 0.815},
+    },
     "ultrasound-nerve": {"validation": {"dice": 0.70, "dice_per_image": 0.70}},
 }
 
@@ -74,14 +78,14 @@ def test_they_reach_their_bars_on_unseen_subjects(data, tmp_path, name) -> None:
     samples = system.load(data / system.folder)
     pack(samples, tmp_path / "x.h5", name, system.classes, config.split)
     store = Store(tmp_path / "x.h5", name)
-    for part, bars in BARS[name].items():
-        result = evaluate(open_engine(name, config.data), store, part)
+    stated = json.loads((ROOT / "train" / "results" / f"{name}.json").read_text())["parts"]
+    for case, bars in BARS[name].items():
+        part, _, tta = case.partition(", ")
+        result = evaluate(open_engine(name, config.data, tta or "none"), store, part)
         for score, bar in bars.items():
-            assert result["scores"][score] >= bar, (part, score)
-        stated = pyengine.Engine(name).info.provenance["metrics"]
-        stated = stated.get(part, stated)
+            assert result["scores"][score] >= bar, (case, score)
         for score in bars:
-            assert result["scores"][score] == pytest.approx(stated[score], abs=2e-3)
+            assert result["scores"][score] == pytest.approx(stated[case]["scores"][score], abs=2e-3)
         if "second_observer" in result:
             assert result["scores"]["dice"] > result["second_observer"]["dice"]
 
