@@ -256,14 +256,22 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * OB * kBlock);
   const Register floor = Floor(a.activation.kind);
+  const auto y_of = [&](int64_t t) { return (span.tile_begin + t) / a.tile_columns * F::kTile; };
+  const auto x_of = [&](int64_t t) { return (span.tile_begin + t) % a.tile_columns * F::kTile; };
   for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile;
-    const int64_t x = (span.tile_begin + t) % a.tile_columns * F::kTile;
+    const int64_t y = y_of(t), x = x_of(t);
+    const bool last = t + 1 == tiles;
     const int64_t rows = Smaller(F::kTile, a.height - y);
     const int64_t columns = Smaller(F::kTile, a.width - x);
     for (int b = 0; b < OB; ++b) {
       const Plane& plane = a.out[block + b];
       float* out = plane.data + y * plane.row_stride + x * kBlock;
+      if (!last) {
+        const float* next = plane.data + y_of(t + 1) * plane.row_stride + x_of(t + 1) * kBlock;
+        for (int64_t r = 0; r < F::kTile; ++r)
+          for (int64_t c = 0; c < F::kTile; ++c)
+            PrefetchForStore(next + r * plane.row_stride + c * kBlock);
+      }
       const float* slopes = Slopes(a.activation, block + b);
       for (int half = 0; half < kRegisters; ++half) {
         const float* from = m + t * OB * kBlock + b * kBlock + half * kWidth;
