@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -32,7 +33,7 @@ def segment_batch(
     with ThreadPoolExecutor(threads, thread_name_prefix="pyengine") as team:
         try:
             for image in images:
-                if isinstance(image, np.ndarray) and image.size <= _SMALL_PX:
+                if isinstance(image, np.ndarray) and math.prod(image.shape[:2]) <= _SMALL_PX:
                     waiting.append(team.submit(engine.segment, image, **alone))
                     if len(waiting) > threads:
                         yield waiting.popleft().result()

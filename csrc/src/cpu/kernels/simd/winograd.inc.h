@@ -157,8 +157,8 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float
 // Weights of one point that do not stay in the second-level cache from one task to the next.
 constexpr int64_t kStreamedFloats = 32 * 1024;
 
-// What a product fetches ahead: `lines` cache lines, `ahead` floats on from every 16 channels'
-// weights.
+// What a product fetches ahead: `lines` cache lines per output block, `ahead` floats on from every
+// 16 channels' weights.
 struct WinogradAhead {
   int64_t ahead, lines;
 };
@@ -176,7 +176,9 @@ static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t 
   PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
   for (int64_t left = in_channels; left > 0; left -= kBlock) {
     const int64_t lanes = Smaller(left, kBlock);
-    for (int64_t i = 0; i < next.lines; ++i) __builtin_prefetch(w[0] + next.ahead + i * kBlock);
+    for (int64_t i = 0; i < next.lines; ++i)
+      PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
+          __builtin_prefetch(w[b] + next.ahead + i * kBlock);
     for (int64_t c = 0; c < lanes; ++c) {
       Register weight[kHalves];
       PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
@@ -206,7 +208,7 @@ static void WinogradPoint(const WinogradArgs& a, int64_t tiles, const float* v, 
   WinogradAhead next{OB * a.in_channels * kBlock, 0};
   if (a.in_channels * a.out_blocks * kBlock >= kStreamedFloats) {
     const int64_t groups = (tiles + kConvPixels - 1) / kConvPixels;
-    next.lines = (OB * kBlock + groups - 1) / groups;
+    next.lines = (kBlock + groups - 1) / groups;
   }
   for (int64_t group = 0; group < tiles; group += kConvPixels) {
     const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
