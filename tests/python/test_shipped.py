@@ -20,7 +20,7 @@ from train.systems import find_system
 # What each must reach on its validation (and test) images, alone or as the mean over views;
 # train/README.md states what it does.
 BARS = {
-    "em-membranes": {"validation": {"accuracy": 0.92, "v_rand": 0.97}},
+    "em-membranes": {"validation": {"accuracy": 0.925, "v_rand": 0.97}},
     "oct-fluid": {"validation": {"dice": 0.70}},
     "retinal-vessels": {
         "validation, d4": {"roc_auc": 0.978, "dice": 0.815},
