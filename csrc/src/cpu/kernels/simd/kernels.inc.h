@@ -135,6 +135,27 @@ struct Constant {
   static constexpr int value = N;
 };
 
+// The micro-kernel: adds to the sums of PX pixels the products of `lanes` input channels, `pixel`
+// floats from one pixel to the next, with their weights for OB output blocks. Sums must stay in the
+// caller's registers, hence always inline.
+template <int PX, int OB>
+__attribute__((always_inline)) static inline void MultiplyLanes(
+    const float* in, int64_t pixel, int64_t lanes, const float* const (&w)[OB],
+    Register (&acc)[PX][OB * kRegisters]) {
+  constexpr int kHalves = OB * kRegisters;
+  constexpr int kWidth = kBlock / kRegisters;
+  for (int64_t c = 0; c < lanes; ++c) {
+    Register weight[kHalves];
+    PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
+        LoadRegister(w[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
+      const Register value = BroadcastRegister(in + p * pixel + c);
+      PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
+          FmaRegister(value, weight[h], acc[p][h]);
+    }
+  }
+}
+
 // One register tile: PX pixels of a row times OB output blocks. PS is the distance of neighbouring
 // input pixels in floats where the compiler may know it, else 0. Sums are kept as single registers:
 // compilers leave arrays of multi-register structures on the stack.
@@ -167,16 +188,7 @@ static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, 
       for (int64_t kx = 0; kx < a.kernel_x; ++kx) {
         const float* in =
             corner + ky * a.dilation_y * row_stride + kx * a.dilation_x * a.in_pixel_stride;
-        for (int64_t c = 0; c < lanes; ++c) {
-          Register weight[kHalves];
-          PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
-              LoadRegister(w[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
-          PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
-            const Register value = BroadcastRegister(in + p * pixel + c);
-            PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
-                FmaRegister(value, weight[h], acc[p][h]);
-          }
-        }
+        MultiplyLanes<PX, OB>(in, pixel, lanes, w, acc);
         PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += lanes * kBlock;
       }
     }

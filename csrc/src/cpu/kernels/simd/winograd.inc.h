@@ -8,9 +8,8 @@
 //
 // Per task: some tiles (4x4 or 6x6 outputs each) and some output blocks.
 //   1. V[xi] = B^T d B of every tile's inputs, all channels;
-//   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi], for all output blocks:
-//   V[xi]
-//      stays in the second-level cache while the weights stream past, each in one linear pass;
+//   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi], for all output blocks;
+//      V[xi] stays in the second-level cache while the weights stream past in one linear pass;
 //   3. A^T M A, bias and activation into the output.
 // V[xi] is laid out as the products read it: [group of tiles][channel block][tile][16], where a
 // group is what one register tile takes (the last group: what is left).
@@ -179,16 +178,7 @@ static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t 
     for (int64_t i = 0; i < next.lines; ++i)
       PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
           __builtin_prefetch(w[b] + next.ahead + i * kBlock);
-    for (int64_t c = 0; c < lanes; ++c) {
-      Register weight[kHalves];
-      PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) weight[h] =
-          LoadRegister(w[h / kRegisters] + c * kBlock + h % kRegisters * kWidth);
-      PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
-        const Register value = BroadcastRegister(v + p * kBlock + c);
-        PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
-            FmaRegister(value, weight[h], acc[p][h]);
-      }
-    }
+    MultiplyLanes<PX, OB>(v, kBlock, lanes, w, acc);
     v += group_tiles * kBlock;
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
   }
