@@ -152,6 +152,7 @@ def _unfold(network: nn.Module, norms: list[nn.BatchNorm2d], images: list[torch.
         norm.bias.add_(mean)
 
 
+@torch.no_grad()
 def _evaluate(network: nn.Module, images: list[torch.Tensor]) -> None:
     training = network.training
     network.eval()

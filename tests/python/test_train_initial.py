@@ -69,7 +69,7 @@ def test_fit_records_where_it_started(first) -> None:
     pyengine.build(str(first / "second" / "best.pt"), first / "second.pyengine")
     provenance = pyengine.Engine(first / "second.pyengine").info.provenance
     assert provenance["initial"] == run["initial"]
-    # Started from the other's weights, not from the seed's: three steps cannot do as much.
+    # Started from the other's weights, not from the seed's: two steps cannot do as much.
     weights = [
         torch.load(first / name / "best.pt", weights_only=True)["weights"]["head.weight"]
         for name in ("first", "second")
