@@ -106,7 +106,8 @@ class PYENGINE_EXPORT Engine {
   /// `cuda_stream` (a cudaStream_t; null: the default stream) without waiting. Exact mode only.
   /// Values are not looked at: NaN and infinity go through. The progress callback is told when
   /// tiles are enqueued.
-  /// \throws Error kUnsupported if the engine does not run on a GPU or the network has no tiles.
+  /// \throws Error kUnsupported if the engine does not run on a GPU or the network has no tiles;
+  ///   kInvalidArgument if image or results lie in unpinned host memory or on another GPU.
   void SegmentLabelsOnDevice(const ImageView& image, uint8_t* labels, int64_t row_stride,
                              void* cuda_stream, const SegmentOptions& options = {}) const;
   /// Dense (K, H, W) scores; see SegmentLabelsOnDevice().

@@ -159,6 +159,20 @@ class CudaDevice final : public Device {
     CudaCheck(cudaMemGetInfo(&free, &total), "cudaMemGetInfo");
     return static_cast<int64_t>(free);
   }
+  void CheckReach(const void* memory, const char* what) override {
+    const OnDevice on(index_);
+    cudaPointerAttributes found{};
+    CudaCheck(cudaPointerGetAttributes(&found, memory), "cudaPointerGetAttributes");
+    const auto refuse = [&](const std::string& place) {
+      throw Error(ErrorCode::kInvalidArgument,
+                  std::string(what) + " lies " + place +
+                      ", the engine runs on cuda:" + std::to_string(index_) + ": copy it there");
+    };
+    // Pinned and managed memory is within reach of every GPU.
+    if (found.type == cudaMemoryTypeUnregistered) refuse("in host memory");
+    if (found.type == cudaMemoryTypeDevice && found.device != index_)
+      refuse("on cuda:" + std::to_string(found.device));
+  }
   void WithCurrent(const std::function<void()>& body) override {
     const OnDevice on(index_);
     body();

@@ -38,6 +38,9 @@ class Device {
   virtual void* AllocateHost(size_t bytes) = 0;  // pinned
   virtual void FreeHost(void* memory) noexcept = 0;
   virtual int64_t FreeBytes() = 0;  // of device memory
+  // Throws Error(kInvalidArgument) that names `what` where this device's kernels cannot reach the
+  // caller's memory: a kernel that tried would end the whole context.
+  virtual void CheckReach(const void* memory, const char* what) = 0;
   // Calls `body` while this is CUDA's current device.
   virtual void WithCurrent(const std::function<void()>& body) = 0;
   virtual std::unique_ptr<DeviceStream> MakeStream() = 0;

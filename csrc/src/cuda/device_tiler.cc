@@ -297,6 +297,8 @@ void DeviceTiler::SegmentOnDevice(const ImageView& view, const OutputView& out,
   ImageView image = view;
   if (image.rows == 0) image.rows = image.height;
   CheckImage(image, net_);
+  device_->CheckReach(image.data, "the image");
+  device_->CheckReach(out.data, "the result's memory");
   const TilePlan plan = Plan(image.height, image.width, options);
   const std::unique_ptr<DeviceStream> caller = device_->WrapStream(caller_stream);
   Loan loan = Borrow();

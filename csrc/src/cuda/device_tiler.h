@@ -52,7 +52,8 @@ class DeviceTiler {
   void SegmentBlended(const ImageView& image, const OutputView& out,
                       const SegmentOptions& options) const;
 
-  // `image` and `out` in device memory, enqueued on the caller's stream; does not block.
+  // `image` and `out` in memory that the device reaches, else Error(kInvalidArgument); enqueued on
+  // the caller's stream; does not block.
   // The progress callback is told when tiles are enqueued.
   void SegmentOnDevice(const ImageView& image, const OutputView& out, const SegmentOptions& options,
                        void* stream) const;

@@ -148,6 +148,24 @@ TEST_F(CudaDeviceTest, BandsUnderAMemoryLimitEqualTheWhole) {
   EXPECT_EQ(want, got);
 }
 
+TEST_F(CudaDeviceTest, KnowsWhatMemoryItReaches) {
+  const std::vector<uint16_t> pageable = Noise(8, 8);
+  void* here = device_->Allocate(64);
+  void* pinned = device_->AllocateHost(64);
+  EXPECT_NO_THROW(device_->CheckReach(static_cast<char*>(here) + 32, "the image"));
+  EXPECT_NO_THROW(device_->CheckReach(pinned, "the image"));
+  device_->Free(here);
+  device_->FreeHost(pinned);
+  try {
+    device_->CheckReach(pageable.data(), "the image");
+    FAIL() << "no exception";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+    EXPECT_STREQ(e.what(),
+                 "the image lies in host memory, the engine runs on cuda:0: copy it there");
+  }
+}
+
 TEST(CudaDevice, WithoutAGpuItIsRefusedWithTheReason) {
   if (FindCudaDriver().why_no_device.empty()) GTEST_SKIP() << "this machine has a GPU";
   try {

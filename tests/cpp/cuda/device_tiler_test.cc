@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
 
 #include "pyengine/error.h"
 #include "support/host_device.h"
@@ -252,6 +253,27 @@ TEST(DeviceTiler, OnTheDeviceItWaitsForTheCallersStreamAndTheStreamForIt) {
     }
     caller->Synchronize();
     ASSERT_EQ(want, got);
+  }
+}
+
+TEST(DeviceTiler, RefusesMemoryOutOfTheDevicesReachBeforeAnythingIsEnqueued) {
+  Both both(8, 4, 0, 1, 48, 2);
+  HostDevice& device = *both.device;
+  const Pixels<uint8_t> image(PixelType::kUint8, 100, 90, 1);
+  std::vector<uint8_t> labels(100 * 90, 9);
+  const auto caller = device.MakeStream();
+  for (const void* memory : {image.view.data, static_cast<const void*>(labels.data())}) {
+    device.out_of_reach = memory;
+    try {
+      both.on_device.SegmentOnDevice(image.view, {OutputKind::kLabels, labels.data(), 90, 0, 0}, {},
+                                     caller->handle());
+      FAIL() << "no exception";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
+      const char* what = memory == image.view.data ? "the image" : "the result's memory";
+      EXPECT_EQ(std::string(e.what()).rfind(what, 0), 0u) << e.what();
+    }
+    EXPECT_EQ(dynamic_cast<HostDevice::Stream&>(*caller).pushed, 0);
   }
 }
 

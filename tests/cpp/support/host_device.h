@@ -9,6 +9,7 @@
 #include <functional>
 #include <random>
 #include <set>
+#include <string>
 #include <vector>
 
 #include "cuda/device.h"
@@ -38,6 +39,10 @@ class HostDevice final : public Device {
   void FreeHost(void* memory) noexcept override { Free(memory); }
   int64_t FreeBytes() override { return int64_t(1) << 30; }
 
+  void CheckReach(const void* memory, const char* what) override {
+    if (memory == out_of_reach)
+      throw Error(ErrorCode::kInvalidArgument, std::string(what) + " lies elsewhere");
+  }
   void WithCurrent(const std::function<void()>& body) override { body(); }
 
   struct Stream final : DeviceStream {
@@ -137,6 +142,7 @@ class HostDevice final : public Device {
     return std::make_unique<Borrowed>(*static_cast<Stream*>(handle));
   }
 
+  const void* out_of_reach = nullptr;  // what CheckReach refuses
   int allocations = 0, copies_in = 0, copies_out = 0, synchronizations = 0;
 
  private:
