@@ -22,6 +22,10 @@ from train.models import UNetConfig, build_network
 from train.systems import find_system
 from train.whole_image import output_activation, probabilities
 
+# Tensor cores read channels last; PyTorch's backward pass of a convolution on a CPU is slower in it,
+# the more so the wider the layer.
+_MEMORY_FORMAT = torch.channels_last if torch.cuda.is_available() else torch.contiguous_format
+
 
 class TrainingModule(lightning.LightningModule):
     """Network, loss, optimiser and validation scores of one configuration.
@@ -41,7 +45,7 @@ class TrainingModule(lightning.LightningModule):
     ) -> None:
         super().__init__()
         self.config = config
-        self.network = build_network(config.network).to(memory_format=torch.channels_last)
+        self.network = build_network(config.network).to(memory_format=_MEMORY_FORMAT)
         self.store = store
         self.normalize = normalize
         self.total_steps = total_steps
@@ -58,7 +62,7 @@ class TrainingModule(lightning.LightningModule):
     def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         # Dropout starts from the step's own seed, so that a resumed run continues the same.
         torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % 2**63)
-        image = batch["image"].to(memory_format=torch.channels_last)
+        image = batch["image"].to(memory_format=_MEMORY_FORMAT)
         logits = self.network(image).float()
         loss = self.config.loss
         if self.system.task == "segmentation":
