@@ -121,7 +121,11 @@ class Scheduler {
     const int64_t wanted = threads_ == 1 ? 1 : int64_t(threads_) * 4;
     if (op.step == Step::kWinograd) return ShareWinograd(op, plan, blocks, wanted, work);
     if (op.step == Step::kConv) {
-      work.block_step = std::min<int64_t>(blocks, 4);
+      // Kernels of one tap read a piece's inputs once for all its blocks: only where rows are too
+      // few for the threads (linear layers) are blocks dealt out.
+      const bool one_tap = op.kernel[0] * op.kernel[1] == 1;
+      const int64_t by_blocks = std::clamp<int64_t>(wanted / std::max<int64_t>(1, rows), 1, blocks);
+      work.block_step = one_tap ? CeilDiv(blocks, by_blocks) : std::min<int64_t>(blocks, 4);
       const int64_t groups = CeilDiv(blocks, work.block_step);
       work.row_step = std::max<int64_t>(1, CeilDiv(rows, std::max<int64_t>(1, wanted / groups)));
     } else if (op.step == Step::kSoftmax || op.step == Step::kCopy) {

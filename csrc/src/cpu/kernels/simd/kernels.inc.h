@@ -119,6 +119,9 @@ static inline int64_t Smaller(int64_t a, int64_t b) {
 constexpr int64_t kChunkFloats = 18 * 1024 / 4;
 constexpr int64_t kTileColumns = 96;
 constexpr int64_t kTilePixels = 1024;
+// Of one tap (1x1, a phase of a transposed convolution): inputs are read once per output block, so
+// that they must stay in the second level while all blocks' weights pass.
+constexpr int64_t kOneTapPixels = 96;
 
 struct ConvStep {
   const float* weights[2];  // of the chunk's first plane, per output block
@@ -254,7 +257,8 @@ static void ConvSubTile(const ConvArgs& a, int64_t block, int blocks, const Span
 static void Conv(const ConvArgs& a, const Span& span) {
   const int64_t width = span.x_end - span.x_begin;
   const int64_t columns = Smaller(width, kTileColumns);
-  int64_t rows = kTilePixels / (columns > 0 ? columns : 1);
+  const int64_t pixels = a.kernel_y * a.kernel_x == 1 ? kOneTapPixels : kTilePixels;
+  int64_t rows = pixels / (columns > 0 ? columns : 1);
   if (rows < 1) rows = 1;
   for (int64_t y = span.y_begin; y < span.y_end; y += rows) {
     for (int64_t x = span.x_begin; x < span.x_end; x += columns) {
