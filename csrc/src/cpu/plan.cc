@@ -59,35 +59,41 @@ class Planner {
            RegionOf(program_.ops[conv].out_tensor).axis[axis].begin;
   }
 
-  // Maxima of 2x2 that a Winograd convolution computes on its way, by convolution: of its whole
-  // output, every window within it and within one of its blocks.
-  std::map<int, int> FusedPools() const {
-    std::map<int, int> fused;
+  bool IsMaximumOf2x2(const Op& op) const {
+    if (op.step != Step::kPool) return false;
+    const Node& node = graph_.nodes[op.node];
+    return node.op == OpKind::kMaxPool && !node.amounts.Any() && op.kernel[0] == 2 &&
+           op.kernel[1] == 2 && op.stride[0] == 2 && op.stride[1] == 2;
+  }
+
+  // Whether `pool` reads just what the convolution writes, every window within its output and
+  // within one of its blocks.
+  bool PoolsOnTheWay(int conv_index, int pool_index) const {
+    const Op &conv = program_.ops[conv_index], &pool = program_.ops[pool_index];
     const auto same = [](const BlockRef& a, const BlockRef& b) {
       return a.storage == b.storage && a.block == b.block && a.dy == b.dy && a.dx == b.dx;
     };
-    for (size_t p = 0; p < program_.ops.size(); ++p) {
-      const Op& pool = program_.ops[p];
-      if (pool.step != Step::kPool) continue;
-      const Node& node = graph_.nodes[pool.node];
-      if (node.op != OpKind::kMaxPool || node.amounts.Any() || pool.kernel[0] != 2 ||
-          pool.kernel[1] != 2 || pool.stride[0] != 2 || pool.stride[1] != 2)
-        continue;
-      for (size_t c = 0; c < p; ++c) {
-        const Op& conv = program_.ops[c];
-        if (conv.step != Step::kWinograd || conv.out_tensor != pool.in_tensor[0] ||
-            !std::equal(conv.out.begin(), conv.out.end(), pool.in[0].begin(), pool.in[0].end(),
-                        same))
-          continue;
-        bool fits = true;
-        for (int axis = 0; axis < 2; ++axis) {
-          const int64_t at = FirstWindow(int(c), int(p), axis);
-          const int64_t windows = RegionOf(pool.out_tensor).axis[axis].size();
-          fits = fits && windows > 0 && at >= 0 && at % 2 == 0 &&
-                 at + 2 * windows <= RegionOf(conv.out_tensor).axis[axis].size();
-        }
-        if (fits) fused[int(c)] = int(p);
-      }
+    if (conv.step != Step::kWinograd || conv.out_tensor != pool.in_tensor[0] ||
+        !std::equal(conv.out.begin(), conv.out.end(), pool.in[0].begin(), pool.in[0].end(), same))
+      return false;
+    for (int axis = 0; axis < 2; ++axis) {
+      const int64_t at = FirstWindow(conv_index, pool_index, axis);
+      const int64_t windows = RegionOf(pool.out_tensor).axis[axis].size();
+      if (windows <= 0 || at < 0 || at % 2 != 0 ||
+          at + 2 * windows > RegionOf(conv.out_tensor).axis[axis].size())
+        return false;
+    }
+    return true;
+  }
+
+  // Maxima of 2x2 that a Winograd convolution computes on its way, by convolution.
+  std::map<int, int> FusedPools() const {
+    std::map<int, int> fused;
+    const auto count = static_cast<int>(program_.ops.size());
+    for (int pool = 0; pool < count; ++pool) {
+      if (!IsMaximumOf2x2(program_.ops[pool])) continue;
+      for (int conv = 0; conv < pool; ++conv)
+        if (PoolsOnTheWay(conv, pool)) fused[conv] = pool;
     }
     return fused;
   }
