@@ -51,6 +51,7 @@ void SegmentAugmented(const ImageView& image, const OutputView& out, const Segme
   const int64_t height = image.height, width = image.width, pixels = height * width;
   const auto floats = static_cast<size_t>(CheckedMul(pixels, classes, "logits of the image"));
   AlignedBuffer<float> sums(floats), logits(floats);
+  int64_t first_total = 0;  // tiles of the first pass; turned views may be cut into another number
   for (int pass = 0; pass < passes; ++pass) {
     const Symmetry& s = kSymmetries[pass];
     const ImageView view = ViewOf(image, s);
@@ -59,7 +60,9 @@ void SegmentAugmented(const ImageView& image, const OutputView& out, const Segme
     if (s.transpose) std::swap(one.tile_height_px, one.tile_width_px);
     if (options.progress)
       one.progress = [&, pass](int64_t done, int64_t total) {
-        return options.progress(pass * total + done, passes * total);
+        if (pass == 0) first_total = total;
+        return options.progress(pass * first_total + done * first_total / total,
+                                passes * first_total);
       };
     float* to = pass == 0 ? sums.data() : logits.data();
     segment(view, {OutputKind::kLogits, to, view.width, pixels, 0}, one);
