@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import AUGMENTATIONS
+from pyengine.cli.closed_pipe import discard_output
 from train.config import known_configs, load_config
 
 
@@ -29,6 +30,9 @@ def main(argv: list[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     try:
         args.run(args)
+        sys.stdout.flush()  # here, where a closed pipe is met
+    except BrokenPipeError:
+        discard_output()
     except (ValueError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
+from pyengine.cli.closed_pipe import discard_output
 from pyengine.cli.parser import make_parser
 from pyengine.cli.segment import DEMOS
 
@@ -28,10 +28,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     try:
-        return int(args.run(args))
+        status = int(args.run(args))
+        sys.stdout.flush()  # here, where a closed pipe is met
+        return status
     except BrokenPipeError:
-        # Whoever reads has seen enough; Python's own last flush must not complain either.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         return 0
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         print(f"pyengine: error: {error}", file=sys.stderr)

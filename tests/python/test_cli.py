@@ -229,3 +229,23 @@ def test_a_killed_run_leaves_no_half_file(tmp_path) -> None:
         process.kill()
         process.wait()
     assert not (tmp_path / "out.npy").exists()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from pyengine.cli import main; main(['info', 'em-membranes'])",
+        "from train import __main__ as t; t._results = lambda _: print('table'); t.main(['results'])",
+    ],
+)
+def test_nobody_reads_on(code: str) -> None:
+    """As under ``| head``, which closes the pipe: no traceback, no complaint at the end."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"import sys; sys.stdin.read(); {code}"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout is not None
+    process.stdout.close()
+    process.stdout = None
+    _, complaints = process.communicate("")
+    assert (process.returncode, complaints) == (0, "")
