@@ -134,8 +134,13 @@ def peak_memory() -> Iterator[list[float]]:
         result[0] = (max(highest[0], resident()) - start) / 1e6
 
 
-def compare(name: str, size: int, window: int, threads: int, rounds: int) -> dict[str, Any]:
-    """Times, memory and seams for one square synthetic image of the engine's kind."""
+def compare(
+    name: str, size: int, window: int, threads: int, rounds: int, only: list[str] | None = None
+) -> dict[str, Any]:
+    """Times, memory and seams for one square synthetic image of the engine's kind.
+
+    `only` leaves out what has none of these texts in its name, such as "0.25 constant, openvino".
+    """
     module = trained_module(name)
     engine = pyengine.Engine(name, threads=threads)
     if engine.info.margin:
@@ -154,9 +159,9 @@ def compare(name: str, size: int, window: int, threads: int, rounds: int) -> dic
                 skipped.append(peer)
                 continue
             for scheme, tiling in TILINGS.items():
-                calls[f"{scheme}, {peer.name}"] = _segment(
-                    tiling, peer.run, window, margin, mean, std
-                )
+                label = f"{scheme}, {peer.name}"
+                if only is None or any(text in label for text in only):
+                    calls[label] = _segment(tiling, peer.run, window, margin, mean, std)
         rows: dict[str, dict[str, Any]] = {}
         for label, call in calls.items():
             with peak_memory() as peak_mb:
@@ -209,11 +214,12 @@ def main() -> None:
     parser.add_argument("--engine", default="oct-fluid", help="a shipped engine")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="+", metavar="TEXT", help="only what has it in its name")
     parser.add_argument("--json", type=Path, help="also write the results here")
     args = parser.parse_args()
     print(machine_name(), date.today().isoformat())
     started = time.monotonic()
-    result = compare(args.engine, args.size, args.window, args.threads, args.rounds)
+    result = compare(args.engine, args.size, args.window, args.threads, args.rounds, args.only)
     show(result)
     print(f"{time.monotonic() - started:.0f} s in all")
     if args.json:
