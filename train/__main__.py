@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import AUGMENTATIONS
-from pyengine.cli.closed_pipe import discard_output
+from pyengine.cli.closed_pipe import quiet_when_closed
 from train.config import known_configs, load_config
 
 
@@ -29,10 +29,8 @@ def main(argv: list[str] | None = None) -> int:
     """
     args = _parser().parse_args(argv)
     try:
-        args.run(args)
-        sys.stdout.flush()  # here, where a closed pipe is met
-    except BrokenPipeError:
-        discard_output()
+        with quiet_when_closed():
+            args.run(args)
     except (ValueError, OSError) as error:
         print(f"train: {error}", file=sys.stderr)
         return 2

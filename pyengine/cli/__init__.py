@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from pyengine.cli.closed_pipe import discard_output
+from pyengine.cli.closed_pipe import quiet_when_closed
 from pyengine.cli.parser import make_parser
 from pyengine.cli.segment import DEMOS
 
@@ -28,11 +28,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     try:
-        status = int(args.run(args))
-        sys.stdout.flush()  # here, where a closed pipe is met
-        return status
-    except BrokenPipeError:
-        discard_output()
+        with quiet_when_closed():
+            return int(args.run(args))
         return 0
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
         print(f"pyengine: error: {error}", file=sys.stderr)

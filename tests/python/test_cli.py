@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,7 @@ def test_a_killed_run_leaves_no_half_file(tmp_path) -> None:
     assert not (tmp_path / "out.npy").exists()
 
 
+@pytest.mark.parametrize("unbuffered", ["", "1"])  # met at the last flush, or by print
 @pytest.mark.parametrize(
     "code",
     [
@@ -238,11 +240,12 @@ def test_a_killed_run_leaves_no_half_file(tmp_path) -> None:
         "from train import __main__ as t; t._results = lambda _: print('table'); t.main(['results'])",
     ],
 )
-def test_nobody_reads_on(code: str) -> None:
+def test_nobody_reads_on(code: str, unbuffered: str) -> None:
     """As under ``| head``, which closes the pipe: no traceback, no complaint at the end."""
     process = subprocess.Popen(
         [sys.executable, "-c", f"import sys; sys.stdin.read(); {code}"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
     )  # fmt: skip
     assert process.stdout is not None
     process.stdout.close()
