@@ -59,6 +59,7 @@ EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   info.classes = file.classes;
   info.manifest_json = file.manifest_json;
   info.graph_json = file.graph_json;
+  info.parameters = GraphParameters(file.graph, file.weights);
   for (size_t i = 0; i < file.graph.nodes.size(); ++i) {
     const Node& node = file.graph.nodes[i];
     LayerInfo layer;
@@ -68,7 +69,6 @@ EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
     layer.parameters = NodeParameters(node, file.weights);
     layer.flops_per_pixel = analysis.node_flops[i];
     layer.stride_px = analysis.stride_px[node.output];
-    info.parameters += layer.parameters;
     info.layers.push_back(std::move(layer));
   }
   return info;

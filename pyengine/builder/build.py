@@ -123,6 +123,7 @@ def build(
         pass
     graph.fuse_silu()
     graph.drop_dead()
+    graph.share_equal_weights()
     graph_json = graph.json()
     geometry = _core.analyze(graph_json, *loaded.sample_shape[2:])
     brought = loaded.manifest

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -129,6 +130,17 @@ class GraphBuilder:
         self.nodes = kept[::-1]
         named = {n[k] for n in self.nodes for k in ("weight", "bias") if k in n}
         self.weights = {k: v for k, v in self.weights.items() if k in named}
+
+    def share_equal_weights(self) -> None:
+        """Keep one copy of weights that several nodes hold, as networks do that run twice."""
+        first: dict[tuple[Any, ...], str] = {}
+        kept = {}
+        for name, value in self.weights.items():
+            digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).digest()
+            kept[name] = first.setdefault((value.shape, digest), name)
+        for node in self.nodes:
+            node |= {key: kept[node[key]] for key in ("weight", "bias") if key in node}
+        self.weights = {name: self.weights[name] for name in first.values()}
 
     def json(self) -> str:
         """The graph as the engine file stores it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -72,6 +73,7 @@ class _Exporter:
         self.scales = scales
         self.nodes: list[Any] = []
         self.constants: dict[str, npt.NDArray[Any]] = {}
+        self.equal: dict[tuple[Any, ...], str] = {}  # constants by content: nodes may share weights
         self.is_half: dict[str, bool] = {}
         self.casts: dict[tuple[str, bool], str] = {}
 
@@ -129,11 +131,13 @@ class _Exporter:
         return self.constant(node, key, value if shape is None else value.reshape(shape))
 
     def constant(self, node: Node, key: str, value: npt.NDArray[Any]) -> str:
-        name = f"{self.names[node['output']]}.{key}"
         if value.dtype == np.float32 and self.half[node["name"]]:
             with np.errstate(over="ignore"):  # infinities are found by whoever runs the network
                 value = value.astype(np.float16)
-        self.constants[name] = np.ascontiguousarray(value)
+        value = np.ascontiguousarray(value)
+        content = (value.dtype, value.shape, hashlib.sha256(value.tobytes()).digest())
+        name = self.equal.setdefault(content, f"{self.names[node['output']]}.{key}")
+        self.constants[name] = value
         return name
 
     def add(self, op: str, node: Node, inputs: list[str], out: str = "", **attributes: Any) -> str:

@@ -84,6 +84,35 @@ def refused(path: Path, data: bytes, word: str = "") -> str:
     return text
 
 
+def test_weights_that_layers_share_are_stored_once(tmp_path: Path) -> None:
+    class Twice(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = torch.nn.Conv2d(1, 8, 3, padding=1)
+            self.again = torch.nn.Conv2d(8, 8, 3, padding=1)
+            self.norm = torch.nn.BatchNorm2d(8)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            x = self.first(x).relu()
+            for _ in range(3):
+                x = self.norm(self.again(x)).relu()
+            return x
+
+    torch.manual_seed(0)
+    net = Twice().eval()
+    net.norm.running_mean.uniform_(-1, 1)  # batch norm must fold into the shared weights once
+    pyengine.build(net, tmp_path / "x.pyengine", sample_shape=(1, 1, 16, 16))
+    engine = pyengine.Engine(tmp_path / "x.pyengine")
+    assert engine.info.parameters == 8 * 9 + 8 + 8 * 8 * 9 + 8
+    with safe_open(tmp_path / "x.pyengine", "np") as file:
+        stored = sum(file.get_tensor(key).size for key in file.keys())  # noqa: SIM118
+    assert stored == engine.info.parameters
+    x = np.random.default_rng(0).standard_normal((1, 1, 20, 24), dtype=np.float32)
+    with torch.inference_mode():
+        want = net(torch.from_numpy(x)).numpy()
+    assert np.abs(engine.run(x) - want).max() < 1e-5 * np.abs(want).max()
+
+
 def test_truncation_anywhere_is_refused(small: Path, tmp_path: Path) -> None:
     data = small.read_bytes()
     for size in [*range(0, 64), *range(64, len(data), 97), len(data) - 1]:

@@ -76,7 +76,7 @@ typedef struct pye_engine_info {
   int64_t label_count;  /**< Labels are 0 .. label_count - 1. */
   int64_t halo_px;      /**< Context around a tile. */
   int64_t alignment_px; /**< Tile origins are multiples of it. */
-  int64_t parameters;
+  int64_t parameters;   /**< Those that layers share count once. */
   double flops_per_pixel;
   int32_t threads;
   int32_t tileable; /**< 0: the network runs on whole images only. */

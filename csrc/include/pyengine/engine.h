@@ -43,7 +43,7 @@ struct EngineInfo {
   NetworkGeometry geometry;
   std::string not_tileable_reason;  ///< Empty if tileable.
   int64_t receptive_field_px = 0;
-  int64_t parameters = 0;
+  int64_t parameters = 0;      ///< Those that layers share count once.
   double flops_per_pixel = 0;  ///< Of a whole-image pass (classification: of one image).
   int64_t sample_height = 0;   ///< Size the network was built with [px].
   int64_t sample_width = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <tuple>
 
 #include "core/checked_math.h"
 
@@ -89,8 +90,21 @@ void WinogradKernel(const float* kernel, int64_t tile, double* out) {
   }
 }
 
+PackedWeights::PackedWeights(const Graph& graph, const WeightMap& weights, ThreadPool& pool)
+    : graph_(graph), weights_(weights), pool_(pool) {
+  const auto content = [](const Node& n) {
+    return std::tie(n.op, n.weight, n.bias, n.in_channels, n.out_channels, n.groups, n.kernel[0],
+                    n.kernel[1], n.stride[0], n.stride[1]);
+  };
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    size_t first = 0;
+    while (content(graph.nodes[first]) != content(graph.nodes[i])) ++first;
+    first_.push_back(static_cast<int>(first));
+  }
+}
+
 const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
-  auto& slot = convs_[{index, in_lanes, -1}];
+  auto& slot = convs_[{first_[index], in_lanes, -1}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
@@ -115,7 +129,7 @@ const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
 }
 
 const PackedConv* PackedWeights::Winograd(int index, int64_t tile) {
-  auto& slot = convs_[{index, -1, tile}];
+  auto& slot = convs_[{first_[index], -1, tile}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
@@ -143,7 +157,7 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t tile) {
 
 const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[2],
                                                  const int64_t taps[2]) {
-  auto& slot = convs_[{index, phase[0], phase[1]}];
+  auto& slot = convs_[{first_[index], phase[0], phase[1]}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
@@ -165,7 +179,7 @@ const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[
 }
 
 const PackedConv* PackedWeights::TransposedPhases(int index, const int64_t taps[2]) {
-  auto& slot = convs_[{index, -2, -1}];
+  auto& slot = convs_[{first_[index], -2, -1}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
@@ -190,7 +204,7 @@ const PackedConv* PackedWeights::TransposedPhases(int index, const int64_t taps[
 }
 
 const PackedAffine* PackedWeights::Affine(int index) {
-  auto& slot = affines_[index];
+  auto& slot = affines_[first_[index]];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const int64_t channels = graph_.tensors[node.output].channels;

@@ -1,4 +1,5 @@
-// Weights in the order in which the kernels read them; packed once, when an engine is opened.
+// Weights in the order in which the kernels read them; packed once, when an engine is opened, also
+// where several nodes share them.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,7 @@ void WinogradKernel(const float* kernel, int64_t tile, double* out);
 class PackedWeights {
  public:
   // `pool` shares the work of transforming weights.
-  PackedWeights(const Graph& graph, const WeightMap& weights, ThreadPool& pool)
-      : graph_(graph), weights_(weights), pool_(pool) {}
+  PackedWeights(const Graph& graph, const WeightMap& weights, ThreadPool& pool);
 
   // Convolution or linear node, for input planes of `in_lanes` channels.
   const PackedConv* Conv(int node, int64_t in_lanes);
@@ -58,6 +58,7 @@ class PackedWeights {
   const Graph& graph_;
   const WeightMap& weights_;
   ThreadPool& pool_;
+  std::vector<int> first_;  // by node, the first node whose packed weights are the same
   std::map<std::tuple<int, int64_t, int64_t>, std::unique_ptr<PackedConv>> convs_;
   std::map<int, std::unique_ptr<PackedAffine>> affines_;
 };

@@ -1,5 +1,7 @@
 #include "graph/weights.h"
 
+#include <set>
+
 #include "core/checked_math.h"
 #include "pyengine/error.h"
 
@@ -65,6 +67,15 @@ int64_t NodeParameters(const Node& node, const WeightMap& weights) {
   int64_t count = 0;
   for (const std::string* name : {&node.weight, &node.bias})
     if (!name->empty()) count += weights.at(*name).count();
+  return count;
+}
+
+int64_t GraphParameters(const Graph& graph, const WeightMap& weights) {
+  std::set<std::string> names;
+  for (const Node& node : graph.nodes) names.insert({node.weight, node.bias});
+  names.erase("");
+  int64_t count = 0;
+  for (const std::string& name : names) count += weights.at(name).count();
   return count;
 }
 

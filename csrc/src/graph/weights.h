@@ -25,4 +25,7 @@ void CheckWeights(const Graph& graph, const WeightMap& weights);
 // Values of one node's weights and bias.
 int64_t NodeParameters(const Node& node, const WeightMap& weights);
 
+// Values of all nodes' weights and biases; those that several nodes share count once.
+int64_t GraphParameters(const Graph& graph, const WeightMap& weights);
+
 }  // namespace pyengine
