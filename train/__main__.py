@@ -68,6 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--root", type=Path, help="folder of the data set, as its owners distribute it")
     p.add_argument("--part", choices=["train", "validation", "test"], default="validation")
     p.add_argument("--tta", choices=AUGMENTATIONS, default="none", help="mean over views")
+    p.add_argument("--width", type=int, metavar="PX", help="bring images to this width first")
     p.add_argument("--output", "-o", type=Path, help="also write everything to this JSON file")
     p.add_argument(
         "--record", action="store_true", help="add the scores to train/results and its table"
@@ -130,7 +131,7 @@ def _evaluate(args: argparse.Namespace) -> None:
             subject = open_checkpoint(args.checkpoint, config.system, config.data, args.tta)
         else:
             subject = open_engine(args.engine or config.name, config.data, args.tta)
-        result = evaluate(subject, Store(data, config.system), args.part)
+        result = evaluate(subject, Store(data, config.system), args.part, args.width)
     print(f"{result['kind']}, {result['images']} {args.part} images, {result['subjects']} subjects")
     human = result.get("second_observer", {})
     for name, value in result["scores"].items():

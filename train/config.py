@@ -53,9 +53,10 @@ class DataConfig:
         Patches drawn per epoch; 0 = every image once.
     foreground_fraction : float
         Share of the patches centred on a pixel that is not class 0, where the image has one.
-    reference_width : int
-        Width in pixels that augmentation's zoom is relative to, for data sets that hold the same
-        scene at several resolutions; 0 = each image's own.
+    reference_widths : tuple of int
+        Widths in pixels at which images are shown, for data sets that hold the same scene at
+        several resolutions: zoom is relative to one of them, drawn for each patch; validation
+        images are brought to each of them in turn. Empty = each image's own.
     preprocessing : {"standardize", "rescale"}
         Subtract mean and divide by standard deviation of the training set, or divide by 255.
     phantoms : int
@@ -67,7 +68,7 @@ class DataConfig:
     patch: int = 256
     patches_per_epoch: int = 0
     foreground_fraction: float = 0.0
-    reference_width: int = 0
+    reference_widths: tuple[int, ...] = ()
     preprocessing: str = "standardize"
     phantoms: int = 0
 
@@ -185,6 +186,8 @@ class TrainerConfig:
         Validations without improvement after which training stops; 0 = never.
     workers : int
         Processes that prepare patches.
+    freeze_norms : bool
+        Batch norm keeps the statistics it starts with, for a second stage on other data.
     calibrate : {"", "accuracy", "dice"}
         Score that the point where labels change is moved for, on training images.
     """
@@ -198,6 +201,7 @@ class TrainerConfig:
     monitor_mode: str = "max"
     patience: int = 0
     workers: int = 1
+    freeze_norms: bool = False
     calibrate: str = ""
 
 

@@ -73,7 +73,9 @@ def open_checkpoint(
         return Subject(pyengine.Engine(file, executor=run), "checkpoint", data, tta)
 
 
-def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[str, Any]:
+def evaluate(
+    subject: Subject, store: Store, part: str = "validation", width_px: int | None = None
+) -> dict[str, Any]:
     """Score on every annotated image of one part of the split.
 
     Parameters
@@ -81,11 +83,14 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
     subject : Subject
     store : Store
     part : {"train", "validation", "test"}
+    width_px : int, optional
+        Bring images and annotations to this width first, their proportions kept.
 
     Returns
     -------
     dict
-        ``system``, ``kind``, ``part``, ``tta``, ``images``, ``subjects``; ``scores`` and ``intervals``
+        ``system``, ``kind``, ``part``, ``tta``, ``images``, ``subjects`` and, if given,
+        ``width_px``; ``scores`` and ``intervals``
         (95 %, bootstrap over images); ``cases``: name, subject and score of each image;
         ``confusion``: counts of pixels or images, rows = reference; for segmentation ``curves``
         and, where there is one, ``second_observer``.
@@ -93,8 +98,8 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
     Raises
     ------
     ValueError
-        The part holds no image, the engine has other classes than the data, or a classifier
-        is to be averaged over views.
+        The part holds no image, the engine has other classes than the data, a width below 1 px, or
+        a classifier is to be averaged over views or shown another width than its own.
     """
     system = find_system(store.system)
     numbers = store.part(part)
@@ -114,28 +119,37 @@ def evaluate(subject: Subject, store: Store, part: str = "validation") -> dict[s
         "images": len(numbers),
         "subjects": len({store.subjects[n] for n in numbers}),
     }
-    if system.task == "classification" and subject.tta != "none":
-        raise ValueError(f"tta {subject.tta!r} is for segmentation; {system.name} classifies")
-    score = _classification if system.task == "classification" else _segmentation
-    return result | score(subject, store, numbers, system)
+    if width_px is not None:
+        if width_px < 1:
+            raise ValueError(f"width must be at least 1 px, got {width_px}")
+        result["width_px"] = width_px
+    if system.task == "classification":
+        if subject.tta != "none":
+            raise ValueError(f"tta {subject.tta!r} is for segmentation; {system.name} classifies")
+        if width_px is not None:
+            raise ValueError(f"a width is for segmentation; {system.name} classifies at its own")
+        return result | _classification(subject, store, numbers, system)
+    return result | _segmentation(subject, store, numbers, system, width_px)
 
 
-def foreground(subject: Subject, store: Store, number: int) -> np.ndarray:
+def foreground(
+    subject: Subject, store: Store, number: int, width_px: int | None = None
+) -> np.ndarray:
     """Probability of class 1 on one whole image, float32 (H, W)."""
-    image = shown_image(subject.data, store, number)
+    image = shown_image(subject.data, store, number, width_px)
     return subject.engine.segment(image, output="probabilities", tta=subject.tta)[-1]
 
 
 def _segmentation(
-    subject: Subject, store: Store, numbers: list[int], system: System
+    subject: Subject, store: Store, numbers: list[int], system: System, width_px: int | None
 ) -> dict[str, Any]:
     counts, second, cases = [], [], []
     maps: list[tuple[np.ndarray, np.ndarray]] = []
     for number in numbers:
-        probability = foreground(subject, store, number)
-        reference = shown_map(subject.data, store, number, "label")
-        region = shown_map(subject.data, store, number, "region")
-        other = shown_map(subject.data, store, number, "second")
+        probability = foreground(subject, store, number, width_px)
+        reference = shown_map(subject.data, store, number, "label", width_px)
+        region = shown_map(subject.data, store, number, "region", width_px)
+        other = shown_map(subject.data, store, number, "second", width_px)
         assert reference is not None
         counts.append(pixels.count(probability, reference, region))
         if other is not None:

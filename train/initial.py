@@ -15,6 +15,7 @@ from torch import nn
 from pyengine import _core
 from pyengine.builder.container import deserialize
 from train.checkpoint import load_checkpoint
+from train.models import MultiScaleUNet, UNet, UNetConfig
 
 _LAYERS = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 _OPERATIONS = ("conv2d", "conv_transpose2d", "linear")
@@ -23,7 +24,7 @@ _OPERATIONS = ("conv2d", "conv_transpose2d", "linear")
 def load_initial_weights(
     network: nn.Module, path: Path, system: str, images: Iterable[torch.Tensor]
 ) -> dict[str, Any]:
-    """Fill a network from a trained one of the same shape.
+    """Fill a network from a trained one of the same shape, or of one scale where it has several.
 
     Parameters
     ----------
@@ -56,10 +57,14 @@ def load_initial_weights(
     else:
         checkpoint = load_checkpoint(path, system)
         manifest = checkpoint.manifest
+        shape = checkpoint.network
+        one_scale = isinstance(shape, UNetConfig) and shape.scales == 1
+        target = _at_one_scale(network) if one_scale else network
         try:
-            network.load_state_dict(checkpoint.model.state_dict())
+            target.load_state_dict(checkpoint.model.state_dict())
         except RuntimeError as error:
             raise ValueError(f"{path}: does not fit the configured network ({error})") from error
+        _take_over(network, target)
     kept = ("configuration", "seed", "epochs", "initial")
     provenance = manifest.get("provenance", {})
     return {
@@ -67,6 +72,16 @@ def load_initial_weights(
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
         **{k: provenance[k] for k in kept if k in provenance},
     }
+
+
+def _at_one_scale(network: nn.Module) -> nn.Module:
+    """What the weights of a single scale fit: `network` itself, or a twin that looks once."""
+    return network.single_scale() if isinstance(network, MultiScaleUNet) else network
+
+
+def _take_over(network: nn.Module, filled: nn.Module) -> None:
+    if filled is not network and isinstance(network, MultiScaleUNet) and isinstance(filled, UNet):
+        network.start_from(filled)
 
 
 def _load_engine(
@@ -81,7 +96,10 @@ def _load_engine(
         raise ValueError(f"{path}: an engine of {found!r}, expected one of {system!r}")
     nodes = [node for node in json.loads(graph)["nodes"] if node["op"] in _OPERATIONS]
     images = list(images)
-    steps = _in_order_of_use(network, images[0])
+    target = _at_one_scale(network)
+    if len(nodes) != sum(isinstance(m, _LAYERS) for m in target.modules()):
+        target = network
+    steps = _in_order_of_use(target, images[0])
     layers = [m for m in steps if isinstance(m, _LAYERS)]
     if len(layers) != len(nodes):
         raise ValueError(f"{path}: {len(nodes)} layers with weights, the network has {len(layers)}")
@@ -107,7 +125,8 @@ def _load_engine(
                 layer.bias.copy_(shift)
         for norm, layer in norms.items():
             _pass_through(norm, shifts[layer])
-        _unfold(network, list(norms), images)
+        _unfold(target, list(norms), images)
+    _take_over(network, target)
     return manifest
 
 

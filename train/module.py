@@ -13,7 +13,7 @@ from torch.nn import functional as F  # noqa: N812
 from train.config import TrainConfig
 from train.data.patches import Normalization
 from train.data.resize import resized
-from train.data.shown import shown_map
+from train.data.shown import shown_image, shown_map
 from train.data.store import Store
 from train.losses import segmentation_loss
 from train.metrics import pixels
@@ -59,6 +59,13 @@ class TrainingModule(lightning.LightningModule):
         twin.load_state_dict(self.state_dict())
         return twin
 
+    def on_train_epoch_start(self) -> None:
+        """Batch norm can stay as it is in evaluation."""
+        if self.config.trainer.freeze_norms:
+            for module in self.network.modules():
+                if isinstance(module, torch.nn.BatchNorm2d):
+                    module.eval()
+
     def training_step(self, batch: dict[str, torch.Tensor], index: int) -> torch.Tensor:
         # Dropout starts from the step's own seed, so that a resumed run continues the same.
         torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % 2**63)
@@ -75,19 +82,21 @@ class TrainingModule(lightning.LightningModule):
     def validation_step(self, number: int, index: int) -> None:
         """One whole image of the validation part."""
         config = self.config
-        image = self.normalize(self.store.image(number, config.data.adjacent))
         if self.system.task == "classification":
             assert not isinstance(config.network, UNetConfig)
             label = self.store.array(number, "label")
             assert label is not None
+            image = self.normalize(self.store.image(number, config.data.adjacent))
             x = torch.from_numpy(resized(image, config.network.size))[None].to(self.device)
             self._answers.append((self.network(x)[0].float().softmax(0).cpu().numpy(), int(label)))
             return
-        reference = shown_map(config.data, self.store, number, "label")
-        region = shown_map(config.data, self.store, number, "region")
+        widths = config.data.reference_widths
+        at = (config.data, self.store, number)
+        width_px = widths[index % len(widths)] if widths else None
+        image = self.normalize(shown_image(*at, width_px=width_px))
+        reference = shown_map(*at, "label", width_px)
+        region = shown_map(*at, "region", width_px)
         assert reference is not None
-        if config.data.resize is not None:
-            image = resized(image, config.data.resize)
         assert isinstance(config.network, UNetConfig)
         output = output_activation(config.network.classes, config.loss.name)
         x = torch.from_numpy(image).to(self.device)

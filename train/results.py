@@ -63,6 +63,8 @@ def table(records: list[dict[str, Any]]) -> str:
             kind = result["part"] if part != "real" else part
             where = f"{result['images']} {synthetic}{kind} images of {result['subjects']} subjects"
             tta = result.get("tta", "none")
+            if "width_px" in result:
+                where += f", brought to {result['width_px']} px width"
             if tta != "none":
                 where += f", mean over {tta} views"
             lines.append(
@@ -70,6 +72,16 @@ def table(records: list[dict[str, Any]]) -> str:
                 f"| {training} | {record['machine']}, {record['date']} |"
             )
     return "\n".join(lines)
+
+
+def case_name(result: dict[str, Any]) -> str:
+    """Part of the split, width of the images if changed, views: "test", "validation, 580 px, d4"."""
+    width, tta = result.get("width_px"), result["tta"]
+    return (
+        result["part"]
+        + ("" if width is None else f", {width} px")
+        + ("" if tta == "none" else f", {tta}")
+    )
 
 
 def readme_with(text: str, records: list[dict[str, Any]]) -> str:
@@ -100,8 +112,7 @@ def add_part(name: str, result: dict[str, Any]) -> Path:
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no record of {name}; `python -m train ship` writes it")
     record = json.loads(path.read_text())
-    tta = result["tta"]
-    record["parts"][result["part"] + ("" if tta == "none" else f", {tta}")] = result
+    record["parts"][case_name(result)] = result
     text = json.dumps(record, indent=1, sort_keys=True)
     write_atomically(path, lambda t: t.write_text(text + "\n"))
     return path

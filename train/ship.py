@@ -16,6 +16,7 @@ from train.data.store import Store, pack
 from train.evaluate import evaluate, open_engine
 from train.models import UNetConfig
 from train.report.page import SCORE_NAMES
+from train.results import case_name
 from train.run import read_run
 from train.systems import System, find_system
 
@@ -24,6 +25,7 @@ _KEPT = (
     "kind",
     "part",
     "tta",
+    "width_px",
     "images",
     "subjects",
     "scores",
@@ -72,13 +74,21 @@ def ship(run: Path, into: Path | None = None, data: Path | None = None) -> Path:
 
 
 def score_parts(engine: Path, config: TrainConfig, store: Store) -> dict[str, dict[str, Any]]:
-    """Scores on validation and test part, and of phantom-trained classifiers on real images."""
+    """Scores on validation and test part, and of phantom-trained classifiers on real images.
+
+    Networks for images of several widths are scored at each.
+    """
     subject = open_engine(engine, config.data)
-    parts = {
-        part: kept(evaluate(subject, store, part))
-        for part in ("validation", "test")
-        if store.part(part)
-    }
+    parts = {}
+    for part in ("validation", "test"):
+        numbers = store.part(part)
+        if not numbers:
+            continue
+        there = {store.image(number).shape[1] for number in numbers}
+        others = [w for w in config.data.reference_widths if there != {w}]
+        for width_px in (None, *others):
+            result = kept(evaluate(subject, store, part, width_px))
+            parts[case_name(result)] = result
     system = find_system(config.system)
     folder = data_root() / system.folder
     if store.names[0].startswith("synthetic/") and folder.is_dir():
@@ -125,7 +135,9 @@ def _network_text(config: TrainConfig) -> str:
     widths = ", ".join(str(w) for w in shape.widths)
     return (
         f"U-Net (Ronneberger 2015) of {shape.convs_per_block} convolutions per block, channels "
-        f"{widths}" + (", batch norm" if shape.batch_norm else "")
+        f"{widths}"
+        + (", batch norm" if shape.batch_norm else "")
+        + (f", run at {shape.scales} scales and joined (Chen 2016)" if shape.scales > 1 else "")
     )
 
 

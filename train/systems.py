@@ -113,8 +113,8 @@ _ALL = (
         published_scores={},
         key_scores=("dice_per_image", "dice", "sensitivity", "specificity"),
         description="The brachial plexus in ultrasound images of the neck.",
-        input="1 channel, grey values 0 to 255 (uint8), reduced to 256 px width (native images of 580 px: by 2.27)",
-        limits="Most training images show the nerve; the engine finds one too often where there is none. Images at native resolution must be reduced first: the network knows one scale.",
+        input="1 channel, grey values 0 to 255 (uint8), the image as the data set holds it: native (420 x 580 px) or resized (256 x 256 px)",
+        limits="Most training images show the nerve; the engine finds one too often where there is none. Native images of one patient only were at hand, and were trained on: scores at 580 px are of images enlarged from 256 px. Between and beyond these two scales it was not scored.",
         citation='The weights derive from the data of the Kaggle competition "Ultrasound Nerve Segmentation", 2016, and are bound to its rules.',
     ),
     System(

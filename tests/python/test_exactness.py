@@ -12,7 +12,7 @@ from torch import nn
 
 import pyengine
 from pyengine import _core
-from train.models.unet import UNet, UNetConfig
+from train.models import UNet, UNetConfig, build_network
 
 REFLECT, REPLICATE, CONSTANT = range(3)
 RELAXED = settings(
@@ -34,6 +34,16 @@ def unets(tmp_path_factory) -> dict[tuple[int, str], str]:
             pyengine.build(UNet(config).eval(), path, sample_shape=(1, 1, side, side))
             paths[depth, padding] = str(path)
     return paths
+
+
+@pytest.fixture(scope="session")
+def two_scales(tmp_path_factory) -> str:
+    """A network that also looks at half the image: a branch with a grid and a halo of its own."""
+    config = UNetConfig(base_width=16, depth=2, classes=2, padding="same", scales=2)
+    torch.manual_seed(5)
+    path = tmp_path_factory.mktemp("scales") / "two.pyengine"
+    pyengine.build(build_network(config).eval(), path, sample_shape=(1, 1, 64, 64))
+    return str(path)
 
 
 def one_tile(engine: pyengine.Engine, image: np.ndarray, output: str) -> np.ndarray:
@@ -64,6 +74,20 @@ def test_tiles_equal_one_tile_bit_for_bit(
     tiled = engine.segment(image, tile=tile, batch_size=batch_size, output="logits")
     single = pyengine.Engine(unets[depth, padding], threads=1)
     np.testing.assert_array_equal(tiled, one_tile(single, image, "logits"))
+
+
+@RELAXED
+@given(
+    height=st.integers(1, 300),
+    width=st.integers(1, 300),
+    tile=st.tuples(st.integers(40, 300), st.integers(40, 300)),
+    threads=st.integers(1, 2),
+)
+def test_a_network_of_two_scales_tiles_exactly(two_scales, height, width, tile, threads) -> None:
+    image = random_image(np.random.default_rng(height), height, width)
+    engine = pyengine.Engine(two_scales, threads=threads)
+    tiled = engine.segment(image, tile=tile, output="logits")
+    np.testing.assert_array_equal(tiled, one_tile(engine, image, "logits"))
 
 
 @pytest.mark.parametrize("accuracy", ["default", "fast"])

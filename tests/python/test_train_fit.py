@@ -220,6 +220,47 @@ def test_a_run_leaves_its_record(tiny) -> None:
     assert len(list((tiny / "run" / "progress").glob("*.png"))) == 3
 
 
+def test_frozen_norms_keep_their_statistics(tiny) -> None:
+    text = TINY.format(padding="same").replace("[trainer]", "[trainer]\nfreeze_norms = true")
+    (tiny / "tiny.toml").write_text(text)
+    assert fit(tiny, "run", "--epochs", "1") == 0
+    weights = torch.load(tiny / "run" / "best.pt", weights_only=True)["weights"]
+    means = [v for k, v in weights.items() if k.endswith("running_mean")]
+    assert means
+    assert not any(v.any() for v in means)
+    scales = [v for k, v in weights.items() if k.endswith("1.weight")]
+    assert any((v != 1).any() for v in scales)  # what batch norm learns, it goes on learning
+
+
+def test_images_are_shown_at_each_width(tiny, capsys) -> None:
+    text = TINY.format(padding="same").replace("[data]", "[data]\nreference_widths = [32, 96]")
+    (tiny / "tiny.toml").write_text(text)
+    assert fit(tiny, "run", "--epochs", "1") == 0
+    config = load_config(str(tiny / "tiny.toml"))
+    store = Store(tiny / "run" / "data.h5", "em-membranes")
+    own = store.image(0).shape[1]
+    pairs = TrainingPairs(store, config, normalization(store, config))
+    for number in range(8):
+        pairs[number]
+    assert sorted(pairs._pipelines) == [32 / own, 96 / own]
+    assert command.main(["ship", str(tiny / "run")]) == 0
+    record = json.loads((tiny / "run" / "tiny.json").read_text())
+    assert list(record["parts"]) == ["validation", "validation, 32 px", "validation, 96 px"]
+    assert "brought to 96 px width" in (tiny / "run" / "tiny.md").read_text()
+    capsys.readouterr()
+    evaluate_32 = ["evaluate", str(tiny / "tiny.toml"), "--data", str(tiny / "run" / "data.h5"),
+                   "--engine", str(tiny / "run" / "tiny.pyengine"), "--width"]  # fmt: skip
+    assert command.main([*evaluate_32, "32", "-o", str(tiny / "x.json")]) == 0
+    result = json.loads((tiny / "x.json").read_text())
+    stated = record["parts"]["validation, 32 px"]["scores"]
+    assert result["scores"]["accuracy"] == pytest.approx(stated["accuracy"], abs=1e-4)
+    pixels = sum(sum(row) for row in result["confusion"])
+    assert pixels == result["images"] * 32 * round(store.image(0).shape[0] * 32 / own)
+    capsys.readouterr()
+    assert command.main([*evaluate_32, "0"]) == 2
+    assert "width must be at least 1 px, got 0" in capsys.readouterr().err
+
+
 def test_the_engine_scores_as_the_checkpoint(tiny) -> None:
     """Two independent ways to the same scores: PyTorch behind the tiler, and the CPU engine."""
     assert fit(tiny, "run") == 0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from test_train_fit import TINY, fit, tiny
+from torch.nn.functional import avg_pool2d, interpolate
 
 import pyengine
 from pyengine import shipped
@@ -15,7 +16,7 @@ from train.config import load_config
 from train.data.patches import TrainingPairs, normalization
 from train.data.store import Store
 from train.initial import load_initial_weights
-from train.models import build_network
+from train.models import MultiScaleUNet, build_network
 
 __all__ = ["tiny"]  # a fixture
 
@@ -60,6 +61,26 @@ def test_batch_norm_of_an_engine_trains_on(first) -> None:
         want = network.eval()(images)
         got = network.train()(images)
     assert torch.allclose(got, want, atol=1e-3 * float(want.abs().max()))
+
+
+@pytest.mark.parametrize("file", ["first/best.pt", "first.pyengine"])
+def test_several_scales_start_from_one(first, file) -> None:
+    toml = first / "tiny.toml"
+    toml.write_text(toml.read_text().replace("depth = 2", "depth = 2\nscales = 2"))
+    network, record, images = load(first, file)
+    assert isinstance(network, MultiScaleUNet)
+    single, half = pyengine.Engine(first / "first.pyengine"), avg_pool2d(images, 2)
+    small = torch.from_numpy(single.run(half.numpy()))
+    want = single.run(images.numpy()) + interpolate(small, scale_factor=2, mode="bilinear").numpy()
+    with torch.no_grad():
+        got = network.eval()(images).numpy()
+    assert np.abs(got - want / 2).max() < 1e-4 * np.abs(want).max()
+    assert record["configuration"] == "tiny"
+    # An engine of two scales holds their weights once, and goes on as it is.
+    pyengine.build(network, first / "two.pyengine", sample_shape=tuple(images[:1].shape))
+    again, _, _ = load(first, "two.pyengine")
+    with torch.no_grad():
+        assert np.abs(again.eval()(images).numpy() - got).max() < 1e-4 * np.abs(got).max()
 
 
 def test_fit_records_where_it_started(first) -> None:

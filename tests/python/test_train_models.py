@@ -12,7 +12,14 @@ import torch
 import pyengine
 from train.checkpoint import load_checkpoint, save_checkpoint
 from train.config import config_to_dict, known_configs, load_config
-from train.models import ClassifierConfig, UNet, UNetConfig, build_classifier, build_network
+from train.models import (
+    ClassifierConfig,
+    MultiScaleUNet,
+    UNet,
+    UNetConfig,
+    build_classifier,
+    build_network,
+)
 from train.models.imagenet import load_imagenet_weights
 
 
@@ -67,10 +74,47 @@ def test_odd_sizes_repeat_the_edge() -> None:
         assert net(torch.zeros(1, 1, 37, 50)).shape == (1, 2, 37, 50)
 
 
+def test_several_scales_see_what_they_say() -> None:
+    """Each scale sees twice as far, and sizes must fit the pooling grid of the smallest."""
+    config = UNetConfig(
+        1, 1, base_width=2, depth=2, padding="same", batch_norm=False, scales=2, max_width=4
+    )
+    assert config.alignment == 8
+    torch.manual_seed(0)
+    net = build_network(config).double().eval()
+    assert isinstance(net, MultiScaleUNet)
+    for p in net.parameters():
+        p.data.abs_()
+    x = torch.rand(1, 1, 240, 240, dtype=torch.float64, requires_grad=True)
+    net(x)[0, 0, 120, 120].backward()
+    reach = x.grad[0, 0].nonzero()
+    span = (reach.max(0).values - reach.min(0).values)[0].item() / 2
+    assert config.context - 8 <= span <= config.context + config.alignment
+    with torch.inference_mode():
+        assert net(torch.zeros(1, 1, 37, 50).double()).shape == (1, 1, 37, 50)
+
+
+def test_several_scales_start_as_the_mean_of_one() -> None:
+    config = UNetConfig(base_width=3, depth=2, padding="same", scales=3)
+    net = build_network(config).eval()
+    assert isinstance(net, MultiScaleUNet)
+    single = net.single_scale().eval()
+    assert not isinstance(single, MultiScaleUNet)
+    net.start_from(single)
+    x = torch.randn(1, 1, 48, 64)
+    with torch.inference_mode():
+        half, quarter = (torch.nn.functional.avg_pool2d(x, n) for n in (2, 4))
+        large = [
+            torch.nn.functional.interpolate(single(y), scale_factor=n, mode="bilinear")
+            for n, y in ((2, half), (4, quarter))
+        ]
+        torch.testing.assert_close(net(x), (single(x) + large[0] + large[1]) / 3)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"depth": 0}, {"dropout": 1.0}, {"up": "pixelshuffle"}, {"padding": "full"},
+        {"scales": 0}, {"scales": 2, "padding": "valid"}, {"depth": 0}, {"dropout": 1.0}, {"up": "pixelshuffle"}, {"padding": "full"},
         {"output": "tanh"}, {"convs_per_block": 0}, {"up": "nearest_conv2x2", "padding": "valid"},
     ],
 )  # fmt: skip

@@ -99,8 +99,9 @@ class TrainingPairs(Dataset):
         number = int(self._order[within])
         data = self._load(number)
         generator = np.random.default_rng([seed, running, 1])
-        augment = self._pipeline(data["image"].shape[2])
-        augment.set_random_state(int(generator.integers(2**31)))
+        state = int(generator.integers(2**31))
+        augment = self._pipeline(data["image"].shape[2], generator)
+        augment.set_random_state(state)
         data = augment(data)
         # Transforms of MONAI hand back views of larger memory with their history attached.
         pair = {
@@ -121,10 +122,10 @@ class TrainingPairs(Dataset):
             "weight": maps[1].contiguous(),
         }
 
-    def _pipeline(self, width: int) -> Compose:
-        """Augmentation for images of this width: zoom is relative to the reference width."""
-        reference = self.config.data.reference_width
-        scale = reference / width if reference else 1.0
+    def _pipeline(self, width: int, generator: np.random.Generator) -> Compose:
+        """Augmentation for images of this width: zoom is relative to a reference width."""
+        references = self.config.data.reference_widths or (width,)
+        scale = references[int(generator.integers(len(references)))] / width
         if scale not in self._pipelines:
             changes = self.config.augmentation
             zoom = (changes.zoom[0] * scale, changes.zoom[1] * scale)

@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from train.models.classifiers import ClassifierConfig, build_classifier
+from train.models.multi_scale import MultiScaleUNet
 from train.models.unet import UNet, UNetConfig
 
 _KINDS = {"unet": UNetConfig, "classifier": ClassifierConfig}
@@ -35,10 +36,12 @@ def network_config(values: dict[str, Any], where: str = "network") -> UNetConfig
 
 def build_network(config: UNetConfig | ClassifierConfig) -> nn.Module:
     """The network that `config` describes, with fresh weights."""
-    return UNet(config) if isinstance(config, UNetConfig) else build_classifier(config)
+    if not isinstance(config, UNetConfig):
+        return build_classifier(config)
+    return MultiScaleUNet(config) if config.scales > 1 else UNet(config)
 
 
 __all__ = [
-    "ClassifierConfig", "UNet", "UNetConfig", "build_classifier", "build_network",
-    "network_config",
+    "ClassifierConfig", "MultiScaleUNet", "UNet", "UNetConfig", "build_classifier",
+    "build_network", "network_config",
 ]  # fmt: skip

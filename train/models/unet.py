@@ -41,6 +41,9 @@ class UNetConfig:
         The paper's valid convolutions on mirror-padded input, or zero padding.
     output : {"linear", "relu"}
         Whether a ReLU follows the last convolution.
+    scales : int
+        Magnifications at which the same network looks at the image, each half of the one before;
+        more than 1 makes it a `MultiScaleUNet` and needs padding = "same".
     """
 
     in_channels: int = 1
@@ -54,10 +57,12 @@ class UNetConfig:
     up: Literal["transposed", "upsample", "nearest_conv2x2"] = "transposed"
     padding: Literal["valid", "same"] = "valid"
     output: Literal["linear", "relu"] = "linear"
+    scales: int = 1
     kind: str = "unet"
 
     def __post_init__(self) -> None:
-        for name in ("in_channels", "classes", "base_width", "depth", "convs_per_block"):
+        counts = ("in_channels", "classes", "base_width", "depth", "convs_per_block", "scales")
+        for name in counts:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be >= 1, got {getattr(self, name)}")
         if not 0.0 <= self.dropout < 1.0:
@@ -72,6 +77,8 @@ class UNetConfig:
                 raise ValueError(f"{name} must be one of {allowed}, got {getattr(self, name)!r}")
         if self.up == "nearest_conv2x2" and self.padding == "valid":
             raise ValueError("up = 'nearest_conv2x2' needs padding = 'same'")
+        if self.scales > 1 and self.padding == "valid":
+            raise ValueError(f"scales = {self.scales} needs padding = 'same'")
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -82,17 +89,19 @@ class UNetConfig:
     @property
     def alignment(self) -> int:
         """Pixels: sizes that differ by this much keep all pooling grids in step."""
-        return 2**self.depth
+        return 2 ** (self.depth + self.scales - 1)
 
     @property
     def context(self) -> int:
         """Pixels of surrounding that 3x3 convolutions see on each side.
 
         A level's block of n convolutions sees n px at its own scale; the expanding path has one
-        block per level, the contracting path one per level and the bottom.
+        block per level, the contracting path one per level and the bottom. The smallest of several
+        scales sees the farthest, and one of its pixels more when it is magnified.
         """
         blocks = 2 * (2**self.depth - 1) + 2**self.depth
-        return self.convs_per_block * blocks
+        smallest = 2 ** (self.scales - 1)
+        return (self.convs_per_block * blocks + int(self.scales > 1)) * smallest
 
     @property
     def margin(self) -> int:
@@ -169,6 +178,11 @@ class UNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:  # (B, C, H, W)
+        x = self.head(self.features(x))  # (B, K, H - 2 * margin, W - 2 * margin)
+        return F.relu(x) if self.config.output == "relu" else x
+
+    def features(self, x: torch.Tensor) -> torch.Tensor:
+        """What the head sees: (B, base_width, H - 2 * margin, W - 2 * margin)."""
         skips = []
         for level, block in enumerate(self.down):
             if level > 0:
@@ -181,13 +195,12 @@ class UNet(nn.Module):
         skips.pop()
         for up, merge in zip(self.up, self.merge, strict=True):
             x = up(x)
-            skip, x = _match(skips.pop(), x)
+            skip, x = match(skips.pop(), x)
             x = merge(torch.cat([skip, x], dim=1))
-        x = self.head(x)  # (B, K, H - 2 * margin, W - 2 * margin)
-        return F.relu(x) if self.config.output == "relu" else x
+        return x
 
 
-def _match(skip: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def match(skip: torch.Tensor, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Both at one size: valid networks crop the skip, odd sizes repeat the edge of `x`."""
     rows, cols = skip.shape[-2] - x.shape[-2], skip.shape[-1] - x.shape[-1]
     if (rows, cols) == (0, 0):
