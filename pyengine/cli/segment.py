@@ -20,7 +20,7 @@ DEMOS: dict[str, tuple[str, Callable[[int, int], Array]]] = {
     "em-membranes": ("2048x2048", phantoms.synthetic_em),
     "oct-fluid": ("496x768", lambda h, w: phantoms.oct_phantom(h, w, "DME").image),
     "retinal-vessels": ("584x565", lambda h, w: phantoms.fundus_phantom(h, w)[0]),
-    "ultrasound-nerve": ("256x256", lambda h, w: phantoms.nerve_phantom(h, w, 11)[0]),
+    "ultrasound-nerve": ("420x580", lambda h, w: phantoms.nerve_phantom(h, w)[0]),
 }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import pyengine
 from pyengine.phantoms import DISEASES, fundus_phantom, nerve_phantom, oct_phantom
 
 
@@ -49,6 +50,9 @@ def test_other_phantoms() -> None:
     image, nerve = nerve_phantom(seed=1)
     assert image.shape == nerve.shape == (420, 580)
     assert 0.005 < nerve.mean() < 0.2
+    found = pyengine.Engine("ultrasound-nerve").segment(nerve_phantom()[0])
+    truth = nerve_phantom()[1]
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) > 0.6
     photograph, vessel = fundus_phantom(seed=1)
     assert photograph.shape == (584, 565, 3)
     assert 0.02 < vessel.mean() < 0.25
