@@ -300,6 +300,9 @@ def config_from_dict(values: dict[str, Any], where: str) -> TrainConfig:
     adjacent = sections["data"].adjacent
     if adjacent < 1 or adjacent % 2 == 0:
         raise ValueError(f"{where}: data.adjacent must be odd and >= 1, got {adjacent}")
+    widths = sections["data"].reference_widths
+    if any(width < 1 for width in widths):
+        raise ValueError(f"{where}: data.reference_widths must be >= 1 px, got {list(widths)}")
     return _fill(TrainConfig, values | sections | {"network": network}, where)
 
 

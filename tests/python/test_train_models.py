@@ -311,6 +311,7 @@ def test_every_configuration_loads_and_builds_its_network() -> None:
         ('system = "x"\n[network]\nlayers = 3', "layers"),
         ('system = "x"\n[loss]\nname = "hinge"', "loss.name must be one of"),
         ('system = "x"\n[data]\nadjacent = 2', "adjacent must be odd"),
+        ('system = "x"\n[data]\nreference_widths = [256, 0]', "reference_widths must be >= 1 px"),
         ("system = ", "not TOML"),
     ],
 )
