@@ -33,7 +33,8 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
       packed_(graph, weights, *pool_),
       whole_program_(Lower(graph, true, fast, kernels, packed_)),
       grid_(graph.tensors.size(), 1),
-      tile_grid_(geometry.alignment) {
+      tile_grid_(geometry.alignment),
+      plans_(kKeptPlans) {
   if (!geometry.tileable) return;
   tile_program_ = Lower(graph, false, fast, kernels, packed_);
   for (const Op& op : tile_program_.ops) {
@@ -86,11 +87,7 @@ int64_t CpuExecutor::FindTileReach() const {
 std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
   {
     std::scoped_lock lock(mutex_);
-    for (auto it = plans_.begin(); it != plans_.end(); ++it)
-      if (it->first == key) {
-        plans_.splice(plans_.begin(), plans_, it);
-        return it->second;
-      }
+    if (const auto* plan = plans_.Find(key)) return *plan;
   }
   auto plan = std::make_shared<Plan>();
   if (key.program == &tile_program_) {
@@ -102,8 +99,7 @@ std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
     plan->extents = extents;
   }
   std::scoped_lock lock(mutex_);
-  plans_.emplace_front(key, plan);
-  if (plans_.size() > kKeptPlans) plans_.pop_back();
+  plans_.Add(key, plan);
   return plan;
 }
 

@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 
+#include "core/recent.h"
 #include "core/thread_pool.h"
 #include "cpu/program.h"
 #include "cpu/run_plan.h"
@@ -59,9 +60,8 @@ class CpuExecutor final : public Executor {
   int64_t tile_grid_ = 1, tile_reach_ = 0;
 
   std::mutex mutex_;
-  // Most recently used first.
-  std::list<std::pair<Key, std::shared_ptr<const Plan>>> plans_;
-  Loan idle_;
+  Recent<Key, std::shared_ptr<const Plan>> plans_;
+  Loan idle_;  // last used first
 };
 
 }  // namespace pyengine

@@ -2,8 +2,7 @@
 
 #include <NvInferRuntime.h>
 
-#include <list>
-
+#include "core/recent.h"
 #include "cuda/cuda_check.h"
 #include "tensorrt/log.h"
 
@@ -44,12 +43,10 @@ class PlanLane final : public DeviceNetwork::Lane {
     const OnDevice on(plan_->device);
     auto* handle = static_cast<cudaStream_t>(stream.handle());
     const Call call{windows, logits, n, h, w};
-    for (auto it = graphs_.begin(); it != graphs_.end(); ++it)
-      if (it->call == call) {
-        graphs_.splice(graphs_.begin(), graphs_, it);
-        CudaCheck(cudaGraphLaunch(it->graph.get(), handle), "cudaGraphLaunch");
-        return;
-      }
+    if (const GraphExec* graph = graphs_.Find(call)) {
+      CudaCheck(cudaGraphLaunch(graph->get(), handle), "cudaGraphLaunch");
+      return;
+    }
     Bind(call);
     // The first run of a shape may allocate and load kernels, which cannot be captured.
     Enqueue(handle);
@@ -64,10 +61,6 @@ class PlanLane final : public DeviceNetwork::Lane {
     bool operator==(const Call& o) const {
       return windows == o.windows && logits == o.logits && n == o.n && h == o.h && w == o.w;
     }
-  };
-  struct Captured {
-    Call call;
-    GraphExec graph;
   };
 
   void Bind(const Call& call) {
@@ -108,14 +101,13 @@ class PlanLane final : public DeviceNetwork::Lane {
       can_capture_ = false;
       return;
     }
-    graphs_.push_front({call, GraphExec(exec)});
-    if (graphs_.size() > kKeptGraphs) graphs_.pop_back();
+    graphs_.Add(call, GraphExec(exec));
   }
 
   std::shared_ptr<Plan> plan_;
   const NetworkGeometry net_;
   std::unique_ptr<trt::IExecutionContext> context_;
-  std::list<Captured> graphs_;  // last used first
+  Recent<Call, GraphExec> graphs_{kKeptGraphs};
   bool can_capture_ = true;
 };
 

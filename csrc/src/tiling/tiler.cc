@@ -15,7 +15,7 @@ namespace pyengine {
 namespace {
 
 constexpr int64_t kDefaultMemoryBytes = int64_t(384) << 20;
-constexpr size_t kKeptPlans = 16;
+constexpr size_t kKeptLayouts = 16;
 
 std::string Px(int64_t a, int64_t b) {
   return std::to_string(a) + " x " + std::to_string(b);
@@ -64,7 +64,8 @@ Tiler::Tiler(std::shared_ptr<Executor> executor, Normalisation normalisation, He
       normalisation_(std::move(normalisation)),
       head_(head),
       why_not_tileable_(std::move(why_not_tileable)),
-      pool_(std::move(pool)) {}
+      pool_(std::move(pool)),
+      layouts_(kKeptLayouts) {}
 
 Tiler::~Tiler() = default;
 
@@ -110,11 +111,7 @@ std::shared_ptr<const Tiler::Layout> Tiler::FindLayout(int64_t height, int64_t w
                     options.batch_size};
   {
     std::scoped_lock lock(mutex_);
-    for (auto it = layouts_.begin(); it != layouts_.end(); ++it)
-      if (it->first == key) {
-        layouts_.splice(layouts_.begin(), layouts_, it);
-        return it->second;
-      }
+    if (const auto* layout = layouts_.Find(key)) return *layout;
   }
   auto layout = std::make_shared<Layout>();
   layout->height = height;
@@ -164,8 +161,7 @@ std::shared_ptr<const Tiler::Layout> Tiler::FindLayout(int64_t height, int64_t w
       plan.cost += kind->second;
     }
   std::scoped_lock lock(mutex_);
-  layouts_.emplace_front(key, layout);
-  if (layouts_.size() > kKeptPlans) layouts_.pop_back();
+  layouts_.Add(key, layout);
   return layout;
 }
 

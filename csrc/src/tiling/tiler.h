@@ -6,6 +6,7 @@
 #include <mutex>
 #include <vector>
 
+#include "core/recent.h"
 #include "core/thread_pool.h"
 #include "engine_file.h"
 #include "graph/geometry.h"
@@ -65,7 +66,7 @@ class Tiler {
 
   mutable std::mutex mutex_;
   mutable Loan idle_;
-  mutable std::list<std::pair<PlanKey, std::shared_ptr<const Layout>>> layouts_;  // last used first
+  mutable Recent<PlanKey, std::shared_ptr<const Layout>> layouts_;
 };
 
 }  // namespace pyengine
