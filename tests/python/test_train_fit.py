@@ -233,7 +233,7 @@ def test_frozen_norms_keep_their_statistics(tiny) -> None:
 
 
 def test_images_are_shown_at_each_width(tiny, capsys) -> None:
-    text = TINY.format(padding="same").replace("[data]", "[data]\nreference_widths = [32, 96]")
+    text = TINY.format(padding="same").replace("[data]", "[data]\nreference_widths = [32, 80]")
     (tiny / "tiny.toml").write_text(text)
     assert fit(tiny, "run", "--epochs", "1") == 0
     config = load_config(str(tiny / "tiny.toml"))
@@ -242,11 +242,11 @@ def test_images_are_shown_at_each_width(tiny, capsys) -> None:
     pairs = TrainingPairs(store, config, normalization(store, config))
     for number in range(8):
         pairs[number]
-    assert sorted(pairs._pipelines) == [32 / own, 96 / own]
+    assert sorted(pairs._pipelines) == [32 / own, 80 / own]
     assert command.main(["ship", str(tiny / "run")]) == 0
     record = json.loads((tiny / "run" / "tiny.json").read_text())
-    assert list(record["parts"]) == ["validation", "validation, 32 px", "validation, 96 px"]
-    assert "brought to 96 px width" in (tiny / "run" / "tiny.md").read_text()
+    assert list(record["parts"]) == ["validation", "validation, 32 px", "validation, 80 px"]
+    assert "brought to 80 px width" in (tiny / "run" / "tiny.md").read_text()
     capsys.readouterr()
     evaluate_32 = ["evaluate", str(tiny / "tiny.toml"), "--data", str(tiny / "run" / "data.h5"),
                    "--engine", str(tiny / "run" / "tiny.pyengine"), "--width"]  # fmt: skip
