@@ -247,6 +247,7 @@ def test_images_are_shown_at_each_width(tiny, capsys) -> None:
     record = json.loads((tiny / "run" / "tiny.json").read_text())
     assert list(record["parts"]) == ["validation", "validation, 32 px", "validation, 80 px"]
     assert "brought to 80 px width" in (tiny / "run" / "tiny.md").read_text()
+    assert command.main(["report", str(tiny / "run")]) == 0
     capsys.readouterr()
     evaluate_32 = ["evaluate", str(tiny / "tiny.toml"), "--data", str(tiny / "run" / "data.h5"),
                    "--engine", str(tiny / "run" / "tiny.pyengine"), "--width"]  # fmt: skip

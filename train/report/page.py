@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -238,5 +239,11 @@ def _engine_facts(subject: Subject) -> list[tuple[str, str]]:
     if info.tileable:
         facts += [("halo", f"{info.halo} px"), ("alignment", f"{info.alignment} px")]
     return facts + [
-        (k, str(v)) for k, v in info.provenance.items() if k not in ("metrics", "versions")
+        (k, _plain(v)) for k, v in info.provenance.items() if k not in ("metrics", "versions")
     ]
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{k} {_plain(v)}" for k, v in value.items())
+    return str(value)
