@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import pyengine
+from benchmarks import size_scaling
 from benchmarks.compare_results import compare, verdict
 from benchmarks.pairs import alternate
 from pyengine import _core
@@ -52,6 +53,30 @@ def test_alternation_pairs_each_call_with_the_reference() -> None:
     ratios = alternate(calls, "a", rounds=2, pause_s=0)
     assert order == ["a", "a", "b", "b"] * 2
     assert (ratios["a"].ratios == 1).all()
+
+
+def test_scaling_divides_by_the_pace_of_the_moment(monkeypatch) -> None:
+    """An engine of constant time per pixel plus 100 pixels a call, on a machine that slows down."""
+
+    class Clock:
+        now = 0.0
+        pace = 1.0
+
+        def perf_counter(self) -> float:
+            return self.now
+
+    clock = Clock()
+
+    class Slowing:
+        def segment(self, image: np.ndarray) -> None:
+            clock.now += (image.size + 100) * clock.pace
+            clock.pace *= 1.01
+
+    monkeypatch.setattr(size_scaling, "time", clock)
+    rows = size_scaling.scaling(Slowing(), [10, 20], reference=20, rounds=5, at_least_s=1e-6)
+    assert [row["size_px"] for row in rows] == [10, 20]
+    assert rows[0]["ratio"] == pytest.approx(2 / 1.25, rel=1e-3)
+    assert rows[1]["ratio"] == pytest.approx(1, rel=1e-3)
 
 
 def test_profile_accounts_for_the_network(membranes) -> None:
