@@ -17,7 +17,7 @@ import numpy as np
 
 import pyengine
 from benchmarks.machine import machine_name
-from benchmarks.pairs import write_results
+from benchmarks.pairs import Ratio, write_results
 
 
 def seconds_per_pixel(engine: pyengine.Engine, image: np.ndarray, at_least_s: float) -> float:
@@ -51,16 +51,9 @@ def scaling(
             before = after
     rows = []
     for n in sizes:
-        low, middle, high = np.percentile(ratios[n], [25, 50, 75])
-        rows.append(
-            {
-                "size_px": n,
-                "megapixels_per_s": round(1e-6 / float(np.median(times[n])), 3),
-                "ratio": round(float(middle), 3),
-                "ratio_q25": round(float(low), 3),
-                "ratio_q75": round(float(high), 3),
-            }
-        )
+        ratio = Ratio(np.array(times[n]) * n * n, np.array(ratios[n]))
+        megapixels_per_s = round(1e-6 / float(np.median(times[n])), 3)
+        rows.append({"size_px": n, "megapixels_per_s": megapixels_per_s, **ratio.as_dict()})
     return rows
 
 

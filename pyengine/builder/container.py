@@ -19,6 +19,11 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
+def array_identity(array: npt.NDArray[Any]) -> tuple[str, tuple[int, ...], str]:
+    """Type, shape and hash of the values: the same for equal arrays only."""
+    return (str(array.dtype), array.shape, sha256(np.ascontiguousarray(array).tobytes()))
+
+
 def serialize(
     manifest: dict[str, Any], graph_json: str, tensors: dict[str, npt.NDArray[Any]]
 ) -> bytes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+
+from pyengine.builder.container import array_identity
 
 # Operators after which an affine step folds into weights, and where their output axis is.
 _FOLDS_INTO = {"conv2d": 0, "conv_transpose2d": 1, "linear": 0}
@@ -136,8 +137,7 @@ class GraphBuilder:
         first: dict[tuple[Any, ...], str] = {}
         kept = {}
         for name, value in self.weights.items():
-            digest = hashlib.sha256(np.ascontiguousarray(value).tobytes()).digest()
-            kept[name] = first.setdefault((value.shape, digest), name)
+            kept[name] = first.setdefault(array_identity(value), name)
         for node in self.nodes:
             node |= {key: kept[node[key]] for key in ("weight", "bias") if key in node}
         self.weights = {name: self.weights[name] for name in first.values()}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+
+from pyengine.builder.container import array_identity
 
 if TYPE_CHECKING:
     import onnx
@@ -134,10 +135,10 @@ class _Exporter:
         if value.dtype == np.float32 and self.half[node["name"]]:
             with np.errstate(over="ignore"):  # infinities are found by whoever runs the network
                 value = value.astype(np.float16)
-        value = np.ascontiguousarray(value)
-        content = (value.dtype, value.shape, hashlib.sha256(value.tobytes()).digest())
-        name = self.equal.setdefault(content, f"{self.names[node['output']]}.{key}")
-        self.constants[name] = value
+        own = f"{self.names[node['output']]}.{key}"
+        name = self.equal.setdefault(array_identity(value), own)
+        if name == own:
+            self.constants[name] = np.ascontiguousarray(value)
         return name
 
     def add(self, op: str, node: Node, inputs: list[str], out: str = "", **attributes: Any) -> str:

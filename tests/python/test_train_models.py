@@ -50,48 +50,35 @@ def test_unet_is_the_papers() -> None:
     assert (same.margin, same.context) == (0, 92)
 
 
-def test_unet_sees_what_it_says() -> None:
+@pytest.mark.parametrize(
+    ("shape", "side"),
+    [({"convs_per_block": 3}, 160), ({"scales": 2, "max_width": 4}, 240)],
+)
+def test_unet_sees_what_it_says(shape, side) -> None:
     """The gradient of one output reaches `context` pixels, rounded by the pooling grid."""
-    config = UNetConfig(
-        1, 1, base_width=2, depth=2, padding="same", batch_norm=False, convs_per_block=3
-    )
+    config = UNetConfig(1, 1, base_width=2, depth=2, padding="same", batch_norm=False, **shape)
     torch.manual_seed(0)
-    net = UNet(config).double().eval()
+    net = build_network(config).double().eval()
     for p in net.parameters():
         p.data.abs_()
-    x = torch.rand(1, 1, 160, 160, dtype=torch.float64, requires_grad=True)
-    net(x)[0, 0, 80, 80].backward()
+    x = torch.rand(1, 1, side, side, dtype=torch.float64, requires_grad=True)
+    net(x)[0, 0, side // 2, side // 2].backward()
     reach = x.grad[0, 0].nonzero()
     span = (reach.max(0).values - reach.min(0).values)[0].item() / 2
     # Max pooling hides some pixels, the 2x2 steps add up to one alignment.
     assert config.context - 8 <= span <= config.context + config.alignment
 
 
-def test_odd_sizes_repeat_the_edge() -> None:
+@pytest.mark.parametrize(("scales", "kind"), [(1, UNet), (2, MultiScaleUNet)])
+def test_odd_sizes_repeat_the_edge(scales, kind) -> None:
     """The published fluid network pads the upsampled map by its edge where a pooling rounded down."""
-    net = UNet(UNetConfig(1, 2, base_width=2, depth=2, padding="same")).eval()
+    config = UNetConfig(1, 2, base_width=2, depth=2, padding="same", scales=scales)
+    # Sizes must fit the pooling grid of the smallest scale.
+    assert config.alignment == 4 * scales
+    net = build_network(config).eval()
+    assert type(net) is kind
     with torch.inference_mode():
         assert net(torch.zeros(1, 1, 37, 50)).shape == (1, 2, 37, 50)
-
-
-def test_several_scales_see_what_they_say() -> None:
-    """Each scale sees twice as far, and sizes must fit the pooling grid of the smallest."""
-    config = UNetConfig(
-        1, 1, base_width=2, depth=2, padding="same", batch_norm=False, scales=2, max_width=4
-    )
-    assert config.alignment == 8
-    torch.manual_seed(0)
-    net = build_network(config).double().eval()
-    assert isinstance(net, MultiScaleUNet)
-    for p in net.parameters():
-        p.data.abs_()
-    x = torch.rand(1, 1, 240, 240, dtype=torch.float64, requires_grad=True)
-    net(x)[0, 0, 120, 120].backward()
-    reach = x.grad[0, 0].nonzero()
-    span = (reach.max(0).values - reach.min(0).values)[0].item() / 2
-    assert config.context - 8 <= span <= config.context + config.alignment
-    with torch.inference_mode():
-        assert net(torch.zeros(1, 1, 37, 50).double()).shape == (1, 1, 37, 50)
 
 
 def test_several_scales_start_as_the_mean_of_one() -> None:
