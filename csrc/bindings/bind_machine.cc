@@ -4,6 +4,7 @@
 
 #include "bind.h"
 #include "cpu/cpu_features.h"
+#include "cpu/schedule.h"
 #include "pyengine/executors.h"
 
 namespace py = pybind11;
@@ -31,6 +32,8 @@ void BindMachine(py::module_& m) {
   m.def("multiply_add_rate", &MultiplyAddRate, py::arg("isa"), py::arg("threads"),
         py::call_guard<py::gil_scoped_release>(),
         "Highest rate of float32 fused multiply-adds in FLOP/s (each counts twice).");
+  m.def("interleaved_bytes", &InterleavedBytes,
+        "From this size on, rows of several layers on one plane are computed in turn.");
 }
 
 }  // namespace pyengine

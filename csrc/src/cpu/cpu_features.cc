@@ -90,6 +90,23 @@ const KernelTable& SelectKernels(const std::string& isa) {
               "unknown instruction set '" + wanted + "'; known: " + known);
 }
 
+int64_t LastLevelCacheBytes() {
+  int64_t largest = 0;
+#if defined(__x86_64__)
+  // Intel and AMD list caches under numbers of their own, in one format; no processor has 16.
+  for (const uint32_t leaf : {0x4u, 0x8000001Du}) {
+    uint32_t a, b, c, d;
+    for (uint32_t i = 0; i < 16; ++i) {
+      if (!__get_cpuid_count(leaf, i, &a, &b, &c, &d) || (a & 0x1F) == 0) break;
+      const int64_t ways = (b >> 22) + 1, partitions = (b >> 12 & 0x3FF) + 1;
+      const int64_t line = (b & 0xFFF) + 1, sets = int64_t(c) + 1;
+      largest = std::max(largest, ways * partitions * line * sets);
+    }
+  }
+#endif
+  return largest;
+}
+
 // Best of several short runs: the machine may be shared, and a peak is a peak.
 double MultiplyAddRate(const std::string& isa, int threads) {
   const KernelTable& kernels = SelectKernels(isa);

@@ -1,6 +1,7 @@
 // Which instruction sets this machine can use, and the kernels chosen for it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -18,5 +19,8 @@ const KernelTable& SelectKernels(const std::string& isa);
 // Highest rate of fused multiply-adds on registers [FLOP/s, each counts twice], for benchmarks.
 // Throws as SelectKernels, kUnsupported for the reference table, kInvalidArgument for threads < 1.
 double MultiplyAddRate(const std::string& isa, int threads);
+
+// The cache that all cores of a group share, as the CPU describes it [bytes]; 0 where it does not.
+int64_t LastLevelCacheBytes();
 
 }  // namespace pyengine

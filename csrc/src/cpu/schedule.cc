@@ -4,12 +4,15 @@
 
 #include "core/checked_math.h"
 #include "cpu/conv_table.h"
+#include "cpu/cpu_features.h"
 
 namespace pyengine {
 namespace {
 
-// Smaller planes stay in the last-level cache anyway.
+// At least; of every last-level cache.
 constexpr int64_t kInterleavedBytes = int64_t(4) << 20;
+// Of the last-level cache: what was just written and will be read, beside all else that passes.
+constexpr int64_t kCacheShare = 8;
 // Of one plane's rows at a time: a few operations' rows fit the second-level caches.
 constexpr int64_t kBandBytes = int64_t(1) << 20;
 // Rows made up by reflection need the rows that they mirror.
@@ -163,6 +166,11 @@ class Scheduler {
 
 }  // namespace
 
+int64_t InterleavedBytes() {
+  static const int64_t bytes = std::max(kInterleavedBytes, LastLevelCacheBytes() / kCacheShare);
+  return bytes;
+}
+
 std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buffers) {
   std::vector<int> writers(program.storages.size(), 0);
   for (const Op& op : program.ops) {
@@ -170,6 +178,7 @@ std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buf
     for (const BlockRef& ref : op.out)
       if (ref.storage != previous) ++writers[previous = ref.storage];
   }
+  const int64_t least = InterleavedBytes();
   std::vector<int> groups;
   std::vector<bool> in_group(program.storages.size(), false);
   int group = -1;
@@ -182,8 +191,8 @@ std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buf
       for (const BlockRef& ref : op.in[i])
         follows = follows ||
                   (in_group[ref.storage] &&
-                   Bytes(program.storages[ref.storage], buffers[ref.storage]) >= kInterleavedBytes);
-    const bool large = Bytes(storage, buffers[out]) >= kInterleavedBytes;
+                   Bytes(program.storages[ref.storage], buffers[ref.storage]) >= least);
+    const bool large = Bytes(storage, buffers[out]) >= least;
     const bool borders_fit = std::max(storage.border.top, storage.border.bottom) <= kMaxBorderRows;
     const bool by_rows = ByRows(op) && writers[out] == 1 && borders_fit && (large || follows);
     const bool enlarges = op.transposed || op.step == Step::kUpsample;

@@ -12,6 +12,9 @@
 
 namespace pyengine {
 
+// Planes of fewer bytes stay in the last-level cache until they are read, without interleaving.
+int64_t InterleavedBytes();
+
 // Per operation, the number of its group: operations of one group are interleaved, groups follow
 // each other. `buffers`: one per storage.
 std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buffers);
