@@ -189,9 +189,8 @@ std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buf
     bool follows = false;  // reads a large plane of this group
     for (int i = 0; i < 2; ++i)
       for (const BlockRef& ref : op.in[i])
-        follows = follows ||
-                  (in_group[ref.storage] &&
-                   Bytes(program.storages[ref.storage], buffers[ref.storage]) >= least);
+        follows = follows || (in_group[ref.storage] &&
+                              Bytes(program.storages[ref.storage], buffers[ref.storage]) >= least);
     const bool large = Bytes(storage, buffers[out]) >= least;
     const bool borders_fit = std::max(storage.border.top, storage.border.bottom) <= kMaxBorderRows;
     const bool by_rows = ByRows(op) && writers[out] == 1 && borders_fit && (large || follows);
