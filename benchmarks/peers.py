@@ -82,16 +82,24 @@ def _onnxruntime(network: Network, threads: int) -> Run:
     return lambda x: session.run(None, {"image": x})[0]
 
 
-def _openvino(network: Network, threads: int) -> Run:
+def _openvino(network: Network, threads: int, precision: str = "f32") -> Run:
     import openvino
 
     # Machines with bfloat16 or float16 units would round to them unasked.
     compiled = openvino.Core().compile_model(
         str(network.onnx), "CPU",
-        {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": "f32"},
+        {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_NUM_THREADS": threads, "INFERENCE_PRECISION_HINT": precision},
     )  # fmt: skip
     request = compiled.create_infer_request()
     return lambda x: request.infer({0: x}, share_inputs=True, share_outputs=False)[0]
+
+
+def _openvino_bf16(network: Network, threads: int) -> Run:
+    import openvino
+
+    if "BF16" not in openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise RuntimeError("no bfloat16 units")
+    return _openvino(network, threads, "bf16")
 
 
 def _ncnn(network: Network, threads: int) -> Run:
@@ -130,9 +138,11 @@ def _mnn(network: Network, threads: int) -> Run:
     import MNN
 
     target = network.folder / "network.mnn"
+    # What the command `mnnconvert` calls; the command itself also installs a package to report its
+    # use, which takes protobuf back to a version that onnx does not load.
     subprocess.run(
-        [str(Path(sys.executable).parent / "mnnconvert"), "-f", "ONNX", "--modelFile", str(network.onnx), "--MNNModel", str(target),
-         "--bizCode", "pyengine"],
+        [sys.executable, "-c", "import sys, _tools; _tools.mnnconvert(sys.argv)",
+         "-f", "ONNX", "--modelFile", str(network.onnx), "--MNNModel", str(target), "--bizCode", "pyengine"],
         check=True, capture_output=True,
     )  # fmt: skip
     manager = MNN.nn.create_runtime_manager(
@@ -200,6 +210,7 @@ def _torch_compile(network: Network, threads: int) -> Run:
 LOADERS: dict[str, Callable[[Network, int], Run]] = {
     "onnxruntime": _onnxruntime,
     "openvino": _openvino,
+    "openvino bf16": _openvino_bf16,
     "ncnn": _ncnn,
     "mnn": _mnn,
     "torch": _torch,
