@@ -9,9 +9,10 @@
 namespace pyengine {
 namespace {
 
-// At least; of every last-level cache.
+// Smaller planes stay in any last-level cache.
 constexpr int64_t kInterleavedBytes = int64_t(4) << 20;
-// Of the last-level cache: what was just written and will be read, beside all else that passes.
+// One part in so many of a large last-level cache keeps a plane until it is read: layers' other
+// planes and weights pass through it too.
 constexpr int64_t kCacheShare = 8;
 // Of one plane's rows at a time: a few operations' rows fit the second-level caches.
 constexpr int64_t kBandBytes = int64_t(1) << 20;
