@@ -164,8 +164,9 @@ def test_operator_agrees_with_torch(name: str, isa: str, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("border", ["zeros", "reflect", "replicate"])
 def test_planes_larger_than_the_caches_agree_with_torch(border: str, make_engine) -> None:
-    """Planes that the last-level cache does not hold: rows of several layers are interleaved, borders are made up row by row, and the
-    transposed convolution has a kernel of twice its stride."""
+    """Planes that the last-level cache does not hold: rows of several layers are interleaved,
+    borders are made up row by row, and the transposed convolution has a kernel of twice its
+    stride."""
 
     def conv(before: int, after: int) -> nn.Module:
         return nn.Sequential(nn.Conv2d(before, after, 3, padding=1, padding_mode=border), nn.ReLU())
