@@ -162,28 +162,37 @@ struct WinogradAhead {
   int64_t ahead, lines;
 };
 
+// Channels summed at a time, from zero: sums of such sums round less than one long sum.
+constexpr int64_t kSummedChannels = 64;
+
 // M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles of a group.
 template <int PX, int OB>
 static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t in_channels,
                                    const float* const* u, WinogradAhead next, float* m) {
   constexpr int kHalves = OB * kRegisters;
   constexpr int kWidth = kBlock / kRegisters;
-  Register acc[PX][kHalves];
-  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-      acc[p][h] = SetRegister(0.0f);
+  const auto sum = [&](int p, int h) { return m + p * OB * kBlock + h * kWidth; };
   const float* w[OB];
   PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
-  for (int64_t left = in_channels; left > 0; left -= kBlock) {
-    const int64_t lanes = Smaller(left, kBlock);
-    for (int64_t i = 0; i < next.lines; ++i)
-      PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
-          __builtin_prefetch(w[b] + next.ahead + i * kBlock);
-    MultiplyLanes<PX, OB>(v, kBlock, lanes, w, acc);
-    v += group_tiles * kBlock;
-    PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
+  for (int64_t first = 0; first < in_channels; first += kSummedChannels) {
+    Register acc[PX][kHalves];
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+        acc[p][h] = SetRegister(0.0f);
+    for (int64_t left = Smaller(kSummedChannels, in_channels - first); left > 0; left -= kBlock) {
+      const int64_t lanes = Smaller(left, kBlock);
+      for (int64_t i = 0; i < next.lines; ++i)
+        PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
+            __builtin_prefetch(w[b] + next.ahead + i * kBlock);
+      MultiplyLanes<PX, OB>(v, kBlock, lanes, w, acc);
+      v += group_tiles * kBlock;
+      PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
+    }
+    if (first > 0)
+      PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+          acc[p][h] = AddRegister(LoadRegister(sum(p, h)), acc[p][h]);
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+        StoreRegister(sum(p, h), acc[p][h]);
   }
-  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-      StoreRegister(m + p * OB * kBlock + h * kWidth, acc[p][h]);
 }
 
 // All tiles of one point and OB output blocks; `u` points at the first block's weights.
