@@ -12,6 +12,8 @@ struct PieceRow {
 // Measured on Zen 3. Few tiles keep transformed inputs and products in the second-level cache; the
 // more weights (36 floats each) come from beyond it, the more tiles must share each reading.
 constexpr PieceRow kPieces[] = {{128 * 256, 24}, {256 * 256, 36}, {INT64_MAX, 48}};
+// Measured on a Xeon with AMX: registers take 32 tiles, and weights come too slowly for fewer.
+constexpr PieceRow kMatrixUnitPieces[] = {{128 * 256, 64}, {INT64_MAX, 96}};
 
 // Fewer channels than lanes would transform and multiply mostly nothing.
 constexpr int64_t kLeastChannels = kBlock;
@@ -26,11 +28,12 @@ int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast) {
                     node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
                     node.in_channels >= kLeastChannels && node.out_channels >= kLeastChannels;
   if (!fits) return 0;
-  return fast && node.out_channels < kManyChannels ? kFastWinogradTile : kWinogradTile;
+  return fast && node.out_channels < kManyChannels ? kernels.winograd->fast_tile : kWinogradTile;
 }
 
-int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels) {
-  const PieceRow* row = kPieces;
+int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels,
+                              const WinogradKernels& kernels) {
+  const PieceRow* row = kernels.matrix_unit ? kMatrixUnitPieces : kPieces;
   while (in_channels * out_channels > row->weights) ++row;
   return row->tiles;
 }

@@ -14,6 +14,7 @@ int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast);
 
 // Tiles that share one reading of a layer's transformed weights; a multiple of the widest register
 // tile.
-int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels);
+int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels,
+                              const WinogradKernels& kernels);
 
 }  // namespace pyengine

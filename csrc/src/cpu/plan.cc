@@ -280,10 +280,8 @@ class Planner {
       const Op& op = program_.ops[work.op];
       int64_t floats = 0;
       if (op.step == Step::kWinograd) {
-        const int64_t lanes = RoundUp(op.in_channels, kBlock) + work.block_step * kBlock;
-        const int64_t each =
-            CheckedMul(work.tile_step, lanes, "scratch") + (1 + work.block_step) * kFloatsPerLine;
-        floats = CheckedMul(PYENGINE_WINOGRAD_POINTS(op.winograd_tile), each, "scratch");
+        floats = op.winograd->scratch_floats(op.winograd_tile, work.tile_step, op.in_channels,
+                                             work.block_step);
       } else if (op.step == Step::kConv && op.out_lanes == 1) {
         floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");
       }

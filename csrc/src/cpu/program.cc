@@ -200,9 +200,11 @@ class Lowering {
     const int64_t tile = planar ? 0 : WinogradTile(node, kernels_, fast_);
     Op op = NewOp(depthwise ? Step::kDepthwise : tile ? Step::kWinograd : Step::kConv, index);
     op.winograd_tile = tile;
+    op.winograd = tile ? kernels_.winograd : nullptr;
     op.in[0] = Padded(in, value, node.amounts, node.border, node.border_value).refs;
     op.in_lanes = value.lanes;
-    op.packed = tile ? weights_.Winograd(index, tile) : weights_.Conv(index, value.lanes);
+    op.packed = tile ? weights_.Winograd(index, tile, *kernels_.winograd)
+                     : weights_.Conv(index, value.lanes);
     Emit(std::move(op), true);
   }
 

@@ -58,7 +58,8 @@ struct Op {
   int64_t channel_offset = 0;  // kCopy: first channel written in `out`
   const PackedConv* packed = nullptr;
   const PackedAffine* affine = nullptr;
-  int64_t winograd_tile = 0;  // kWinograd: outputs per side of a block, else 0
+  int64_t winograd_tile = 0;                  // kWinograd: outputs per side of a block, else 0
+  const WinogradKernels* winograd = nullptr;  // kWinograd
   // Transposed convolution: output indices congruent to `phase` (mod stride), whose first tap lies
   // at input index (i - phase) / stride + first_tap. Where all phases read the same inputs they are
   // one operation, with `phases` output blocks for each block of channels.

@@ -185,7 +185,7 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
         span.tile_end = std::min(tiles, span.tile_begin + work.tile_step);
         span.block_begin = i / groups * work.block_step;
         span.block_end = std::min(blocks, span.block_begin + work.block_step);
-        kernels_.winograd(args, span, scratch + thread * context_.plan->scratch_floats);
+        op.winograd->run(args, span, scratch + thread * context_.plan->scratch_floats);
       });
       break;
     }

@@ -148,7 +148,7 @@ class Scheduler {
   void ShareWinograd(const Op& op, const OpPlan& plan, int64_t blocks, int64_t wanted,
                      Work& work) const {
     const int64_t tiles = CeilDiv(work.y_end - work.y_begin, op.winograd_tile) * plan.tile_columns;
-    const int64_t most = WinogradTilesPerPiece(op.in_channels, op.channels);
+    const int64_t most = WinogradTilesPerPiece(op.in_channels, op.channels, *op.winograd);
     const int64_t groups = std::max<int64_t>(1, CeilDiv(tiles, most));
     work.tile_step = std::max<int64_t>(1, std::min(tiles, most));
     const int64_t pairs = CeilDiv(blocks, 2);

@@ -128,7 +128,7 @@ const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
   return slot.get();
 }
 
-const PackedConv* PackedWeights::Winograd(int index, int64_t tile) {
+const PackedConv* PackedWeights::Winograd(int index, int64_t tile, const WinogradKernels& kernels) {
   auto& slot = convs_[{first_[index], -1, tile}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
@@ -137,19 +137,24 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t tile) {
   const int64_t cin = node.in_channels, cout = node.out_channels;
   slot = std::make_unique<PackedConv>();
   const int64_t blocks = CeilDiv(cout, kBlock), points = PYENGINE_WINOGRAD_POINTS(tile);
-  slot->weights = Zeros(CheckedMul(blocks, points * cin * kBlock, "weights"));
-  pool_.ParallelFor(blocks, [&](int64_t b) {
+  const int64_t each = kernels.weight_floats(cin);
+  slot->weights = Zeros(CheckedMul(blocks, points * each, "weights"));
+  const int64_t block_floats = points * cin * kBlock;
+  AlignedBuffer<float> scratch = Zeros(CheckedMul(pool_.threads(), block_floats, "weights"));
+  pool_.ParallelFor(blocks, [&](int64_t b, int thread) {
     const int64_t lanes = std::min<int64_t>(kBlock, cout - b * kBlock);
+    float* block = scratch.data() + thread * block_floats;
     double transformed[kBlock][PYENGINE_WINOGRAD_POINTS(kFastWinogradTile)];
     for (int64_t i = 0; i < cin; ++i) {
       for (int64_t lane = 0; lane < lanes; ++lane)
         WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, tile, transformed[lane]);
-      for (int64_t xi = 0; xi < points; ++xi) {
-        float* to = slot->weights.data() + ((xi * blocks + b) * cin + i) * kBlock;
-        for (int64_t lane = 0; lane < lanes; ++lane)
-          to[lane] = static_cast<float>(transformed[lane][xi]);
-      }
+      for (int64_t xi = 0; xi < points; ++xi)
+        for (int64_t lane = 0; lane < kBlock; ++lane)
+          block[(xi * cin + i) * kBlock + lane] =
+              lane < lanes ? static_cast<float>(transformed[lane][xi]) : 0.0f;
     }
+    for (int64_t xi = 0; xi < points; ++xi)
+      kernels.pack(block + xi * cin * kBlock, cin, slot->weights.data() + (xi * blocks + b) * each);
   });
   slot->bias = PadToBlocks(bias, cout, cout);
   return slot.get();

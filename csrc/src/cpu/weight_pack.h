@@ -38,8 +38,8 @@ class PackedWeights {
 
   // Convolution or linear node, for input planes of `in_lanes` channels.
   const PackedConv* Conv(int node, int64_t in_lanes);
-  // 3x3 convolution node, transformed for KernelTable::winograd with tiles of this size.
-  const PackedConv* Winograd(int node, int64_t tile);
+  // 3x3 convolution node, transformed for tiles of this size and packed for these kernels.
+  const PackedConv* Winograd(int node, int64_t tile, const WinogradKernels& kernels);
   // The taps of a transposed convolution that meet outputs of one phase, in reading order.
   const PackedConv* TransposedPhase(int node, const int64_t phase[2], const int64_t taps[2]);
   // The same for all phases together, where each has `taps`: blocks in the order (block of output

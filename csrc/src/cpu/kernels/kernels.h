@@ -93,7 +93,7 @@ struct WinogradArgs {
   const Plane* in;
   Plane* out;
   int64_t tile;          // outputs per side: kWinogradTile or kFastWinogradTile
-  const float* weights;  // [points][out_blocks][in_channels][16]
+  const float* weights;  // [points][out_blocks], each as WinogradKernels::pack wrote it
   const float* bias;
   ActivationArgs activation;
   int64_t in_channels;
@@ -107,6 +107,19 @@ struct WinogradArgs {
 struct WinogradSpan {
   int64_t tile_begin, tile_end;
   int64_t block_begin, block_end;
+};
+
+// Winograd with one way of multiplying matrices, which has layouts of its own. Weights of one point
+// and output block take `weight_floats`.
+struct WinogradKernels {
+  void (*run)(const WinogradArgs&, const WinogradSpan&, float* scratch);
+  // Floats of `scratch` for a span of so many tiles and output blocks.
+  int64_t (*scratch_floats)(int64_t tile, int64_t tiles, int64_t in_channels, int64_t blocks);
+  // From [in_channels][16] to the order in which `run` reads them.
+  int64_t (*weight_floats)(int64_t in_channels);
+  void (*pack)(const float* weights, int64_t in_channels, float* packed);
+  int64_t fast_tile;  // outputs per side of blocks where more rounding is allowed
+  bool matrix_unit;   // multiplies so fast that bringing weights takes longer
 };
 
 // One input channel per output channel. weights: [block][ky][kx][16].
@@ -171,9 +184,7 @@ struct SoftmaxArgs {
 struct KernelTable {
   const char* isa;
   void (*conv)(const ConvArgs&, const Span&);
-  // Null: not in this table. `scratch` holds points * (tiles * 16 * (input + output blocks) +
-  // 16 * (1 + output blocks)) floats, of the span's tiles and blocks.
-  void (*winograd)(const WinogradArgs&, const WinogradSpan&, float* scratch);
+  const WinogradKernels* winograd;  // null: not in this table
   void (*depthwise)(const DepthwiseArgs&, const Span&);
   void (*pool)(const PoolArgs&, const Span&);
   void (*upsample)(const UpsampleArgs&, const Span&);

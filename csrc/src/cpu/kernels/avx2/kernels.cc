@@ -104,12 +104,15 @@ static inline V16 ScaleByPowerOfTwo(V16 x, V16 n) {
 constexpr int kConvPixels = 6;
 constexpr int kConvBlocks = 1;
 
+#include "cpu/kernels/simd/functions.inc.h"
 #include "cpu/kernels/simd/kernels.inc.h"
 #include "cpu/kernels/simd/winograd.inc.h"
+#include "cpu/kernels/simd/winograd_registers.inc.h"
 
 }  // namespace
 
-const KernelTable kAvx2Kernels = {"avx2",   Conv,     Winograd, Depthwise, Pool,
-                                  Upsample, BinaryOp, Affine,   Softmax,   MultiplyAdd};
+const KernelTable kAvx2Kernels = {"avx2",  Conv,       &kRegisterWinograd, Depthwise,
+                                  Pool,    Upsample,   BinaryOp,           Affine,
+                                  Softmax, MultiplyAdd};
 
 }  // namespace pyengine

@@ -4,15 +4,21 @@
 // interpolates at 0, +-3/4, +-3/2, infinity, which rounds far less than 0, +-1, +-2; F(6x6) at 0,
 // +-1/2, +-1, +-2, infinity, about three times less accurate. All constants are exact in binary.
 //
-// Included after kernels.inc.h; needs AddRegister, SubRegister, MulRegister too.
+// Included after functions.inc.h. What multiplies the matrices is a class of its own, and so is the
+// layout that it reads: winograd_registers.inc.h, or tile registers in amx/. Such a class P has
+//   kPlanes: input planes that it stores together; kBlocks: output blocks of one product;
+//   Rows(tiles): rows of a matrix M, at least as many as tiles;
+//   InputFloats(tiles, in_channels): of V of one point; WeightFloats(in_channels): of one point and
+//   output block;
+//   Input(v, tiles, in_channels, tile, plane): where V has that tile's channels from a plane on;
+//   Store(to, tiles, values): a register of each of kPlanes planes, there;
+//   Multiply<OB>(args, tiles, v, u, m): M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16].
 //
 // Per task: some tiles (4x4 or 6x6 outputs each) and some output blocks.
 //   1. V[xi] = B^T d B of every tile's inputs, all channels;
 //   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi], for all output blocks;
 //      V[xi] stays in the second-level cache while the weights stream past in one linear pass;
 //   3. A^T M A, bias and activation into the output.
-// V[xi] is laid out as the products read it: [group of tiles][channel block][tile][16], where a
-// group is what one register tile takes (the last group: what is left).
 // A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
 
 // Points +-p contribute even + p * odd and even - p * odd.
@@ -114,121 +120,49 @@ static inline void WinogradColumns(const WinogradArgs& a, const float* from, int
   for (int64_t i = columns * F::kPatch; i < count * F::kPatch; ++i) strip[i] = SetRegister(0.0f);
 }
 
-template <class F>
+template <class F, class P>
 static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float* v) {
   constexpr int64_t kWidth = kBlock / kRegisters;
+  constexpr int64_t kStripColumns = kStripTiles * F::kTile + 2;
   const int64_t planes = (a.in_channels + kBlock - 1) / kBlock;
   const int64_t tiles = span.tile_end - span.tile_begin;
-  const int64_t channels = planes * kBlock;
-  const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * channels);
-  const auto place = [&](int64_t tile, int64_t plane) {
-    const int64_t group = tile / kConvPixels * kConvPixels;
-    const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
-    return v + group * channels + (plane * group_tiles + tile - group) * kBlock;
-  };
+  const int64_t stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, a.in_channels));
   for (int64_t t = 0; t < tiles;) {
     const int64_t column = (span.tile_begin + t) % a.tile_columns;
     const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile, x = column * F::kTile;
     const int64_t count = Smaller(kStripTiles, Smaller(tiles - t, a.tile_columns - column));
-    for (int64_t p = 0; p < planes; ++p) {
-      const Plane& in = a.in[p];
+    for (int64_t plane = 0; plane < planes; plane += P::kPlanes) {
       for (int half = 0; half < kRegisters; ++half) {
-        Register strip[(kStripTiles * F::kTile + 2) * F::kPatch];  // [column][row of B^T d]
-        WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + half * kWidth,
-                           in.row_stride, y, x, count * F::kTile + 2, strip);
+        Register strip[P::kPlanes][kStripColumns * F::kPatch];  // [column][row of B^T d]
+        for (int64_t p = 0; p < P::kPlanes; ++p) {
+          // Planes beyond the last are zeros: all of their columns lie outside.
+          const bool exists = plane + p < planes;
+          const Plane& in = a.in[exists ? plane + p : plane];
+          WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + half * kWidth,
+                             in.row_stride, y, exists ? x : a.width + 2, count * F::kTile + 2,
+                             strip[p]);
+        }
         for (int64_t i = 0; i < count; ++i) {
-          float* out = place(t + i, p) + half * kWidth;
-          const Register* columns = strip + i * F::kTile * F::kPatch;
+          float* out = P::Input(v, tiles, a.in_channels, t + i, plane) + half * kWidth;
           for (int64_t r = 0; r < F::kPatch; ++r) {
-            Register d[F::kPatch], transformed[F::kPatch];
-            PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = columns[c * F::kPatch + r];
-            F::Input(d, transformed);
-            PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c)
-                StoreRegister(out + (r * F::kPatch + c) * stride, transformed[c]);
+            Register transformed[P::kPlanes][F::kPatch];
+            PYENGINE_UNROLL for (int64_t p = 0; p < P::kPlanes; ++p) {
+              const Register* columns = strip[p] + i * F::kTile * F::kPatch;
+              Register d[F::kPatch];
+              PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = columns[c * F::kPatch + r];
+              F::Input(d, transformed[p]);
+            }
+            PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) {
+              Register values[P::kPlanes];
+              PYENGINE_UNROLL for (int64_t p = 0; p < P::kPlanes; ++p) values[p] =
+                  transformed[p][c];
+              P::Store(out + (r * F::kPatch + c) * stride, tiles, values);
+            }
           }
         }
       }
     }
     t += count;
-  }
-}
-
-// Weights of one point that do not stay in the second-level cache from one task to the next.
-constexpr int64_t kStreamedFloats = 32 * 1024;
-
-// What a product fetches ahead: `lines` cache lines per output block, `ahead` floats on from every
-// 16 channels' weights.
-struct WinogradAhead {
-  int64_t ahead, lines;
-};
-
-// Channels summed at a time, from zero: sums of such sums round less than one long sum.
-constexpr int64_t kSummedChannels = 64;
-
-// M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles of a group.
-template <int PX, int OB>
-static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t in_channels,
-                                   const float* const* u, WinogradAhead next, float* m) {
-  constexpr int kHalves = OB * kRegisters;
-  constexpr int kWidth = kBlock / kRegisters;
-  const auto sum = [&](int p, int h) { return m + p * OB * kBlock + h * kWidth; };
-  const float* w[OB];
-  PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
-  for (int64_t first = 0; first < in_channels; first += kSummedChannels) {
-    Register acc[PX][kHalves];
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-        acc[p][h] = SetRegister(0.0f);
-    for (int64_t left = Smaller(kSummedChannels, in_channels - first); left > 0; left -= kBlock) {
-      const int64_t lanes = Smaller(left, kBlock);
-      for (int64_t i = 0; i < next.lines; ++i)
-        PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
-            __builtin_prefetch(w[b] + next.ahead + i * kBlock);
-      MultiplyLanes<PX, OB>(v, kBlock, lanes, w, acc);
-      v += group_tiles * kBlock;
-      PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
-    }
-    if (first > 0)
-      PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-          acc[p][h] = AddRegister(LoadRegister(sum(p, h)), acc[p][h]);
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-        StoreRegister(sum(p, h), acc[p][h]);
-  }
-}
-
-// All tiles of one point and OB output blocks; `u` points at the first block's weights.
-template <int OB>
-static void WinogradPoint(const WinogradArgs& a, int64_t tiles, const float* v, const float* u,
-                          float* m) {
-  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
-  const float* weights[OB];
-  PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] = u + b * a.in_channels * kBlock;
-  // Each group of tiles fetches its share of the weights that follow: those of the next blocks, or
-  // of the next point.
-  WinogradAhead next{OB * a.in_channels * kBlock, 0};
-  if (a.in_channels * a.out_blocks * kBlock >= kStreamedFloats) {
-    const int64_t groups = (tiles + kConvPixels - 1) / kConvPixels;
-    next.lines = (kBlock + groups - 1) / groups;
-  }
-  for (int64_t group = 0; group < tiles; group += kConvPixels) {
-    const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
-    const float* from = v + group * channels;
-    float* to = m + group * OB * kBlock;
-    int64_t t = 0;
-    const auto product = [&](auto px) {
-      constexpr int kTiles = decltype(px)::value;
-      WinogradProduct<kTiles, OB>(from + t * kBlock, group_tiles, a.in_channels, weights, next,
-                                  to + t * OB * kBlock);
-      t += kTiles;
-    };
-    if (group_tiles == kConvPixels) {
-      product(Constant<kConvPixels>());
-      next.ahead += next.lines * kBlock;
-      continue;
-    }
-    if (kConvPixels > 8 && t + 8 <= group_tiles) product(Constant<8>());
-    if (t + 4 <= group_tiles) product(Constant<4>());
-    if (t + 2 <= group_tiles) product(Constant<2>());
-    if (t < group_tiles) product(Constant<1>());
   }
 }
 
@@ -250,12 +184,12 @@ static inline void PoolTile(const WinogradArgs& a, int64_t block, int64_t y, int
     }
 }
 
-template <class F, int OB>
+template <class F, class P, int OB>
 static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
                            const float* m) {
   constexpr int64_t kWidth = kBlock / kRegisters;
   const int64_t tiles = span.tile_end - span.tile_begin;
-  const int64_t stride = PYENGINE_WINOGRAD_STRIDE(tiles * OB * kBlock);
+  const int64_t stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * OB * kBlock);
   const Register floor = Floor(a.activation.kind);
   const auto y_of = [&](int64_t t) { return (span.tile_begin + t) / a.tile_columns * F::kTile; };
   const auto x_of = [&](int64_t t) { return (span.tile_begin + t) % a.tile_columns * F::kTile; };
@@ -304,41 +238,43 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
   }
 }
 
-template <class F>
+template <class F, class P>
 static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
   constexpr int64_t kPoints = F::kPatch * F::kPatch;
-  const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
   const int64_t tiles = span.tile_end - span.tile_begin;
-  const int64_t v_stride = PYENGINE_WINOGRAD_STRIDE(tiles * channels);
-  WinogradInput<F>(a, span, scratch);
+  const int64_t v_stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, a.in_channels));
+  WinogradInput<F, P>(a, span, scratch);
 
-  // Blocks in pairs where a register tile takes two, an odd one by itself at the end.
-  const int64_t pairs_end =
-      span.block_begin + (span.block_end - span.block_begin) / kConvBlocks * kConvBlocks;
-  const int64_t m_stride = PYENGINE_WINOGRAD_STRIDE(tiles * kConvBlocks * kBlock);
-  const int64_t single_stride = PYENGINE_WINOGRAD_STRIDE(tiles * kBlock);
+  // As many blocks at a time as a product takes, an odd one by itself at the end.
+  const int64_t groups = (span.block_end - span.block_begin) / P::kBlocks;
+  const int64_t groups_end = span.block_begin + groups * P::kBlocks;
+  const int64_t m_stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * P::kBlocks * kBlock);
+  const int64_t single_stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * kBlock);
   float* m = scratch + kPoints * v_stride;
-  float* single = m + (pairs_end - span.block_begin) / kConvBlocks * kPoints * m_stride;
+  float* single = m + groups * kPoints * m_stride;
   for (int64_t xi = 0; xi < kPoints; ++xi) {
     const float* v = scratch + xi * v_stride;
     const auto u = [&](int64_t block) {
-      return a.weights + (xi * a.out_blocks + block) * a.in_channels * kBlock;
+      return a.weights + (xi * a.out_blocks + block) * P::WeightFloats(a.in_channels);
     };
     float* to = m + xi * m_stride;
-    for (int64_t b = span.block_begin; b < pairs_end; b += kConvBlocks, to += kPoints * m_stride)
-      WinogradPoint<kConvBlocks>(a, tiles, v, u(b), to);
-    if (pairs_end < span.block_end)
-      WinogradPoint<1>(a, tiles, v, u(pairs_end), single + xi * single_stride);
+    for (int64_t b = span.block_begin; b < groups_end; b += P::kBlocks, to += kPoints * m_stride)
+      P::template Multiply<P::kBlocks>(a, tiles, v, u(b), to);
+    if (groups_end < span.block_end)
+      P::template Multiply<1>(a, tiles, v, u(groups_end), single + xi * single_stride);
   }
 
-  for (int64_t b = span.block_begin; b < pairs_end; b += kConvBlocks, m += kPoints * m_stride)
-    WinogradOutput<F, kConvBlocks>(a, span, b, m);
-  if (pairs_end < span.block_end) WinogradOutput<F, 1>(a, span, pairs_end, single);
+  for (int64_t b = span.block_begin; b < groups_end; b += P::kBlocks, m += kPoints * m_stride)
+    WinogradOutput<F, P, P::kBlocks>(a, span, b, m);
+  if (groups_end < span.block_end) WinogradOutput<F, P, 1>(a, span, groups_end, single);
 }
 
-static void Winograd(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
-  if (a.tile == F6x6::kTile)
-    WinogradTask<F6x6>(a, span, scratch);
-  else
-    WinogradTask<F4x4>(a, span, scratch);
+template <class P>
+static int64_t WinogradScratch(int64_t tile, int64_t tiles, int64_t in_channels, int64_t blocks) {
+  const int64_t groups = blocks / P::kBlocks;
+  const int64_t rows = P::Rows(tiles);
+  int64_t floats = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, in_channels)) +
+                   groups * PYENGINE_WINOGRAD_STRIDE(rows * P::kBlocks * kBlock);
+  if (groups * P::kBlocks < blocks) floats += PYENGINE_WINOGRAD_STRIDE(rows * kBlock);
+  return PYENGINE_WINOGRAD_POINTS(tile) * floats;
 }
