@@ -96,7 +96,8 @@ def compare_network(
         errors = {name: relative_rms(run(x), exact) for name, run in runs.items()}
         ratios = alternate({n: (lambda r=r: r(x)) for n, r in runs.items()}, OURS, rounds)
     rows = {n: r.as_dict() | {"relative_rms_error": errors[n]} for n, r in ratios.items()}
-    title = f"U-Net base {base}, {size[0]} x {size[1]}, {threads} threads"
+    isas = f"{engine.info.isa}, fast by {fast.info.isa}"
+    title = f"U-Net base {base}, {size[0]} x {size[1]}, {threads} threads, {isas}"
     return {"title": title, "rows": rows, "skipped": skipped}
 
 
@@ -112,7 +113,8 @@ def compare_scan(name: str, threads: int, rounds: int, wanted: Any) -> dict[str,
     (step,) = engine.info.input["preprocessing"]
     grid = engine.info.alignment
     halo = -(-engine.info.halo // grid) * grid
-    calls: dict[str, Any] = {OURS: engine.segment}
+    fast = pyengine.Engine(name, threads=threads, accuracy="fast")
+    calls: dict[str, Any] = {OURS: engine.segment, f"{OURS} fast": fast.segment}
     skipped: list[str] = []
     with tempfile.TemporaryDirectory() as temporary:
         for label, top in (("", halo), (NO_CONTEXT, 0)):

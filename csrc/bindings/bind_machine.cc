@@ -28,7 +28,8 @@ void BindMachine(py::module_& m) {
         return rows;
       },
       "library_folders"_a, "Executors, best first, and why each cannot be used here.");
-  m.def("isas", &UsableIsas, "Instruction sets this machine can run, best first.");
+  m.def("isas", &UsableIsas, "fast"_a = false,
+        "Instruction sets this machine can run, best first; `fast`: also those that round more.");
   m.def("multiply_add_rate", &MultiplyAddRate, py::arg("isa"), py::arg("threads"),
         py::call_guard<py::gil_scoped_release>(),
         "Highest rate of float32 fused multiply-adds in FLOP/s (each counts twice).");

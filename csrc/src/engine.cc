@@ -119,10 +119,10 @@ struct Engine::Impl {
       info.isa = "none";
     } else {
       info.device = "cpu";
-      const KernelTable& kernels = SelectKernels(options.isa);
+      const bool fast = options.accuracy == Accuracy::kFast;
+      const KernelTable& kernels = SelectKernels(options.isa, fast);
       info.isa = kernels.isa;
-      executor = std::make_shared<CpuExecutor>(file.graph, net, file.weights, kernels,
-                                               options.accuracy == Accuracy::kFast, pool);
+      executor = std::make_shared<CpuExecutor>(file.graph, net, file.weights, kernels, fast, pool);
     }
     file.weights.clear();  // the executor has its own, packed
     file.attachments.clear();

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 import pyengine
+from pyengine import _core
 from pyengine.phantoms import synthetic_em
 
 
@@ -100,6 +101,22 @@ def test_unknown_and_impossible_instruction_sets(monkeypatch) -> None:
     monkeypatch.setenv("PYENGINE_ISA", "mmx")
     with pytest.raises(ValueError, match="mmx.*avx2"):
         pyengine.Engine("em-membranes")
+
+
+@pytest.mark.skipif("amx" not in _core.isas(fast=True), reason="no AMX on this machine")
+def test_no_tile_registers_from_the_system_no_amx() -> None:
+    """Linux refuses them where an alternate signal stack has no room for them."""
+    program = """
+import ctypes, pyengine
+class Stack(ctypes.Structure):
+    _fields_ = [("at", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t)]
+memory = ctypes.create_string_buffer(8192)
+stack = Stack(ctypes.addressof(memory), 0, 8192)
+assert ctypes.CDLL(None, use_errno=True).sigaltstack(ctypes.byref(stack), None) == 0
+print(pyengine.Engine("em-membranes", accuracy="fast").info.isa)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("avx512", 0), done.stderr
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3), (17, 16)])
@@ -256,6 +273,7 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
     script = f"""
 import resource, signal
 import pyengine
+from pyengine import _core
 from pyengine.phantoms import synthetic_em
 engine = pyengine.Engine("em-membranes", threads=1)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -115,18 +115,26 @@ def test_fast_rounds_more_but_not_much(membranes) -> None:
     fast = pyengine.Engine("em-membranes", accuracy="fast")
     got = fast.segment(image, output="logits")
     assert not np.array_equal(got, want)
-    assert np.sqrt(((got - want) ** 2).mean() / (want**2).mean()) < 1e-5
+    bound = 1e-4 if fast.info.isa == "amx" else 1e-5
+    assert np.sqrt(((got - want) ** 2).mean() / (want**2).mean()) < bound
+    assert (got.argmax(axis=0) != want.argmax(axis=0)).mean() < 1e-4
     with pytest.raises(ValueError, match="accuracy must be one of default, fast; got 'best'"):
         pyengine.Engine("em-membranes", accuracy="best")
     with pytest.raises(ValueError, match="belongs to the CPU engine"):
         pyengine.Engine("em-membranes", accuracy="fast", executor=lambda x: x)
 
 
-@pytest.mark.parametrize("isa", _core.isas())
+@pytest.mark.parametrize("accuracy", ["default", "fast"])
+@pytest.mark.parametrize("isa", _core.isas(fast=True))
 @pytest.mark.parametrize("padding", ["valid", "same"])
-def test_every_instruction_set_is_exact(unets, isa, padding, monkeypatch) -> None:
+def test_every_instruction_set_is_exact(unets, isa, accuracy, padding, monkeypatch) -> None:
     monkeypatch.setenv("PYENGINE_ISA", isa)
-    engine = pyengine.Engine(unets[2, padding], threads=2)
+    if isa not in _core.isas(fast=accuracy == "fast"):
+        with pytest.raises(pyengine.UnsupportedError, match="'amx' rounds more .* \"fast\""):
+            pyengine.Engine(unets[2, padding], accuracy=accuracy)
+        return
+    engine = pyengine.Engine(unets[2, padding], threads=2, accuracy=accuracy)
+    assert engine.info.isa == isa
     image = random_image(np.random.default_rng(1), 75, 61, dtype=np.float32)
     whole = one_tile(engine, image, "logits")
     for tile in (4, 20, (8, 64)):

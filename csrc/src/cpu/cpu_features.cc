@@ -3,6 +3,10 @@
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
+#if defined(PYENGINE_AMX)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
 #include <algorithm>
 #include <chrono>
@@ -17,7 +21,7 @@ namespace {
 
 #if defined(__x86_64__)
 struct Features {
-  bool avx2 = false, avx512 = false;
+  bool avx2 = false, avx512 = false, amx = false;
 };
 
 // XCR0: which register files the operating system saves. An instruction set whose registers are
@@ -39,13 +43,32 @@ Features Detect() {
   if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return features;
   features.avx2 = ymm && (b & (1u << 5));
   features.avx512 = features.avx2 && zmm && (b & (1u << 16)) && (b & (1u << 17));
+  const bool tiles = (saved & 0x60000) == 0x60000;
+  const bool amx_tile = d & (1u << 24), amx_bf16 = d & (1u << 22);
+  features.amx = features.avx512 && tiles && amx_tile && amx_bf16;
   return features;
+}
+#endif
+
+#if defined(PYENGINE_AMX)
+// Linux saves tile registers, 8 KB per thread, only for a process that asks, and refuses where an
+// alternate signal stack could not hold them; later ones must then have room for them. So it is
+// asked when an engine is about to use them, not before.
+bool RequestTileRegisters() {
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM
+  static const bool granted = syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+  return granted;
 }
 #endif
 
 struct Entry {
   const KernelTable* table;
-  bool usable;
+  bool present;
+  bool rounds_more = false;     // than float32: only where the caller allows it
+  bool (*acquire)() = nullptr;  // what else must succeed before use
+  bool Usable(bool fast) const {
+    return present && (fast || !rounds_more) && (!acquire || acquire());
+  }
 };
 
 const std::vector<Entry>& Tables() {
@@ -53,6 +76,15 @@ const std::vector<Entry>& Tables() {
     std::vector<Entry> list;
 #if defined(__x86_64__)
     const Features features = Detect();
+#if defined(PYENGINE_AMX)
+    static const KernelTable amx = [] {
+      KernelTable table = kAvx512Kernels;
+      table.isa = "amx";
+      table.winograd = &kAmxWinograd;
+      return table;
+    }();
+    list.push_back({&amx, features.amx, true, RequestTileRegisters});
+#endif
     list.push_back({&kAvx512Kernels, features.avx512});
     list.push_back({&kAvx2Kernels, features.avx2});
 #endif
@@ -64,22 +96,26 @@ const std::vector<Entry>& Tables() {
 
 }  // namespace
 
-std::vector<std::string> UsableIsas() {
+std::vector<std::string> UsableIsas(bool fast) {
   std::vector<std::string> names;
   for (const Entry& entry : Tables())
-    if (entry.usable) names.emplace_back(entry.table->isa);
+    if (entry.Usable(fast)) names.emplace_back(entry.table->isa);
   return names;
 }
 
-const KernelTable& SelectKernels(const std::string& isa) {
+const KernelTable& SelectKernels(const std::string& isa, bool fast) {
   std::string wanted = isa;
   if (wanted.empty())
     if (const char* forced = std::getenv("PYENGINE_ISA")) wanted = forced;
   std::string known;
   for (const Entry& entry : Tables()) {
-    if (wanted.empty() && entry.usable) return *entry.table;
+    if (wanted.empty() && entry.Usable(fast)) return *entry.table;
     if (wanted == entry.table->isa) {
-      if (entry.usable) return *entry.table;
+      if (entry.rounds_more && !fast)
+        throw Error(ErrorCode::kUnsupported,
+                    "instruction set '" + wanted +
+                        "' rounds more than float32: it needs accuracy \"fast\"");
+      if (entry.Usable(fast)) return *entry.table;
       throw Error(ErrorCode::kUnsupported, "instruction set '" + wanted +
                                                "' was asked for, but this CPU or operating "
                                                "system does not have it");

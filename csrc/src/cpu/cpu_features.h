@@ -9,12 +9,14 @@
 
 namespace pyengine {
 
-// Names of the usable tables, best first; always ends with "reference".
-std::vector<std::string> UsableIsas();
+// Names of the usable tables, best first; always ends with "reference". `fast`: also of those that
+// round more than float32.
+std::vector<std::string> UsableIsas(bool fast = false);
 
 // The table called `isa`; empty: the value of PYENGINE_ISA, else the best.
-// Throws Error(kInvalidArgument) for an unknown name, kUnsupported if this machine lacks it.
-const KernelTable& SelectKernels(const std::string& isa);
+// Throws Error(kInvalidArgument) for an unknown name, kUnsupported if this machine lacks it or it
+// rounds more and `fast` does not allow that.
+const KernelTable& SelectKernels(const std::string& isa, bool fast = false);
 
 // Highest rate of fused multiply-adds on registers [FLOP/s, each counts twice], for benchmarks.
 // Throws as SelectKernels, kUnsupported for the reference table, kInvalidArgument for threads < 1.

@@ -22,7 +22,7 @@ constexpr int64_t kWidths[] = {1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 15, 16, 17, 25, 
 
 class Kernels : public testing::TestWithParam<std::string> {
  protected:
-  const KernelTable& fast = SelectKernels(GetParam());
+  const KernelTable& fast = SelectKernels(GetParam(), true);
 };
 
 void ExpectEqual(const GuardedPlanes& a, const GuardedPlanes& b, float tolerance = 0) {
@@ -435,7 +435,7 @@ TEST_P(Kernels, SoftmaxSumsToOneAndFollowsReference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Kernels, testing::ValuesIn(UsableIsas()),
+INSTANTIATE_TEST_SUITE_P(Isa, Kernels, testing::ValuesIn(UsableIsas(true)),
                          [](const auto& isa) { return isa.param; });
 
 }  // namespace

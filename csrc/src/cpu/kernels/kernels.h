@@ -199,5 +199,8 @@ struct KernelTable {
 extern const KernelTable kReferenceKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+// Rounds more than float32: for Accuracy::kFast, beside AVX-512's other kernels. The process needs
+// the operating system's permission for tile registers.
+extern const WinogradKernels kAmxWinograd;
 
 }  // namespace pyengine
