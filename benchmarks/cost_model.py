@@ -22,8 +22,9 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2048, help="side of the image in pixels")
     parser.add_argument("--tiles", type=int, nargs="*", default=[128, 256, 512, 1024, 2048])
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--accuracy", choices=("default", "fast"), default="default")
     args = parser.parse_args()
-    engine = pyengine.Engine(args.engine, threads=2)
+    engine = pyengine.Engine(args.engine, threads=2, accuracy=args.accuracy)
     channels = engine.info.input["channels"]
     shape = (args.size, args.size) if channels == 1 else (args.size, args.size, channels)
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
@@ -35,7 +36,8 @@ def main() -> None:
     calls = {n: (lambda o=o: engine.segment(image, **o)) for n, o in options.items()}
     ratios = alternate(calls, chosen, args.rounds)
     print(
-        f"{machine_name()} {date.today().isoformat()}: {args.engine}, {args.size} x {args.size} px"
+        f"{machine_name()} {date.today().isoformat()}: {args.engine} by {engine.info.isa}, "
+        f"{args.size} x {args.size} px"
     )
     for name, plan in plans.items():
         ratio = ratios[name].as_dict()

@@ -54,9 +54,10 @@ class Engine:
     threads : int, optional
         Threads of one call, the calling one included. Default: every core.
     accuracy : {"default", "fast"}
-        "default" rounds about as much as any float32 convolution. "fast" lets 3x3 layers of fewer
-        than 256 channels use larger blocks (F(6x6) instead of F(4x4)): fewer multiplications, a few
-        times the rounding. Results are exact over tiles either way.
+        "default" rounds about as much as any float32 convolution. "fast" rounds more in 3x3 layers:
+        by larger blocks (F(6x6) instead of F(4x4)) where there are fewer than 256 channels, a few
+        times as much; on a processor with AMX by products of numbers split into two bfloat16, tens
+        of times as much. Results are exact over tiles either way.
     pin_threads : bool
         Worker threads stay on one core each; the calling thread is left alone. For machines that
         nothing else uses.

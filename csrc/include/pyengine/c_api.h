@@ -49,7 +49,7 @@ typedef struct pye_engine pye_engine;
 
 typedef enum pye_accuracy {
   PYE_ACCURACY_DEFAULT = 0, /**< Rounds about as much as any float32 convolution. */
-  PYE_ACCURACY_FAST = 1     /**< Faster, and rounds a few times more. */
+  PYE_ACCURACY_FAST = 1     /**< Faster, and rounds more: see Accuracy in options.h. */
 } pye_accuracy;
 
 typedef enum pye_on_mismatch {
@@ -61,7 +61,7 @@ typedef enum pye_on_mismatch {
 typedef struct pye_engine_options {
   size_t size;         /**< sizeof(pye_engine_options); set by the init function. */
   int32_t threads;     /**< Threads of one call, the caller's included; 0 = every core. */
-  const char* isa;     /**< "reference", "avx2", "avx512"; NULL = the best there is. */
+  const char* isa;     /**< "reference", "avx2", "avx512", "amx" (fast); NULL = the best. */
   int32_t accuracy;    /**< A pye_accuracy. */
   int32_t pin_threads; /**< Not 0: workers stay on one core each, the caller where it is. */
   const char* device;  /**< "cpu"; "cuda" or "cuda:N"; NULL = the first GPU if the file holds a plan

@@ -12,7 +12,9 @@ namespace pyengine {
 /// How much rounding the CPU engine may add to save time.
 enum class Accuracy {
   kDefault,  ///< About as much as any float32 convolution.
-  kFast,     ///< A few times more: larger blocks of Winograd's algorithm.
+  /// More, for 3x3 convolutions: larger blocks of Winograd's algorithm, a few times as much; on a
+  /// processor with AMX its products from numbers of 16 bits of significand, tens of times as much.
+  kFast,
 };
 
 /// What to do where no TensorRT plan of the engine file fits the GPU that was asked for.
@@ -25,7 +27,10 @@ enum class OnMismatch {
 /// How an engine is opened.
 struct EngineOptions {
   int threads = 0;  ///< Threads of one call, the caller's included; 0 = every core.
-  std::string isa;  ///< "reference", "avx2", "avx512"; empty = the best this machine has.
+  /// "reference", "avx2", "avx512", for Accuracy::kFast also "amx"; empty = the best this machine
+  /// has. AMX takes the operating system's leave for the process, after which threads' alternate
+  /// signal stacks must have room for its registers (8 KiB more than before).
+  std::string isa;
   Accuracy accuracy = Accuracy::kDefault;
   /// Worker threads stay on one core each, other than the first that the process may use; the
   /// caller's thread is left alone.

@@ -60,13 +60,14 @@ OpTime DescribeOp(const Graph& graph, const Op& op, double pixels) {
 double OpCost(const Graph& graph, const Op& op, double pixels) {
   // Fitted to profiles: how far kernels stay below the peak, and what transforming or moving a byte
   // costs. benchmarks/cost_model.py compares with measured times.
-  constexpr double kDirect = 1.25, kWinograd = 1.1;
+  constexpr double kDirect = 1.25, kWinograd = 1.1, kMatrixUnit = 0.5;
   constexpr double kPerByte = 10, kPerTransformedByte = 18;
   const OpTime work = DescribeOp(graph, op, pixels);
   if (op.winograd_tile == 0) return kDirect * work.flops + kPerByte * work.bytes;
   const auto outputs = double(op.winograd_tile * op.winograd_tile);
   const double products = double(PYENGINE_WINOGRAD_POINTS(op.winograd_tile)) / (9 * outputs);
-  return kWinograd * products * work.flops + kPerTransformedByte * work.bytes;
+  const double product = op.winograd->matrix_unit ? kMatrixUnit : kWinograd;
+  return product * products * work.flops + kPerTransformedByte * work.bytes;
 }
 
 }  // namespace pyengine
