@@ -181,7 +181,7 @@ class Engine:
         output : {"labels", "probabilities", "logits"}
             What comes back.
         max_memory : int, optional
-            Working memory beside image and result, in bytes. Default 384 MiB.
+            Working memory beside image and result, in bytes. Default 1 GiB.
         progress : bool or callable
             True shows a bar; ``callable(done, total)`` is told of tiles and cancels by returning
             False.

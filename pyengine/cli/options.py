@@ -27,7 +27,7 @@ def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-mem
 def add_tile_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--tile", help="output tile in pixels, N or HxW; default: by the cost model")
     p.add_argument("--batch-size", type=int)
-    p.add_argument("--max-memory", help="working memory, e.g. 512M or 2G (default 384M)")
+    p.add_argument("--max-memory", help="working memory, e.g. 512M or 2G (default 1G)")
 
 
 def size(text: str, what: str) -> tuple[int, int]:

@@ -102,7 +102,7 @@ typedef struct pye_segment_options {
   int64_t tile_height_px; /**< 0 = chosen by the cost model. */
   int64_t tile_width_px;
   int32_t batch_size;       /**< 0 = automatic. */
-  int64_t max_memory_bytes; /**< 0 = 384 MiB. */
+  int64_t max_memory_bytes; /**< 0 = 1 GiB. */
   pye_mode mode;
   double overlap;        /**< Blending only: fraction (< 1) or pixels (>= 1). */
   pye_progress progress; /**< May be NULL. */

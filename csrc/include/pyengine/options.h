@@ -80,7 +80,7 @@ struct SegmentOptions {
   int64_t tile_height_px = 0;  ///< Output tile; 0 = chosen by the cost model.
   int64_t tile_width_px = 0;
   int batch_size = 0;            ///< Tiles per network call; 0 = 1 on the CPU.
-  int64_t max_memory_bytes = 0;  ///< Working memory beside image and result; 0 = 384 MiB.
+  int64_t max_memory_bytes = 0;  ///< Working memory beside image and result; 0 = 1 GiB.
   TileMode mode = TileMode::kExact;
   double overlap = 0.25;  ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
   PaddingMode padding = PaddingMode::kReflect;

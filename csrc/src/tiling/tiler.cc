@@ -14,7 +14,7 @@
 namespace pyengine {
 namespace {
 
-constexpr int64_t kDefaultMemoryBytes = int64_t(384) << 20;
+constexpr int64_t kDefaultMemoryBytes = int64_t(1) << 30;
 constexpr size_t kKeptLayouts = 16;
 
 std::string Px(int64_t a, int64_t b) {
