@@ -20,7 +20,7 @@ def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-mem
     p.add_argument("--threads", type=int, help="default: every core")
     p.add_argument(
         "--accuracy", default="default", choices=ACCURACIES,
-        help="fast: larger blocks in 3x3 layers, a few times the rounding",
+        help="fast: less time for 3x3 layers, more rounding (most with AMX)",
     )  # fmt: skip
 
 
