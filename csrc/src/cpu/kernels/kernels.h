@@ -115,8 +115,8 @@ struct WinogradKernels {
   void (*run)(const WinogradArgs&, const WinogradSpan&, float* scratch);
   // Floats of `scratch` for a span of so many tiles and output blocks.
   int64_t (*scratch_floats)(int64_t tile, int64_t tiles, int64_t in_channels, int64_t blocks);
-  // From [in_channels][16] to the order in which `run` reads them.
   int64_t (*weight_floats)(int64_t in_channels);
+  // From [in_channels][16] to the order in which `run` reads them.
   void (*pack)(const float* weights, int64_t in_channels, float* packed);
   int64_t fast_tile;  // outputs per side of blocks where more rounding is allowed
   bool matrix_unit;   // multiplies so fast that bringing weights takes longer
