@@ -273,7 +273,6 @@ def test_full_disk_leaves_nothing_behind(tmp_path: Path, name: str) -> None:
     script = f"""
 import resource, signal
 import pyengine
-from pyengine import _core
 from pyengine.phantoms import synthetic_em
 engine = pyengine.Engine("em-membranes", threads=1)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

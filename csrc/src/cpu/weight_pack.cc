@@ -140,7 +140,8 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t tile, const Winogra
   const int64_t each = kernels.weight_floats(cin);
   slot->weights = Zeros(CheckedMul(blocks, points * each, "weights"));
   const int64_t block_floats = points * cin * kBlock;
-  AlignedBuffer<float> scratch = Zeros(CheckedMul(pool_.threads(), block_floats, "weights"));
+  AlignedBuffer<float> scratch(
+      static_cast<size_t>(CheckedMul(pool_.threads(), block_floats, "weights")));
   pool_.ParallelFor(blocks, [&](int64_t b, int thread) {
     const int64_t lanes = std::min<int64_t>(kBlock, cout - b * kBlock);
     float* block = scratch.data() + thread * block_floats;
