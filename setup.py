@@ -6,6 +6,7 @@ import functools
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -36,9 +37,12 @@ class CMakeBuild(build_ext):
         destination = Path(self.get_ext_fullpath(ext.name)).resolve().parent
         build = Path(self.build_temp).resolve()
         config = "Debug" if self.debug else "Release"
+        # A second `pip install` finds the first one's cache, but not its temporary environment.
+        ninja = shutil.which("ninja") or "ninja"
         run(
             [
                 "cmake", "-S", str(ROOT), "-B", str(build), "-G", "Ninja",
+                f"-DCMAKE_MAKE_PROGRAM={ninja}",
                 f"-DCMAKE_BUILD_TYPE={config}", "-DPYENGINE_BUILD_PYTHON=ON",
                 "-DBUILD_SHARED_LIBS=OFF", f"-DPython_EXECUTABLE={sys.executable}",
                 f"-Dpybind11_DIR={pybind11.get_cmake_dir()}",
