@@ -198,10 +198,9 @@ static void Depthwise(const DepthwiseArgs& a, const Span& span) {
     }
 }
 
-// Twelve independent chains: more than latency times throughput, fewer than registers. Unrolled: a
-// jump per round would cost part of the peak.
+// Twelve independent chains: more than latency times throughput, fewer than registers.
 static double MultiplyAdd(int64_t rounds, float* sink) {
-  constexpr int kChains = 12, kRepeats = 8;
+  constexpr int kChains = 12;
   alignas(64) float start[kChains][kBlock];
   for (int c = 0; c < kChains; ++c)
     for (int lane = 0; lane < kBlock; ++lane) start[c][lane] = float(c + lane);
@@ -209,12 +208,11 @@ static double MultiplyAdd(int64_t rounds, float* sink) {
   PYENGINE_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = LoadRegister(start[c]);
   const Register x = SetRegister(*sink), y = SetRegister(0.25f);
   for (int64_t i = 0; i < rounds; ++i)
-    PYENGINE_UNROLL for (int repeat = 0; repeat < kRepeats; ++repeat)
-        PYENGINE_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = FmaRegister(x, y, acc[c]);
+    PYENGINE_UNROLL for (int c = 0; c < kChains; ++c) acc[c] = FmaRegister(x, y, acc[c]);
   for (int c = 1; c < kChains; ++c) acc[0] = MaxRegister(acc[0], acc[c]);
   StoreRegister(start[0], acc[0]);
   *sink = start[0][0];
-  constexpr int64_t kFlopsPerRound = 2 * (kBlock / kRegisters) * kChains * kRepeats;
+  constexpr int64_t kFlopsPerRound = 2 * (kBlock / kRegisters) * kChains;
   return double(kFlopsPerRound) * double(rounds);
 }
 
