@@ -9,9 +9,9 @@ struct PieceRow {
   int64_t tiles;
 };
 
-// Measured on Zen 3. Few tiles keep transformed inputs and products in the second-level cache; the
-// more weights (36 floats each) come from beyond it, the more tiles must share each reading.
-constexpr PieceRow kPieces[] = {{128 * 256, 24}, {256 * 256, 36}, {INT64_MAX, 48}};
+// Measured on Zen 3. Few tiles keep transformed inputs in the second-level cache; the more weights
+// (36 floats each) come from beyond it, the more tiles must share each reading.
+constexpr PieceRow kPieces[] = {{128 * 256, 24}, {INT64_MAX, 36}};
 // Measured on a Xeon with AMX: registers take 32 tiles, and weights come too slowly for fewer.
 constexpr PieceRow kMatrixUnitPieces[] = {{128 * 256, 64}, {INT64_MAX, 96}};
 

@@ -154,8 +154,12 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t tile, const Winogra
           block[(xi * cin + i) * kBlock + lane] =
               lane < lanes ? static_cast<float>(transformed[lane][xi]) : 0.0f;
     }
-    for (int64_t xi = 0; xi < points; ++xi)
-      kernels.pack(block + xi * cin * kBlock, cin, slot->weights.data() + (xi * blocks + b) * each);
+    const int64_t slice = b / kernels.slice_blocks * kernels.slice_blocks;
+    const int64_t slice_blocks = std::min(kernels.slice_blocks, blocks - slice);
+    for (int64_t xi = 0; xi < points; ++xi) {
+      const int64_t before = slice * points + xi * slice_blocks + b - slice;
+      kernels.pack(block + xi * cin * kBlock, cin, slot->weights.data() + before * each);
+    }
   });
   slot->bias = PadToBlocks(bias, cout, cout);
   return slot.get();

@@ -145,8 +145,12 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
         }
         const int64_t each = fast.winograd->weight_floats(cin);
         std::vector<float> packed(static_cast<size_t>(blocks * count * each));
-        for (int64_t i = 0; i < blocks * count; ++i)
-          fast.winograd->pack(plain.data() + i * cin * kBlock, cin, packed.data() + i * each);
+        float* next = packed.data();
+        const int64_t most = std::min(blocks, fast.winograd->slice_blocks);
+        for (int64_t slice = 0; slice < blocks; slice += most)
+          for (int64_t xi = 0; xi < count; ++xi)
+            for (int64_t b = slice; b < std::min(blocks, slice + most); ++b, next += each)
+              fast.winograd->pack(plain.data() + (xi * blocks + b) * cin * kBlock, cin, next);
         float highest = 0;
         for (float v : in.values()) highest = std::max(highest, std::fabs(v));
         for (size_t r = 0; r < size_t(patch); ++r)

@@ -92,8 +92,9 @@ struct WinogradPool {
 struct WinogradArgs {
   const Plane* in;
   Plane* out;
-  int64_t tile;          // outputs per side: kWinogradTile or kFastWinogradTile
-  const float* weights;  // [points][out_blocks], each as WinogradKernels::pack wrote it
+  int64_t tile;  // outputs per side: kWinogradTile or kFastWinogradTile
+  // [slice of output blocks][point][block of the slice], each as WinogradKernels::pack wrote it.
+  const float* weights;
   const float* bias;
   ActivationArgs activation;
   int64_t in_channels;
@@ -118,8 +119,9 @@ struct WinogradKernels {
   int64_t (*weight_floats)(int64_t in_channels);
   // From [in_channels][16] to the order in which `run` reads them.
   void (*pack)(const float* weights, int64_t in_channels, float* packed);
-  int64_t fast_tile;  // outputs per side of blocks where more rounding is allowed
-  bool matrix_unit;   // multiplies so fast that bringing weights takes longer
+  int64_t slice_blocks;  // output blocks per slice of the weights; the last slice may have fewer
+  int64_t fast_tile;     // outputs per side of blocks where more rounding is allowed
+  bool matrix_unit;      // multiplies so fast that bringing weights takes longer
 };
 
 // One input channel per output channel. weights: [block][ky][kx][16].

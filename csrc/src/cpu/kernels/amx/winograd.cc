@@ -81,6 +81,7 @@ static inline void MultiplyTiles() {
 struct TileProducts {
   static constexpr int64_t kPlanes = 2;
   static constexpr int kBlocks = 2;
+  static constexpr int64_t kSliceBlocks = INT64_MAX;  // all: V comes more slowly than it multiplies
 
   static int64_t Steps(int64_t in_channels) {
     return (in_channels + 2 * kBlock - 1) / (2 * kBlock);
@@ -159,6 +160,8 @@ static void Pack(const float* weights, int64_t in_channels, float* packed) {
 }  // namespace
 
 const WinogradKernels kAmxWinograd = {
-    Run, WinogradScratch<TileProducts>, TileProducts::WeightFloats, Pack, kWinogradTile, true};
+    Run,  WinogradScratch<TileProducts>, TileProducts::WeightFloats,
+    Pack, TileProducts::kSliceBlocks,    kWinogradTile,
+    true};
 
 }  // namespace pyengine

@@ -7,6 +7,7 @@
 // Included after functions.inc.h. What multiplies the matrices is a class of its own, and so is the
 // layout that it reads: winograd_registers.inc.h, or tile registers in amx/. Such a class P has
 //   kPlanes: input planes that it stores together; kBlocks: output blocks of one product;
+//   kSliceBlocks: output blocks whose products are held at a time, a multiple of kBlocks;
 //   Rows(tiles): rows of a matrix M, at least as many as tiles;
 //   InputFloats(tiles, in_channels): of V of one point; WeightFloats(in_channels): of one point and
 //   output block;
@@ -15,10 +16,11 @@
 //   Multiply<OB>(args, tiles, v, u, m): M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16].
 //
 // Per task: some tiles (4x4 or 6x6 outputs each) and some output blocks.
-//   1. V[xi] = B^T d B of every tile's inputs, all channels;
-//   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi], for all output blocks;
-//      V[xi] stays in the second-level cache while the weights stream past in one linear pass;
+//   1. V[xi] = B^T d B of every tile's inputs, all channels; then for each slice of output blocks
+//   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi];
 //   3. A^T M A, bias and activation into the output.
+// The weights stream past in one linear pass. A thin slice keeps M in the second-level cache but
+// reads V once per slice: good for registers, which multiply slower than V comes.
 // A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
 
 // Points +-p contribute even + p * odd and even - p * odd.
@@ -245,36 +247,44 @@ static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float*
   const int64_t v_stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, a.in_channels));
   WinogradInput<F, P>(a, span, scratch);
 
-  // As many blocks at a time as a product takes, an odd one by itself at the end.
-  const int64_t groups = (span.block_end - span.block_begin) / P::kBlocks;
-  const int64_t groups_end = span.block_begin + groups * P::kBlocks;
+  float* m = scratch + kPoints * v_stride;
   const int64_t m_stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * P::kBlocks * kBlock);
   const int64_t single_stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * kBlock);
-  float* m = scratch + kPoints * v_stride;
-  float* single = m + groups * kPoints * m_stride;
-  for (int64_t xi = 0; xi < kPoints; ++xi) {
-    const float* v = scratch + xi * v_stride;
-    const auto u = [&](int64_t block) {
-      return a.weights + (xi * a.out_blocks + block) * P::WeightFloats(a.in_channels);
-    };
-    float* to = m + xi * m_stride;
-    for (int64_t b = span.block_begin; b < groups_end; b += P::kBlocks, to += kPoints * m_stride)
-      P::template Multiply<P::kBlocks>(a, tiles, v, u(b), to);
-    if (groups_end < span.block_end)
-      P::template Multiply<1>(a, tiles, v, u(groups_end), single + xi * single_stride);
+  for (int64_t begin = span.block_begin; begin < span.block_end;) {
+    const int64_t slice = begin / P::kSliceBlocks * P::kSliceBlocks;
+    const int64_t slice_blocks = Smaller(P::kSliceBlocks, a.out_blocks - slice);
+    const int64_t end = Smaller(span.block_end, slice + slice_blocks);
+    // As many blocks at a time as a product takes, an odd one by itself at the end.
+    const int64_t groups = (end - begin) / P::kBlocks;
+    const int64_t groups_end = begin + groups * P::kBlocks;
+    float* single = m + groups * kPoints * m_stride;
+    for (int64_t xi = 0; xi < kPoints; ++xi) {
+      const float* v = scratch + xi * v_stride;
+      const auto u = [&](int64_t block) {
+        const int64_t before = slice * kPoints + xi * slice_blocks + block - slice;
+        return a.weights + before * P::WeightFloats(a.in_channels);
+      };
+      float* to = m + xi * m_stride;
+      for (int64_t b = begin; b < groups_end; b += P::kBlocks, to += kPoints * m_stride)
+        P::template Multiply<P::kBlocks>(a, tiles, v, u(b), to);
+      if (groups_end < end)
+        P::template Multiply<1>(a, tiles, v, u(groups_end), single + xi * single_stride);
+    }
+    const float* from = m;
+    for (int64_t b = begin; b < groups_end; b += P::kBlocks, from += kPoints * m_stride)
+      WinogradOutput<F, P, P::kBlocks>(a, span, b, from);
+    if (groups_end < end) WinogradOutput<F, P, 1>(a, span, groups_end, single);
+    begin = end;
   }
-
-  for (int64_t b = span.block_begin; b < groups_end; b += P::kBlocks, m += kPoints * m_stride)
-    WinogradOutput<F, P, P::kBlocks>(a, span, b, m);
-  if (groups_end < span.block_end) WinogradOutput<F, P, 1>(a, span, groups_end, single);
 }
 
 template <class P>
 static int64_t WinogradScratch(int64_t tile, int64_t tiles, int64_t in_channels, int64_t blocks) {
-  const int64_t groups = blocks / P::kBlocks;
+  const int64_t held = Smaller(P::kSliceBlocks, blocks);
+  const int64_t groups = held / P::kBlocks;
   const int64_t rows = P::Rows(tiles);
   int64_t floats = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, in_channels)) +
                    groups * PYENGINE_WINOGRAD_STRIDE(rows * P::kBlocks * kBlock);
-  if (groups * P::kBlocks < blocks) floats += PYENGINE_WINOGRAD_STRIDE(rows * kBlock);
+  if (groups * P::kBlocks < held) floats += PYENGINE_WINOGRAD_STRIDE(rows * kBlock);
   return PYENGINE_WINOGRAD_POINTS(tile) * floats;
 }

@@ -14,42 +14,42 @@ struct WinogradAhead {
   int64_t ahead, lines;
 };
 
-// Channels summed at a time, from zero: sums of such sums round less than one long sum.
+// Channels summed at a time, from zero: sums of such sums round less than one long sum. Their
+// weights (4 KB per output block) stay in the first-level cache while all tiles pass.
 constexpr int64_t kSummedChannels = 64;
 
-// M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles of a group.
+// M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles of a group and up to
+// kSummedChannels channels; `add`: added to what M holds.
 template <int PX, int OB>
-static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t in_channels,
-                                   const float* const* u, WinogradAhead next, float* m) {
+static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t channels,
+                                   const float* const* u, WinogradAhead next, bool add, float* m) {
   constexpr int kHalves = OB * kRegisters;
   constexpr int kWidth = kBlock / kRegisters;
   const auto sum = [&](int p, int h) { return m + p * OB * kBlock + h * kWidth; };
   const float* w[OB];
   PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
-  for (int64_t first = 0; first < in_channels; first += kSummedChannels) {
-    Register acc[PX][kHalves];
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-        acc[p][h] = SetRegister(0.0f);
-    for (int64_t left = Smaller(kSummedChannels, in_channels - first); left > 0; left -= kBlock) {
-      const int64_t lanes = Smaller(left, kBlock);
-      for (int64_t i = 0; i < next.lines; ++i)
-        PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
-            __builtin_prefetch(w[b] + next.ahead + i * kBlock);
-      MultiplyLanes<PX, OB>(v, kBlock, lanes, w, acc);
-      v += group_tiles * kBlock;
-      PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
-    }
-    if (first > 0)
-      PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-          acc[p][h] = AddRegister(LoadRegister(sum(p, h)), acc[p][h]);
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-        StoreRegister(sum(p, h), acc[p][h]);
+  Register acc[PX][kHalves];
+  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+      acc[p][h] = SetRegister(0.0f);
+  for (int64_t left = channels; left > 0; left -= kBlock) {
+    for (int64_t i = 0; i < next.lines; ++i)
+      PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
+          __builtin_prefetch(w[b] + next.ahead + i * kBlock);
+    MultiplyLanes<PX, OB>(v, kBlock, Smaller(left, kBlock), w, acc);
+    v += group_tiles * kBlock;
+    PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
   }
+  if (add)
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+        acc[p][h] = AddRegister(LoadRegister(sum(p, h)), acc[p][h]);
+  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
+      StoreRegister(sum(p, h), acc[p][h]);
 }
 
 struct RegisterProducts {
   static constexpr int64_t kPlanes = 1;
   static constexpr int kBlocks = kConvBlocks;
+  static constexpr int64_t kSliceBlocks = kConvBlocks;
 
   static int64_t Rows(int64_t tiles) { return tiles; }
   static int64_t InputFloats(int64_t tiles, int64_t in_channels) {
@@ -71,36 +71,40 @@ struct RegisterProducts {
   template <int OB>
   static void Multiply(const WinogradArgs& a, int64_t tiles, const float* v, const float* u,
                        float* m) {
-    const int64_t channels = (a.in_channels + kBlock - 1) / kBlock * kBlock;
+    const int64_t padded = (a.in_channels + kBlock - 1) / kBlock * kBlock;
+    const int64_t groups = (tiles + kConvPixels - 1) / kConvPixels;
+    const bool streamed = a.in_channels * a.out_blocks * kBlock >= kStreamedFloats;
     const float* weights[OB];
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] = u + b * a.in_channels * kBlock;
-    // Each group of tiles fetches its share of the weights that follow: those of the next blocks,
-    // or of the next point.
-    WinogradAhead next{OB * a.in_channels * kBlock, 0};
-    if (a.in_channels * a.out_blocks * kBlock >= kStreamedFloats) {
-      const int64_t groups = (tiles + kConvPixels - 1) / kConvPixels;
-      next.lines = (kBlock + groups - 1) / groups;
-    }
-    for (int64_t group = 0; group < tiles; group += kConvPixels) {
-      const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
-      const float* from = v + group * channels;
-      float* to = m + group * OB * kBlock;
-      int64_t t = 0;
-      const auto product = [&](auto px) {
-        constexpr int kTiles = decltype(px)::value;
-        WinogradProduct<kTiles, OB>(from + t * kBlock, group_tiles, a.in_channels, weights, next,
-                                    to + t * OB * kBlock);
-        t += kTiles;
-      };
-      if (group_tiles == kConvPixels) {
-        product(Constant<kConvPixels>());
-        next.ahead += next.lines * kBlock;
-        continue;
+    for (int64_t first = 0; first < a.in_channels; first += kSummedChannels) {
+      const int64_t channels = Smaller(kSummedChannels, a.in_channels - first);
+      // Each group of tiles fetches its share of the weights that follow: those of the next
+      // channels, or of the next point.
+      const bool last = first + channels == a.in_channels;
+      WinogradAhead next{(last ? OB * a.in_channels - first : channels) * kBlock,
+                         streamed ? (kBlock + groups - 1) / groups : 0};
+      for (int64_t group = 0; group < tiles; group += kConvPixels) {
+        const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
+        const float* from = v + group * padded + first * group_tiles;
+        float* to = m + group * OB * kBlock;
+        int64_t t = 0;
+        const auto product = [&](auto px) {
+          constexpr int kTiles = decltype(px)::value;
+          WinogradProduct<kTiles, OB>(from + t * kBlock, group_tiles, channels, weights, next,
+                                      first > 0, to + t * OB * kBlock);
+          t += kTiles;
+        };
+        if (group_tiles == kConvPixels) {
+          product(Constant<kConvPixels>());
+          next.ahead += next.lines * kBlock;
+          continue;
+        }
+        if (kConvPixels > 8 && t + 8 <= group_tiles) product(Constant<8>());
+        if (t + 4 <= group_tiles) product(Constant<4>());
+        if (t + 2 <= group_tiles) product(Constant<2>());
+        if (t < group_tiles) product(Constant<1>());
       }
-      if (kConvPixels > 8 && t + 8 <= group_tiles) product(Constant<8>());
-      if (t + 4 <= group_tiles) product(Constant<4>());
-      if (t + 2 <= group_tiles) product(Constant<2>());
-      if (t < group_tiles) product(Constant<1>());
+      PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] += channels * kBlock;
     }
   }
 };
@@ -120,5 +124,6 @@ static const WinogradKernels kRegisterWinograd = {WinogradByRegisters,
                                                   WinogradScratch<RegisterProducts>,
                                                   RegisterProducts::WeightFloats,
                                                   PackRegisterWeights,
+                                                  RegisterProducts::kSliceBlocks,
                                                   kFastWinogradTile,
                                                   false};
