@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "core/checked_math.h"
+#include "cpu/rolling.h"
 #include "cpu/schedule.h"
 
 namespace pyengine {
@@ -24,7 +25,6 @@ class Planner {
     for (const Storage& storage : program_.storages) plan_.buffers.push_back(BufferFor(storage));
     const std::vector<int> groups = GroupOps(program_, plan_.buffers);
     const std::map<int, int> fused = FusedPools();
-    PlaceBuffers(groups, fused);
     for (const Op& op : program_.ops) plan_.ops.push_back(PlanOp(op));
     for (const auto& [conv, pool] : fused) {
       plan_.ops[conv].pools = pool;
@@ -34,6 +34,9 @@ class Planner {
     }
     ScheduleBorders();
     plan_.schedule = MakeSchedule(program_, plan_, groups, threads_);
+    RollBuffers(program_, groups, plan_);
+    PlaceBuffers(groups, fused);
+    for (size_t i = 0; i < program_.ops.size(); ++i) PlacePlanes(program_.ops[i], plan_.ops[i]);
     SizeScratch();
     return std::move(plan_);
   }
@@ -48,6 +51,7 @@ class Planner {
     b.x0 = region.axis[1].begin - storage.border.left;
     b.rows = region.axis[0].size() + storage.border.top + storage.border.bottom;
     b.columns = region.axis[1].size() + storage.border.left + storage.border.right;
+    b.rows_held = b.rows;
     b.row_stride = CheckedMul(b.columns, storage.lanes, "activation");
     b.plane_floats = CheckedMul(b.rows, b.row_stride, "activation");
     return b;
@@ -145,11 +149,10 @@ class Planner {
     }
   }
 
-  // Adds planes that point at tensor index (y, x) of `refs`.
-  void AddPlanes(const std::vector<BlockRef>& refs, int64_t y, int64_t x, int64_t row_step,
-                 size_t& begin, size_t& count, OpPlan& op) {
-    begin = plan_.specs.size();
-    count = refs.size();
+  // Adds planes that point at tensor index (y, x) of `refs`; returns where they begin in `specs`.
+  size_t AddPlanes(const std::vector<BlockRef>& refs, int64_t y, int64_t x, int64_t row_step,
+                   OpPlan& op) {
+    const size_t begin = plan_.specs.size();
     for (const BlockRef& ref : refs) {
       const Buffer& b = plan_.buffers[ref.storage];
       const Storage& s = program_.storages[ref.storage];
@@ -159,6 +162,7 @@ class Planner {
                              b.row_stride * row_step});
       op.touches_caller = op.touches_caller || s.external;
     }
+    return begin;
   }
 
   OpPlan PlanOp(const Op& op) {
@@ -207,19 +211,29 @@ class Planner {
     }
     plan.height = size[0];
     plan.width = size[1];
-    AddPlanes(op.out, out_at[0], out_at[1], row_step, plan.out_begin, plan.out_count, plan);
+    if (op.winograd_tile > 0) plan.tile_columns = CeilDiv(plan.width, op.winograd_tile);
+    plan.out_count = op.out.size();
+    for (int i = 0; i < 2; ++i) {
+      plan.in_count[i] = op.in[i].size();
+      // A vector beside planes is the same pixel in every row.
+      const bool vector = op.in_tensor[i] >= 0 && graph_.tensors[op.in_tensor[i]].vector;
+      plan.in_row[i] = vector ? 0 : in_at[0];
+      plan.in_column[i] = vector ? 0 : in_at[1];
+    }
+    plan.out_row = out_at[0];
+    plan.out_column = out_at[1];
+    plan.out_row_step = row_step;
+    return plan;
+  }
+
+  void PlacePlanes(const Op& op, OpPlan& plan) {
+    plan.out_begin = AddPlanes(op.out, plan.out_row, plan.out_column, plan.out_row_step, plan);
     for (int i = 0; i < 2; ++i) {
       if (op.in_tensor[i] < 0) continue;
       const bool vector = graph_.tensors[op.in_tensor[i]].vector;
-      // A vector beside planes is the same pixel in every row.
-      AddPlanes(op.in[i], vector ? 0 : in_at[0], vector ? 0 : in_at[1],
-                vector && plan.height > 1 ? 0 : 1, plan.in_begin[i], plan.in_count[i], plan);
+      plan.in_begin[i] = AddPlanes(op.in[i], plan.in_row[i], plan.in_column[i],
+                                   vector && plan.height > 1 ? 0 : 1, plan);
     }
-    if (op.winograd_tile > 0) plan.tile_columns = CeilDiv(plan.width, op.winograd_tile);
-    plan.in_row[0] = plan.in_row[1] = in_at[0];
-    plan.out_row = out_at[0];
-    plan.out_row_step = row_step;
-    return plan;
   }
 
   void PlanPool(const Op& op, int64_t in_at[2], OpPlan& plan) const {

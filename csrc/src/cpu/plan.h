@@ -12,9 +12,11 @@
 
 namespace pyengine {
 
-// A storage's memory. Index (y, x) lies at offset + (y - y0) * row_stride + (x - x0) * lanes.
+// A storage's memory. Index (y, x) lies at offset + (y - y0) * row_stride + (x - x0) * lanes, where
+// y0 grows by every Roll.
 struct Buffer {
   int64_t y0 = 0, x0 = 0, rows = 0, columns = 0;
+  int64_t rows_held = 0;     // at a time; all of them, or fewer: rolling.h
   int64_t row_stride = 0;    // [floats]
   int64_t plane_floats = 0;  // distance of neighbouring blocks
   int64_t offset = 0;        // in the arena, or in the caller's memory [floats]
@@ -35,17 +37,24 @@ struct UpsampleTables {
 struct OpPlan {
   int64_t height = 0, width = 0;  // outputs to compute (of one phase)
   size_t in_begin[2] = {0, 0}, in_count[2] = {0, 0}, out_begin = 0, out_count = 0;  // in `specs`
-  int64_t in_height = 0, in_width = 0;     // whole input plane
-  int64_t valid[2][2] = {{0, 0}, {0, 0}};  // kPool: [axis][begin, end)
-  int tables = -1;                         // kUpsample
-  int64_t in_row[2] = {0, 0};              // input planes' row 0, in tensor indices
-  int64_t out_row = 0, out_row_step = 1;   // output planes' rows, likewise
-  int64_t tile_columns = 0;                // kWinograd: tiles per row of tiles
-  int pooled_by = -1;                      // kPool: the operation that computes it on its way
-  int pools = -1;                          // kWinograd: the pooling it computes on its way
-  int64_t pool_at[2] = {0, 0};             // the first window, in this operation's outputs
-  bool touches_caller = false;             // reads or writes external storages
-  std::vector<int> borders_after;          // storages whose made-up pixels to fill now
+  int64_t in_height = 0, in_width = 0;            // whole input plane
+  int64_t valid[2][2] = {{0, 0}, {0, 0}};         // kPool: [axis][begin, end)
+  int tables = -1;                                // kUpsample
+  int64_t in_row[2] = {0, 0};                     // input planes' row 0, in tensor indices
+  int64_t out_row = 0, out_row_step = 1;          // output planes' rows, likewise
+  int64_t in_column[2] = {0, 0}, out_column = 0;  // planes' column 0, likewise
+  int64_t tile_columns = 0;                       // kWinograd: tiles per row of tiles
+  int pooled_by = -1;              // kPool: the operation that computes it on its way
+  int pools = -1;                  // kWinograd: the pooling it computes on its way
+  int64_t pool_at[2] = {0, 0};     // the first window, in this operation's outputs
+  bool touches_caller = false;     // reads or writes external storages
+  std::vector<int> borders_after;  // storages whose made-up pixels to fill now
+};
+
+// Rows of a storage that move to the front of its memory: `rows` of them, `by` rows up.
+struct Roll {
+  int storage = 0;
+  int64_t by = 0, rows = 0;
 };
 
 // Rows [y_begin, y_end) of one operation, and how threads share them.
@@ -53,6 +62,7 @@ struct Work {
   int op = 0;
   int64_t y_begin = 0, y_end = 0;
   int64_t block_step = 1, row_step = 1, tile_step = 1;  // of one piece; tiles: kWinograd
+  std::vector<Roll> rolls = {};                         // before the rows are computed
 };
 
 struct Plan {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstring>
 
 #include "core/checked_math.h"
 #include "cpu/layout_ops.h"
@@ -74,6 +75,8 @@ class PlanRunner {
   void RunStep(const Op& op, const Work& work);
   void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work);
   void FillBorderRows(int storage, const Work& work);
+  void Rewind();
+  void RollRows(const Roll& roll);
   WinogradPool PoolOf(const OpPlan& conv) const;
 
   const Graph& graph_;
@@ -101,14 +104,42 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
     resolve(op.in_begin[1], op.in_count[1]);
     resolve(op.out_begin, op.out_count);
   }
+  Rewind();
   if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
   for (const Work& work : plan.schedule) {
     const auto start = seconds ? Clock::now() : Clock::time_point();
+    for (const Roll& roll : work.rolls) RollRows(roll);
     const OpPlan& op = plan.ops[work.op];
     if (op.width > 0 && op.pooled_by < 0) RunStep(program.ops[work.op], work);
     for (int s : op.borders_after) FillBorderRows(s, work);
     if (seconds) seconds[work.op] += std::chrono::duration<double>(Clock::now() - start).count();
   }
+}
+
+// Rolling storages begin with their first row again.
+void PlanRunner::Rewind() {
+  const Plan& plan = *context_.plan;
+  for (size_t s = 0; s < plan.buffers.size(); ++s) context_.first_row[s] = plan.buffers[s].y0;
+  for (size_t p = 0; p < plan.specs.size(); ++p) {
+    const PlaneSpec& spec = plan.specs[p];
+    const Buffer& buffer = plan.buffers[spec.storage];
+    if (buffer.rows_held < buffer.rows)
+      context_.planes[p].data = context_.arena.data() + spec.offset;
+  }
+}
+
+void PlanRunner::RollRows(const Roll& roll) {
+  const Plan& plan = *context_.plan;
+  const Buffer& buffer = plan.buffers[roll.storage];
+  const int64_t distance = roll.by * buffer.row_stride;
+  pool_.ParallelFor(plan.program->storages[roll.storage].blocks(), [&](int64_t block) {
+    float* front = context_.arena.data() + buffer.offset + block * buffer.plane_floats;
+    std::memmove(front, front + distance,
+                 static_cast<size_t>(roll.rows * buffer.row_stride) * sizeof(float));
+  });
+  context_.first_row[roll.storage] += roll.by;
+  for (size_t p = 0; p < plan.specs.size(); ++p)
+    if (plan.specs[p].storage == roll.storage) context_.planes[p].data -= distance;
 }
 
 // Made-up pixels beside the rows just computed, and above the first and below the last row.
@@ -122,7 +153,7 @@ void PlanRunner::FillBorderRows(int s, const Work& work) {
   const int64_t end = work.y_end == op.height ? extent.size[0] : work.y_end * op.out_row_step;
   pool_.ParallelFor(storage.blocks(), [&](int64_t block) {
     const Plane plane{context_.arena.data() + b.offset + block * b.plane_floats -
-                          b.y0 * b.row_stride - b.x0 * storage.lanes,
+                          context_.first_row[s] * b.row_stride - b.x0 * storage.lanes,
                       b.row_stride};
     FillBorder(plane, storage.lanes, extent.size[0], extent.size[1], storage.border,
                storage.border_mode, storage.border_value, begin, end);
@@ -335,6 +366,7 @@ void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
     });
   }
   planes.resize(wanted->specs.size());
+  first_row.resize(wanted->buffers.size());
   for (size_t i = 0; i < planes.size(); ++i) {
     const PlaneSpec& spec = wanted->specs[i];
     if (!wanted->program->storages[spec.storage].external)

@@ -5,6 +5,7 @@
 #include "core/checked_math.h"
 #include "cpu/conv_table.h"
 #include "cpu/cpu_features.h"
+#include "cpu/op_rows.h"
 
 namespace pyengine {
 namespace {
@@ -15,7 +16,7 @@ constexpr int64_t kInterleavedBytes = int64_t(4) << 20;
 // planes and weights pass through it too.
 constexpr int64_t kCacheShare = 8;
 // Of one plane's rows at a time: a few operations' rows fit the second-level caches.
-constexpr int64_t kBandBytes = int64_t(1) << 20;
+constexpr int64_t kBandBytes = int64_t(1) << 19;
 // Rows made up by reflection need the rows that they mirror.
 constexpr int64_t kMaxBorderRows = 4;
 constexpr int64_t kMinBandRows = 8;
@@ -78,25 +79,6 @@ class Scheduler {
     return RoundUp(std::max<int64_t>(1, band * last / rows), kBandStepRows);
   }
 
-  // One past the last row, counted from the input planes' row 0, that outputs before `y_end` read.
-  int64_t InputRows(int op_index, int64_t y_end) const {
-    const Op& op = program_.ops[op_index];
-    const OpPlan& plan = plan_.ops[op_index];
-    switch (op.step) {
-      case Step::kWinograd:
-        return std::min(RoundUp(y_end, op.winograd_tile), plan.height) + 2;
-      case Step::kConv:
-      case Step::kDepthwise:
-      case Step::kPool:
-        return (y_end - 1) * (op.transposed ? 1 : op.stride[0]) +
-               (op.kernel[0] - 1) * op.dilation[0] + 1;
-      case Step::kUpsample:
-        return plan_.tables[plan.tables].y_next[y_end - 1] + 1;
-      default:
-        return y_end;
-    }
-  }
-
   // Computes the operation's rows up to `target`, and first what they need of others in the group.
   void Advance(int op_index, int64_t target) {
     const Op& op = program_.ops[op_index];
@@ -109,7 +91,8 @@ class Scheduler {
         const int writer = writer_[ref.storage];
         if (writer < 0 || writer == op_index) continue;
         const OpPlan& source = plan_.ops[writer];
-        const int64_t rows = plan.in_row[i] + ref.dy + InputRows(op_index, target) - source.out_row;
+        const int64_t end = InputRowsEnd(op, plan, plan_.tables, target);
+        const int64_t rows = plan.in_row[i] + ref.dy + end - source.out_row;
         Advance(writer, CeilDiv(rows, source.out_row_step));
       }
     Work work{op_index, done_[op_index], target};

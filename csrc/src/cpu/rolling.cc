@@ -1,0 +1,122 @@
+#include "cpu/rolling.h"
+
+#include <algorithm>
+
+#include "cpu/op_rows.h"
+#include "cpu/schedule.h"
+
+namespace pyengine {
+namespace {
+
+// An operation that reads a storage, and the storage's row that is row 0 of its input planes.
+struct Reader {
+  int op = 0;
+  int64_t row = 0;
+};
+
+// One storage, written by one operation, through the schedule.
+class Roller {
+ public:
+  Roller(const Program& program, Plan& plan, int storage)
+      : plan_(plan), program_(program), storage_(storage) {
+    for (size_t i = 0; i < program.ops.size(); ++i) {
+      const Op& op = program.ops[i];
+      const OpPlan& sizes = plan.ops[i];
+      for (const BlockRef& ref : op.out)
+        if (ref.storage == storage) {
+          writer_ = static_cast<int>(i);
+          out_row_ = sizes.out_row + ref.dy;
+        }
+      // What a convolution computes on its way reads what was written just now.
+      if (sizes.pooled_by >= 0) continue;
+      for (int k = 0; k < 2; ++k)
+        for (const BlockRef& ref : op.in[k])
+          if (ref.storage == storage)
+            readers_.push_back({static_cast<int>(i), sizes.in_row[k] + ref.dy});
+    }
+  }
+
+  void Run() {
+    Buffer& buffer = plan_.buffers[storage_];
+    int64_t held = 0;
+    ForEachWrite(
+        [&](Work&, int64_t keep, int64_t, int64_t end) { held = std::max(held, end - keep); });
+    if (held >= buffer.rows) return;
+    buffer.rows_held = held;
+    buffer.plane_floats = held * buffer.row_stride;
+    int64_t first = buffer.y0;  // the row that lies at the front
+    ForEachWrite([&](Work& work, int64_t keep, int64_t written, int64_t end) {
+      if (end - first <= held) return;
+      work.rolls.push_back({storage_, keep - first, std::max<int64_t>(0, written - keep)});
+      first = keep;
+    });
+  }
+
+ private:
+  // Calls f(work, first row still needed, one past the last row written before and after).
+  template <class F>
+  void ForEachWrite(F&& f) {
+    const Buffer& buffer = plan_.buffers[storage_];
+    const Storage& storage = program_.storages[storage_];
+    const int64_t rows_end = buffer.y0 + buffer.rows;
+    std::vector<int64_t> done(program_.ops.size(), 0);
+    int64_t written = buffer.y0;
+    for (Work& work : plan_.schedule) {
+      const OpPlan& op = plan_.ops[work.op];
+      if (work.op == writer_) {
+        const bool last = work.y_end == op.height;
+        const int64_t end = last ? rows_end : out_row_ + work.y_end * op.out_row_step;
+        int64_t keep = written;
+        for (const Reader& reader : readers_)
+          if (done[reader.op] < plan_.ops[reader.op].height)
+            keep = std::min(
+                keep, reader.row + FirstInputRow(program_.ops[reader.op], plan_.ops[reader.op],
+                                                 plan_.tables, done[reader.op]));
+        // Rows made up below the last one mirror as many above it.
+        if (storage.has_border) keep = std::min(keep, written - storage.border.bottom - 1);
+        keep = std::max(keep, buffer.y0);
+        f(work, keep, written, end);
+        written = end;
+      }
+      done[work.op] = work.y_end;
+    }
+  }
+
+  Plan& plan_;
+  const Program& program_;
+  int storage_ = 0;
+  int writer_ = -1;
+  int64_t out_row_ = 0;  // of the writer's output row 0
+  std::vector<Reader> readers_;
+};
+
+}  // namespace
+
+void RollBuffers(const Program& program, const std::vector<int>& groups, Plan& plan) {
+  const size_t count = program.storages.size();
+  std::vector<int> group(count, -1), writers(count, 0);
+  std::vector<bool> rolls(count, true);
+  for (size_t i = 0; i < program.ops.size(); ++i) {
+    const Op& op = program.ops[i];
+    const bool alone = std::count(groups.begin(), groups.end(), groups[i]) == 1;
+    for (const auto* refs : {&op.in[0], &op.in[1], &op.out})
+      for (const BlockRef& ref : *refs) {
+        int& one = group[ref.storage];
+        if (alone || (one >= 0 && one != groups[i])) rolls[ref.storage] = false;
+        one = groups[i];
+      }
+    int previous = -1;
+    for (const BlockRef& ref : op.out) {
+      if (ref.storage != previous) ++writers[previous = ref.storage];
+      if (plan.ops[i].pooled_by >= 0) rolls[ref.storage] = false;
+    }
+  }
+  for (size_t s = 0; s < count; ++s) {
+    const Storage& storage = program.storages[s];
+    const int64_t bytes = storage.blocks() * plan.buffers[s].plane_floats * int64_t(sizeof(float));
+    if (rolls[s] && !storage.external && writers[s] == 1 && bytes >= InterleavedBytes())
+      Roller(program, plan, static_cast<int>(s)).Run();
+  }
+}
+
+}  // namespace pyengine

@@ -1,0 +1,19 @@
+// Planes that hold only some of their rows.
+//
+// A plane that is written and read within one interleaved group is never needed as a whole. It
+// holds as many rows as are needed at a time; before its writer would run past their end, those
+// that are still to be read move to the front. To move a few rows, in cache, is cheaper than to
+// fetch fresh memory for every band and to write it back later.
+#pragma once
+
+#include <vector>
+
+#include "cpu/plan.h"
+
+namespace pyengine {
+
+// Sets `rows_held` and `plane_floats` of the buffers that roll, and `rolls` of the schedule.
+// `groups` as from GroupOps.
+void RollBuffers(const Program& program, const std::vector<int>& groups, Plan& plan);
+
+}  // namespace pyengine
