@@ -150,8 +150,7 @@ class Planner {
   }
 
   // Adds planes that point at tensor index (y, x) of `refs`; returns where they begin in `specs`.
-  size_t AddPlanes(const std::vector<BlockRef>& refs, int64_t y, int64_t x, int64_t row_step,
-                   OpPlan& op) {
+  size_t AddPlanes(const std::vector<BlockRef>& refs, int64_t y, int64_t x, int64_t row_step) {
     const size_t begin = plan_.specs.size();
     for (const BlockRef& ref : refs) {
       const Buffer& b = plan_.buffers[ref.storage];
@@ -160,7 +159,6 @@ class Planner {
                              b.offset + ref.block * b.plane_floats +
                                  (y + ref.dy - b.y0) * b.row_stride + (x + ref.dx - b.x0) * s.lanes,
                              b.row_stride * row_step});
-      op.touches_caller = op.touches_caller || s.external;
     }
     return begin;
   }
@@ -227,12 +225,12 @@ class Planner {
   }
 
   void PlacePlanes(const Op& op, OpPlan& plan) {
-    plan.out_begin = AddPlanes(op.out, plan.out_row, plan.out_column, plan.out_row_step, plan);
+    plan.out_begin = AddPlanes(op.out, plan.out_row, plan.out_column, plan.out_row_step);
     for (int i = 0; i < 2; ++i) {
       if (op.in_tensor[i] < 0) continue;
       const bool vector = graph_.tensors[op.in_tensor[i]].vector;
-      plan.in_begin[i] = AddPlanes(op.in[i], plan.in_row[i], plan.in_column[i],
-                                   vector && plan.height > 1 ? 0 : 1, plan);
+      plan.in_begin[i] =
+          AddPlanes(op.in[i], plan.in_row[i], plan.in_column[i], vector && plan.height > 1 ? 0 : 1);
     }
   }
 

@@ -47,7 +47,6 @@ struct OpPlan {
   int pooled_by = -1;              // kPool: the operation that computes it on its way
   int pools = -1;                  // kWinograd: the pooling it computes on its way
   int64_t pool_at[2] = {0, 0};     // the first window, in this operation's outputs
-  bool touches_caller = false;     // reads or writes external storages
   std::vector<int> borders_after;  // storages whose made-up pixels to fill now
 };
 

@@ -93,28 +93,23 @@ class Roller {
 }  // namespace
 
 void RollBuffers(const Program& program, const std::vector<int>& groups, Plan& plan) {
-  const size_t count = program.storages.size();
-  std::vector<int> group(count, -1), writers(count, 0);
-  std::vector<bool> rolls(count, true);
+  // GroupOps lets no two operations of a group write into one storage.
+  std::vector<int> group(program.storages.size(), -1);
+  std::vector<bool> rolls(program.storages.size(), true);
   for (size_t i = 0; i < program.ops.size(); ++i) {
     const Op& op = program.ops[i];
-    const bool alone = std::count(groups.begin(), groups.end(), groups[i]) == 1;
     for (const auto* refs : {&op.in[0], &op.in[1], &op.out})
       for (const BlockRef& ref : *refs) {
         int& one = group[ref.storage];
-        if (alone || (one >= 0 && one != groups[i])) rolls[ref.storage] = false;
+        if (one >= 0 && one != groups[i]) rolls[ref.storage] = false;
         one = groups[i];
       }
-    int previous = -1;
-    for (const BlockRef& ref : op.out) {
-      if (ref.storage != previous) ++writers[previous = ref.storage];
-      if (plan.ops[i].pooled_by >= 0) rolls[ref.storage] = false;
-    }
+    if (plan.ops[i].pooled_by >= 0) rolls[op.out[0].storage] = false;
   }
-  for (size_t s = 0; s < count; ++s) {
+  for (size_t s = 0; s < program.storages.size(); ++s) {
     const Storage& storage = program.storages[s];
-    const int64_t bytes = storage.blocks() * plan.buffers[s].plane_floats * int64_t(sizeof(float));
-    if (rolls[s] && !storage.external && writers[s] == 1 && bytes >= InterleavedBytes())
+    if (rolls[s] && group[s] >= 0 && !storage.external &&
+        StorageBytes(storage, plan.buffers[s]) >= InterleavedBytes())
       Roller(program, plan, static_cast<int>(s)).Run();
   }
 }

@@ -75,7 +75,7 @@ class PlanRunner {
   void RunStep(const Op& op, const Work& work);
   void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work);
   void FillBorderRows(int storage, const Work& work);
-  void Rewind();
+  void PointPlanes(const float* in, float* out);
   void RollRows(const Roll& roll);
   WinogradPool PoolOf(const OpPlan& conv) const;
 
@@ -88,23 +88,7 @@ class PlanRunner {
 void PlanRunner::Run(const float* in, float* out, double* seconds) {
   const Plan& plan = *context_.plan;
   const Program& program = *plan.program;
-  const int last = static_cast<int>(program.storages.size()) - 1;
-  for (const OpPlan& op : plan.ops) {
-    if (!op.touches_caller) continue;
-    const auto resolve = [&](size_t begin, size_t count) {
-      for (size_t p = begin; p < begin + count; ++p) {
-        const PlaneSpec& spec = plan.specs[p];
-        if (!program.storages[spec.storage].external) continue;
-        // Kernels never write through their input planes.
-        float* base = spec.storage == last ? out : const_cast<float*>(in);
-        context_.planes[p] = {base + spec.offset, spec.row_stride};
-      }
-    };
-    resolve(op.in_begin[0], op.in_count[0]);
-    resolve(op.in_begin[1], op.in_count[1]);
-    resolve(op.out_begin, op.out_count);
-  }
-  Rewind();
+  PointPlanes(in, out);
   if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
   for (const Work& work : plan.schedule) {
     const auto start = seconds ? Clock::now() : Clock::time_point();
@@ -116,15 +100,18 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
   }
 }
 
-// Rolling storages begin with their first row again.
-void PlanRunner::Rewind() {
+// Every storage begins with its first row.
+void PlanRunner::PointPlanes(const float* in, float* out) {
   const Plan& plan = *context_.plan;
-  for (size_t s = 0; s < plan.buffers.size(); ++s) context_.first_row[s] = plan.buffers[s].y0;
+  const std::vector<Storage>& storages = plan.program->storages;
+  for (size_t s = 0; s < storages.size(); ++s) context_.first_row[s] = plan.buffers[s].y0;
+  const int last = static_cast<int>(storages.size()) - 1;
   for (size_t p = 0; p < plan.specs.size(); ++p) {
     const PlaneSpec& spec = plan.specs[p];
-    const Buffer& buffer = plan.buffers[spec.storage];
-    if (buffer.rows_held < buffer.rows)
-      context_.planes[p].data = context_.arena.data() + spec.offset;
+    float* base = context_.arena.data();
+    // Kernels never write through their input planes.
+    if (storages[spec.storage].external) base = spec.storage == last ? out : const_cast<float*>(in);
+    context_.planes[p] = {base + spec.offset, spec.row_stride};
   }
 }
 
@@ -367,11 +354,6 @@ void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
   }
   planes.resize(wanted->specs.size());
   first_row.resize(wanted->buffers.size());
-  for (size_t i = 0; i < planes.size(); ++i) {
-    const PlaneSpec& spec = wanted->specs[i];
-    if (!wanted->program->storages[spec.storage].external)
-      planes[i] = {arena.data() + spec.offset, spec.row_stride};
-  }
   plan = std::move(wanted);
 }
 

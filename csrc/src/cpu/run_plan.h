@@ -14,10 +14,11 @@ namespace pyengine {
 struct Context {
   std::shared_ptr<const Plan> plan;
   AlignedBuffer<float> arena;
-  std::vector<Plane> planes;  // one per plan->specs; those of the caller's memory set at each call
+  // Set at each call; both move as storages roll.
+  std::vector<Plane> planes;       // one per plan->specs
   std::vector<int64_t> first_row;  // per storage: the row at the front of its memory
 
-  // Takes up `wanted`: room in the arena for the team's threads, and its planes.
+  // Takes up `wanted`: room in the arena for the team's threads, and for its planes.
   void Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool);
 };
 

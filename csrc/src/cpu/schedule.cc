@@ -23,10 +23,6 @@ constexpr int64_t kMinBandRows = 8;
 // Whole blocks of either size.
 constexpr int64_t kBandStepRows = 12;
 
-int64_t Bytes(const Storage& storage, const Buffer& buffer) {
-  return storage.blocks() * buffer.plane_floats * static_cast<int64_t>(sizeof(float));
-}
-
 // Whether rows of the operation depend on nearby rows alone.
 bool ByRows(const Op& op) {
   switch (op.step) {
@@ -71,7 +67,7 @@ class Scheduler {
     int64_t bytes = 1, rows = 1;
     for (size_t i = begin; i < end; ++i) {
       const int storage = program_.ops[i].out[0].storage;
-      bytes = std::max(bytes, Bytes(program_.storages[storage], plan_.buffers[storage]));
+      bytes = std::max(bytes, StorageBytes(program_.storages[storage], plan_.buffers[storage]));
       rows = std::max(rows, plan_.buffers[storage].rows);
     }
     const int64_t band = std::max(kMinBandRows, kBandBytes * rows / bytes);
@@ -150,6 +146,10 @@ class Scheduler {
 
 }  // namespace
 
+int64_t StorageBytes(const Storage& storage, const Buffer& buffer) {
+  return storage.blocks() * buffer.plane_floats * static_cast<int64_t>(sizeof(float));
+}
+
 int64_t InterleavedBytes() {
   static const int64_t bytes = std::max(kInterleavedBytes, LastLevelCacheBytes() / kCacheShare);
   return bytes;
@@ -173,9 +173,9 @@ std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buf
     bool follows = false;  // reads a large plane of this group
     for (int i = 0; i < 2; ++i)
       for (const BlockRef& ref : op.in[i])
-        follows = follows || (in_group[ref.storage] &&
-                              Bytes(program.storages[ref.storage], buffers[ref.storage]) >= least);
-    const bool large = Bytes(storage, buffers[out]) >= least;
+        follows = follows || (in_group[ref.storage] && StorageBytes(program.storages[ref.storage],
+                                                                    buffers[ref.storage]) >= least);
+    const bool large = StorageBytes(storage, buffers[out]) >= least;
     const bool borders_fit = std::max(storage.border.top, storage.border.bottom) <= kMaxBorderRows;
     const bool by_rows = ByRows(op) && writers[out] == 1 && borders_fit && (large || follows);
     const bool enlarges = op.transposed || op.step == Step::kUpsample;

@@ -12,6 +12,8 @@
 
 namespace pyengine {
 
+int64_t StorageBytes(const Storage& storage, const Buffer& buffer);
+
 // Planes of fewer bytes stay in the last-level cache until they are read, without interleaving.
 int64_t InterleavedBytes();
 
