@@ -5,6 +5,7 @@
 #include <sched.h>
 #endif
 
+#include <algorithm>
 #include <system_error>
 
 namespace pyengine {
@@ -45,7 +46,7 @@ inline void Pause() {
 
 thread_local bool ThreadPool::alone_ = false;
 
-ThreadPool::ThreadPool(int threads, bool pin) {
+ThreadPool::ThreadPool(int threads, bool pin) : shares_(static_cast<size_t>(std::max(threads, 1))) {
   const std::vector<int> cores = pin ? AllowedCores() : std::vector<int>();
   workers_.reserve(threads > 1 ? threads - 1 : 0);
   try {
@@ -69,10 +70,13 @@ ThreadPool::~ThreadPool() {
 }
 
 void ThreadPool::Work(int thread) {
-  for (;;) {
-    const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
-    if (i >= count_) return;
-    body_(context_, i, thread);
+  for (int k = 0; k < threads(); ++k) {
+    Share& share = shares_[(thread + k) % threads()];
+    for (;;) {
+      const int64_t i = share.next.fetch_add(1, std::memory_order_relaxed);
+      if (i >= share.end) break;
+      body_(context_, i, thread);
+    }
   }
 }
 
@@ -84,8 +88,10 @@ void ThreadPool::Run(int64_t n, Body body, void* context) {
   }
   body_ = body;
   context_ = context;
-  count_ = n;
-  next_.store(0, std::memory_order_relaxed);
+  for (int t = 0; t < threads(); ++t) {
+    shares_[t].next.store(n * t / threads(), std::memory_order_relaxed);
+    shares_[t].end = n * (t + 1) / threads();
+  }
   open_.store(true);  // publishes the loop
   generation_.fetch_add(1);
   if (sleepers_.load() > 0) {

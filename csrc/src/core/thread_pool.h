@@ -12,7 +12,9 @@
 namespace pyengine {
 
 // ParallelFor(n, f) calls f(i) for each i in [0, n), in any order, on the caller and the workers;
-// f(i, thread) learns which of [0, threads()) it runs on, to find memory of its own.
+// f(i, thread) learns which of [0, threads()) it runs on, to find memory of its own. Each thread
+// begins with an equal share of consecutive i, in order, so that its cache meets again what loops
+// over the same data left there, then helps with the others' shares.
 //
 // One loop runs at a time. A second caller that finds the team busy runs its loop alone: its own
 // thread is already a unit of parallelism, and no caller ever waits for another's work. Results
@@ -69,8 +71,11 @@ class ThreadPool {
   // The current loop; written before `open_` is set, read by workers that joined while it was.
   Body body_ = nullptr;
   void* context_ = nullptr;
-  int64_t count_ = 0;
-  std::atomic<int64_t> next_{0};
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Share> shares_;  // one per thread
   std::atomic<bool> open_{false};
   std::atomic<int> active_{0};  // workers inside the loop
   std::atomic<uint64_t> generation_{0};
