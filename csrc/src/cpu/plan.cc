@@ -293,7 +293,7 @@ class Planner {
       int64_t floats = 0;
       if (op.step == Step::kWinograd) {
         // Some times the layer's weights, which are in memory: the kernels need not check.
-        floats = op.winograd->scratch_floats(op.winograd_tile, work.tile_step, op.in_channels,
+        floats = op.winograd->scratch_floats(op.winograd_tile, work.tile_most, op.in_channels,
                                              work.block_step);
       } else if (op.step == Step::kConv && op.out_lanes == 1) {
         floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");

@@ -60,8 +60,11 @@ struct Roll {
 struct Work {
   int op = 0;
   int64_t y_begin = 0, y_end = 0;
-  int64_t block_step = 1, row_step = 1, tile_step = 1;  // of one piece; tiles: kWinograd
-  std::vector<Roll> rolls = {};                         // before the rows are computed
+  int64_t block_step = 1, row_step = 1;  // of one piece
+  // kWinograd instead of rows: each piece of tiles has tile_step, but the last of them what is
+  // left, at most tile_most.
+  int64_t tile_pieces = 1, tile_step = 1, tile_most = 1;
+  std::vector<Roll> rolls = {};  // before the rows are computed
 };
 
 struct Plan {

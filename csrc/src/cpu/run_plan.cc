@@ -195,13 +195,13 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
       float* scratch = context_.arena.data() + context_.plan->arena_floats;
       const int64_t first = work.y_begin / op.winograd_tile * plan.tile_columns;
       const int64_t tiles = CeilDiv(work.y_end, op.winograd_tile) * plan.tile_columns;
-      const int64_t groups = CeilDiv(tiles - first, work.tile_step);
       const int64_t parts = CeilDiv(blocks, work.block_step);
-      pool_.ParallelFor(groups * parts, [&](int64_t i, int thread) {
+      pool_.ParallelFor(work.tile_pieces * parts, [&](int64_t i, int thread) {
+        const int64_t piece = i % work.tile_pieces;
         WinogradSpan span;
-        span.tile_begin = first + i % groups * work.tile_step;
-        span.tile_end = std::min(tiles, span.tile_begin + work.tile_step);
-        span.block_begin = i / groups * work.block_step;
+        span.tile_begin = first + piece * work.tile_step;
+        span.tile_end = piece + 1 == work.tile_pieces ? tiles : span.tile_begin + work.tile_step;
+        span.block_begin = i / work.tile_pieces * work.block_step;
         span.block_end = std::min(blocks, span.block_begin + work.block_step);
         op.winograd->run(args, span, scratch + thread * context_.plan->scratch_floats);
       });

@@ -121,17 +121,19 @@ class Scheduler {
     }
   }
 
-  // Weights pass once per piece of tiles, tiles are transformed once per piece of blocks: as many
-  // tiles as the cache for transformed inputs allows, and where that leaves too few pieces for the
-  // threads (deep, small planes), pieces of blocks as well.
+  // Weights pass once per piece of tiles, tiles are transformed once per piece of blocks: about as
+  // many tiles as the cache for transformed inputs allows, and where that leaves too few pieces for
+  // the threads (deep, small planes), pieces of blocks as well.
   void ShareWinograd(const Op& op, const OpPlan& plan, int64_t blocks, int64_t wanted,
                      Work& work) const {
     const int64_t tiles = CeilDiv(work.y_end - work.y_begin, op.winograd_tile) * plan.tile_columns;
-    const int64_t most = WinogradTilesPerPiece(op.in_channels, op.channels, *op.winograd);
-    const int64_t groups = std::max<int64_t>(1, CeilDiv(tiles, most));
-    work.tile_step = std::max<int64_t>(1, std::min(tiles, most));
+    work.tile_step = WinogradTilesPerPiece(op.in_channels, op.channels, *op.winograd);
+    // A few tiles left over would have a pass of the weights for themselves.
+    work.tile_pieces = std::max<int64_t>(1, (tiles + work.tile_step / 2) / work.tile_step);
+    const int64_t last = tiles - (work.tile_pieces - 1) * work.tile_step;
+    work.tile_most = work.tile_pieces == 1 ? tiles : std::max(work.tile_step, last);
     const int64_t pairs = CeilDiv(blocks, 2);
-    const int64_t parts = std::clamp<int64_t>(wanted / 2 / groups, 1, pairs);
+    const int64_t parts = std::clamp<int64_t>(wanted / 2 / work.tile_pieces, 1, pairs);
     work.block_step = CeilDiv(pairs, parts) * 2;
   }
 
