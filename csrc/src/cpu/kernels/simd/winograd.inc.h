@@ -23,6 +23,10 @@
 // reads V once per slice: good for registers, which multiply slower than V comes.
 // A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
 
+static inline int64_t InputPlanes(int64_t in_channels) {
+  return (in_channels + kBlock - 1) / kBlock;
+}
+
 // Points +-p contribute even + p * odd and even - p * odd.
 static inline void EvenOdd(Register even, Register odd, Register* t) {
   t[0] = AddRegister(even, odd);
@@ -126,7 +130,7 @@ template <class F, class P>
 static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float* v) {
   constexpr int64_t kWidth = kBlock / kRegisters;
   constexpr int64_t kStripColumns = kStripTiles * F::kTile + 2;
-  const int64_t planes = (a.in_channels + kBlock - 1) / kBlock;
+  const int64_t planes = InputPlanes(a.in_channels);
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, a.in_channels));
   for (int64_t t = 0; t < tiles;) {

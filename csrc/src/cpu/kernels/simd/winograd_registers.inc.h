@@ -1,9 +1,9 @@
 // Winograd's products of matrices by the micro-kernel. Included after winograd.inc.h; needs
 // kConvPixels and kConvBlocks.
 //
-// V of one point is laid out as the products read it: [group of tiles][channel block][tile][16],
-// where a group is what one register tile takes (the last group: what is left). Weights:
-// [in_channels][16].
+// V of one point is laid out as the products read it: [channels summed at a time][group of tiles]
+// [channel block][tile][16], where a group is what one register tile takes (the last group: what is
+// left). Weights: [in_channels][16].
 
 // Weights of one point that do not stay in the second-level cache from one task to the next.
 constexpr int64_t kStreamedFloats = 32 * 1024;
@@ -53,15 +53,19 @@ struct RegisterProducts {
 
   static int64_t Rows(int64_t tiles) { return tiles; }
   static int64_t InputFloats(int64_t tiles, int64_t in_channels) {
-    return tiles * ((in_channels + kBlock - 1) / kBlock * kBlock);
+    return tiles * InputPlanes(in_channels) * kBlock;
   }
   static int64_t WeightFloats(int64_t in_channels) { return in_channels * kBlock; }
 
   static inline float* Input(float* v, int64_t tiles, int64_t in_channels, int64_t tile,
                              int64_t plane) {
+    constexpr int64_t kSummedPlanes = kSummedChannels / kBlock;
     const int64_t group = tile / kConvPixels * kConvPixels;
     const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
-    return v + InputFloats(group, in_channels) + (plane * group_tiles + tile - group) * kBlock;
+    const int64_t first = plane / kSummedPlanes * kSummedPlanes;
+    const int64_t planes = Smaller(kSummedPlanes, InputPlanes(in_channels) - first);
+    const int64_t before = first * tiles + group * planes + (plane - first) * group_tiles;
+    return v + (before + tile - group) * kBlock;
   }
   static inline void Store(float* to, int64_t, const Register (&values)[kPlanes]) {
     StoreRegister(to, values[0]);
@@ -71,7 +75,6 @@ struct RegisterProducts {
   template <int OB>
   static void Multiply(const WinogradArgs& a, int64_t tiles, const float* v, const float* u,
                        float* m) {
-    const int64_t padded = (a.in_channels + kBlock - 1) / kBlock * kBlock;
     const int64_t groups = (tiles + kConvPixels - 1) / kConvPixels;
     const bool streamed = a.in_channels * a.out_blocks * kBlock >= kStreamedFloats;
     const float* weights[OB];
@@ -85,7 +88,7 @@ struct RegisterProducts {
                          streamed ? (kBlock + groups - 1) / groups : 0};
       for (int64_t group = 0; group < tiles; group += kConvPixels) {
         const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
-        const float* from = v + group * padded + first * group_tiles;
+        const float* from = v + first * tiles + group * InputPlanes(channels) * kBlock;
         float* to = m + group * OB * kBlock;
         int64_t t = 0;
         const auto product = [&](auto px) {
