@@ -201,6 +201,7 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
         WinogradSpan span;
         span.tile_begin = first + piece * work.tile_step;
         span.tile_end = piece + 1 == work.tile_pieces ? tiles : span.tile_begin + work.tile_step;
+        span.next_end = std::min(tiles, span.tile_end + work.tile_step);
         span.block_begin = i / work.tile_pieces * work.block_step;
         span.block_end = std::min(blocks, span.block_begin + work.block_step);
         op.winograd->run(args, span, scratch + thread * context_.plan->scratch_floats);

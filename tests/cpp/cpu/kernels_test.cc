@@ -178,7 +178,7 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
         constexpr float kUntouched = -12345;
         const int64_t floats = fast.winograd->scratch_floats(tile, tiles, cin, blocks);
         std::vector<float> scratch(static_cast<size_t>(floats + kBlock), kUntouched);
-        fast.winograd->run(args, {0, tiles, 0, blocks}, scratch.data());
+        fast.winograd->run(args, {0, tiles, 0, blocks, tiles}, scratch.data());
         for (int64_t i = floats; i < floats + kBlock; ++i)
           ASSERT_EQ(scratch[static_cast<size_t>(i)], kUntouched) << "beyond the scratch";
         // Any other grouping of tiles and blocks gives the same bits, and maxima taken on the way
@@ -190,7 +190,8 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
         args.pool = {pooled.planes.data(), pool_y, pool_x, down, across};
         for (int64_t t = 0; t < tiles; t += 5)
           for (int64_t b = 0; b < blocks; ++b)
-            fast.winograd->run(args, {t, std::min(tiles, t + 5), b, b + 1}, scratch.data());
+            fast.winograd->run(args, {t, std::min(tiles, t + 5), b, b + 1, std::min(tiles, t + 10)},
+                               scratch.data());
         ExpectEqual(out, grouped);
         std::vector<Plane> windows = out.planes;
         for (Plane& plane : windows) plane.data += pool_y * plane.row_stride + pool_x * kBlock;

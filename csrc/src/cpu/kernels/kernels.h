@@ -104,10 +104,12 @@ struct WinogradArgs {
   WinogradPool pool;
 };
 
-// Tiles, counted row by row, times output blocks.
+// Tiles, counted row by row, times output blocks. Tiles from tile_end to next_end are a hint: their
+// inputs are there, and most likely wanted next on the same core.
 struct WinogradSpan {
   int64_t tile_begin, tile_end;
   int64_t block_begin, block_end;
+  int64_t next_end;
 };
 
 // Winograd with one way of multiplying matrices, which has layouts of its own. Weights of one point

@@ -19,9 +19,10 @@
 //   1. V[xi] = B^T d B of every tile's inputs, all channels; then for each slice of output blocks
 //   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi];
 //   3. A^T M A, bias and activation into the output.
-// The weights stream past in one linear pass. A thin slice keeps M in the second-level cache but
-// reads V once per slice: good for registers, which multiply slower than V comes.
-// A tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
+// Products leave the memory idle: meanwhile the outputs of 3 and the inputs of the next task are
+// fetched. The weights stream past in one linear pass. A thin slice keeps M in the second-level
+// cache but reads V once per slice: good for registers, which multiply slower than V comes. A
+// tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
 
 static inline int64_t InputPlanes(int64_t in_channels) {
   return (in_channels + kBlock - 1) / kBlock;
@@ -244,12 +245,58 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
   }
 }
 
+// At most so many floats are fetched ahead: they, V and M share the second-level cache.
+constexpr int64_t kFetchedFloats = 48 * 1024;
+
+// Fetches the outputs of tiles [t, t_end) of a span. Always inline, as the next: GCC drops calls of
+// a function that does nothing but prefetch.
+template <class F>
+__attribute__((always_inline)) static inline void FetchOutputs(const WinogradArgs& a,
+                                                               const WinogradSpan& span,
+                                                               int64_t block, int64_t block_end,
+                                                               int64_t t, int64_t t_end) {
+  for (; t < t_end; ++t) {
+    const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile;
+    const int64_t x = (span.tile_begin + t) % a.tile_columns * F::kTile;
+    const int64_t rows = Smaller(F::kTile, a.height - y);
+    for (int64_t b = block; b < block_end; ++b)
+      for (int64_t r = 0; r < rows; ++r)
+        for (int64_t c = 0; c < F::kTile; ++c)
+          PrefetchForStore(a.out[b].data + (y + r) * a.out[b].row_stride + (x + c) * kBlock);
+  }
+}
+
+// Fetches inputs of the tiles after a span, for pairs [i, i_end) of tile and input plane. The first
+// two rows are the last ones of the tiles above, read not long ago.
+template <class F>
+__attribute__((always_inline)) static inline void FetchInputs(const WinogradArgs& a,
+                                                              const WinogradSpan& span,
+                                                              int64_t planes, int64_t i,
+                                                              int64_t i_end) {
+  for (; i < i_end; ++i) {
+    const int64_t t = span.tile_end + i / planes;
+    const int64_t y = t / a.tile_columns * F::kTile + 2, x = t % a.tile_columns * F::kTile + 2;
+    const int64_t rows = Smaller(F::kTile, a.height + 2 - y);
+    const Plane& in = a.in[i % planes];
+    for (int64_t r = 0; r < rows; ++r)
+      for (int64_t c = 0; c < F::kTile; ++c)
+        __builtin_prefetch(in.data + (y + r) * in.row_stride + (x + c) * kBlock, 0, 2);
+  }
+}
+
 template <class F, class P>
 static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
   constexpr int64_t kPoints = F::kPatch * F::kPatch;
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t v_stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, a.in_channels));
   WinogradInput<F, P>(a, span, scratch);
+
+  // Steps: a point of a slice. Each fetches its share.
+  const int64_t planes = InputPlanes(a.in_channels);
+  const int64_t slices = (span.block_end - span.block_begin - 1) / P::kSliceBlocks + 1;
+  int64_t pairs = (span.next_end - span.tile_end) * planes;
+  if (pairs * F::kTile * F::kTile * kBlock > kFetchedFloats) pairs = 0;
+  int64_t step = 0;
 
   float* m = scratch + kPoints * v_stride;
   const int64_t m_stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * P::kBlocks * kBlock);
@@ -262,7 +309,13 @@ static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float*
     const int64_t groups = (end - begin) / P::kBlocks;
     const int64_t groups_end = begin + groups * P::kBlocks;
     float* single = m + groups * kPoints * m_stride;
-    for (int64_t xi = 0; xi < kPoints; ++xi) {
+    const int64_t out_floats = tiles * (end - begin) * F::kTile * F::kTile * kBlock;
+    const int64_t fetched_tiles = out_floats <= kFetchedFloats ? tiles : 0;
+    for (int64_t xi = 0; xi < kPoints; ++xi, ++step) {
+      FetchOutputs<F>(a, span, begin, end, fetched_tiles * xi / kPoints,
+                      fetched_tiles * (xi + 1) / kPoints);
+      FetchInputs<F>(a, span, planes, pairs * step / (slices * kPoints),
+                     pairs * (step + 1) / (slices * kPoints));
       const float* v = scratch + xi * v_stride;
       const auto u = [&](int64_t block) {
         const int64_t before = slice * kPoints + xi * slice_blocks + block - slice;
