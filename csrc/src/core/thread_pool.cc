@@ -1,5 +1,7 @@
 #include "core/thread_pool.h"
 
+#include "core/range.h"
+
 #if defined(__linux__)
 #include <pthread.h>
 #include <sched.h>
@@ -89,8 +91,9 @@ void ThreadPool::Run(int64_t n, Body body, void* context) {
   body_ = body;
   context_ = context;
   for (int t = 0; t < threads(); ++t) {
-    shares_[t].next.store(n * t / threads(), std::memory_order_relaxed);
-    shares_[t].end = n * (t + 1) / threads();
+    const Range share = EqualPart({0, n}, t, threads());
+    shares_[t].next.store(share.begin, std::memory_order_relaxed);
+    shares_[t].end = share.end;
   }
   open_.store(true);  // publishes the loop
   generation_.fetch_add(1);

@@ -293,8 +293,8 @@ class Planner {
       int64_t floats = 0;
       if (op.step == Step::kWinograd) {
         // Some times the layer's weights, which are in memory: the kernels need not check.
-        floats = op.winograd->scratch_floats(op.winograd_tile, work.tile_most, op.in_channels,
-                                             work.block_step);
+        floats = op.winograd->scratch_floats(op.winograd_tile, work.tiles.most_tiles(),
+                                             op.in_channels, work.block_step);
       } else if (op.step == Step::kConv && op.out_lanes == 1) {
         floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");
       }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cpu/program.h"
+#include "cpu/tile_pieces.h"
 #include "graph/geometry.h"
 
 namespace pyengine {
@@ -60,10 +61,9 @@ struct Roll {
 struct Work {
   int op = 0;
   int64_t y_begin = 0, y_end = 0;
-  int64_t block_step = 1, row_step = 1;  // of one piece
-  // kWinograd instead of rows: each piece of tiles has tile_step, but the last of them what is
-  // left, at most tile_most.
-  int64_t tile_pieces = 1, tile_step = 1, tile_most = 1;
+  int64_t block_step = 1;        // of one piece
+  int64_t row_pieces = 1;        // about equal
+  TilePieces tiles = {};         // kWinograd: instead of rows
   std::vector<Roll> rolls = {};  // before the rows are computed
 };
 

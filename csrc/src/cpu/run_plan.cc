@@ -46,18 +46,22 @@ using Clock = std::chrono::steady_clock;
   return Activation::kNone;
 }
 
+Range RowPiece(const Work& work, int64_t i) {
+  return EqualPart({work.y_begin, work.y_end}, i, work.row_pieces);
+}
+
 // Runs body(span) over blocks x rows in the pieces that the schedule chose.
 template <class F>
 void ParallelSpans(ThreadPool& pool, const Work& work, const OpPlan& plan, int64_t blocks,
                    F&& body) {
   const int64_t groups = CeilDiv(blocks, work.block_step);
-  const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
-  pool.ParallelFor(groups * bands, [&](int64_t i) {
+  pool.ParallelFor(groups * work.row_pieces, [&](int64_t i) {
+    const Range rows = RowPiece(work, i / groups);
     Span span;
     span.block_begin = i % groups * work.block_step;
     span.block_end = std::min(blocks, span.block_begin + work.block_step);
-    span.y_begin = work.y_begin + i / groups * work.row_step;
-    span.y_end = std::min(work.y_end, span.y_begin + work.row_step);
+    span.y_begin = rows.begin;
+    span.y_end = rows.end;
     span.x_begin = 0;
     span.x_end = plan.width;
     body(span);
@@ -159,13 +163,12 @@ void PlanRunner::RunPlanarConv(const ConvArgs& args, const Op& op, const Work& w
   const OpPlan& plan = context_.plan->ops[work.op];
   const Plane* out = context_.planes.data() + plan.out_begin;
   float* scratch = context_.arena.data() + context_.plan->arena_floats;
-  const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
-  pool_.ParallelFor(bands, [&](int64_t i, int thread) {
+  pool_.ParallelFor(work.row_pieces, [&](int64_t i, int thread) {
     Plane row{scratch + thread * context_.plan->scratch_floats, 0};
     ConvArgs one = args;
     one.out = &row;
-    const int64_t begin = work.y_begin + i * work.row_step;
-    for (int64_t y = begin; y < std::min(work.y_end, begin + work.row_step); ++y) {
+    const Range rows = RowPiece(work, i);
+    for (int64_t y = rows.begin; y < rows.end; ++y) {
       kernels_.conv(one, {0, 1, y, y + 1, 0, plan.width});
       CopyChannels(&row, kBlock, out, 1, op.channels, 0, plan.width, y, y + 1);
     }
@@ -194,15 +197,15 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
                               PoolOf(plan)};
       float* scratch = context_.arena.data() + context_.plan->arena_floats;
       const int64_t first = work.y_begin / op.winograd_tile * plan.tile_columns;
-      const int64_t tiles = CeilDiv(work.y_end, op.winograd_tile) * plan.tile_columns;
       const int64_t parts = CeilDiv(blocks, work.block_step);
-      pool_.ParallelFor(work.tile_pieces * parts, [&](int64_t i, int thread) {
-        const int64_t piece = i % work.tile_pieces;
+      pool_.ParallelFor(work.tiles.count() * parts, [&](int64_t i, int thread) {
+        const int64_t piece = i % work.tiles.count();
+        const Range tiles = work.tiles.Piece(piece);
         WinogradSpan span;
-        span.tile_begin = first + piece * work.tile_step;
-        span.tile_end = piece + 1 == work.tile_pieces ? tiles : span.tile_begin + work.tile_step;
-        span.next_end = std::min(tiles, span.tile_end + work.tile_step);
-        span.block_begin = i / work.tile_pieces * work.block_step;
+        span.tile_begin = first + tiles.begin;
+        span.tile_end = first + tiles.end;
+        span.next_end = first + work.tiles.After(piece).end;
+        span.block_begin = i / work.tiles.count() * work.block_step;
         span.block_end = std::min(blocks, span.block_begin + work.block_step);
         op.winograd->run(args, span, scratch + thread * context_.plan->scratch_floats);
       });
@@ -324,11 +327,10 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
       Flatten(in, out, op.in_channels, plan.in_height, plan.in_width);
       break;
     case Step::kCopy: {
-      const int64_t bands = CeilDiv(work.y_end - work.y_begin, work.row_step);
-      pool_.ParallelFor(bands, [&](int64_t i) {
-        const int64_t begin = work.y_begin + i * work.row_step;
+      pool_.ParallelFor(work.row_pieces, [&](int64_t i) {
+        const Range rows = RowPiece(work, i);
         CopyChannels(in, op.in_lanes, out, op.out_lanes, op.channels, op.channel_offset, plan.width,
-                     begin, std::min(work.y_end, begin + work.row_step));
+                     rows.begin, rows.end);
       });
       break;
     }

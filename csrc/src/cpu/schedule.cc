@@ -103,22 +103,20 @@ class Scheduler {
     const int64_t blocks = std::max<int64_t>(1, static_cast<int64_t>(plan.out_count));
     const int64_t wanted = threads_ == 1 ? 1 : int64_t(threads_) * 4;
     if (op.step == Step::kWinograd) return ShareWinograd(op, plan, blocks, wanted, work);
+    int64_t pieces = wanted;
+    work.block_step = blocks;
     if (op.step == Step::kConv) {
       // Kernels of one tap read a piece's inputs once for all its blocks: only where rows are too
       // few for the threads (linear layers) are blocks dealt out.
       const bool one_tap = op.kernel[0] * op.kernel[1] == 1;
       const int64_t by_blocks = std::clamp<int64_t>(wanted / std::max<int64_t>(1, rows), 1, blocks);
       work.block_step = one_tap ? CeilDiv(blocks, by_blocks) : std::min<int64_t>(blocks, 4);
-      const int64_t groups = CeilDiv(blocks, work.block_step);
-      work.row_step = std::max<int64_t>(1, CeilDiv(rows, std::max<int64_t>(1, wanted / groups)));
-    } else if (op.step == Step::kSoftmax || op.step == Step::kCopy) {
-      work.block_step = blocks;
-      work.row_step = std::max<int64_t>(1, CeilDiv(rows, wanted));
-    } else {
+      pieces = wanted / CeilDiv(blocks, work.block_step);
+    } else if (op.step != Step::kSoftmax && op.step != Step::kCopy) {
       work.block_step = 1;
-      work.row_step =
-          std::max<int64_t>(1, CeilDiv(rows, std::max<int64_t>(1, CeilDiv(wanted, blocks))));
+      pieces = CeilDiv(wanted, blocks);
     }
+    work.row_pieces = std::clamp<int64_t>(pieces, 1, std::max<int64_t>(1, rows));
   }
 
   // Weights pass once per piece of tiles, tiles are transformed once per piece of blocks: about as
@@ -127,13 +125,10 @@ class Scheduler {
   void ShareWinograd(const Op& op, const OpPlan& plan, int64_t blocks, int64_t wanted,
                      Work& work) const {
     const int64_t tiles = CeilDiv(work.y_end - work.y_begin, op.winograd_tile) * plan.tile_columns;
-    work.tile_step = WinogradTilesPerPiece(op.in_channels, op.channels, *op.winograd);
-    // A few tiles left over would have a pass of the weights for themselves.
-    work.tile_pieces = std::max<int64_t>(1, (tiles + work.tile_step / 2) / work.tile_step);
-    const int64_t last = tiles - (work.tile_pieces - 1) * work.tile_step;
-    work.tile_most = work.tile_pieces == 1 ? tiles : std::max(work.tile_step, last);
+    const int64_t step = WinogradTilesPerPiece(op.in_channels, op.channels, *op.winograd);
+    work.tiles = TilePieces(tiles, step, threads_);
     const int64_t pairs = CeilDiv(blocks, 2);
-    const int64_t parts = std::clamp<int64_t>(wanted / 2 / work.tile_pieces, 1, pairs);
+    const int64_t parts = std::clamp<int64_t>(wanted / 2 / work.tiles.count(), 1, pairs);
     work.block_step = CeilDiv(pairs, parts) * 2;
   }
 

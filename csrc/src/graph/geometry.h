@@ -10,26 +10,11 @@
 #include <string>
 #include <vector>
 
+#include "core/range.h"
 #include "graph/graph.h"
 #include "pyengine/executor.h"
 
 namespace pyengine {
-
-// Half-open range of indices.
-struct Range {
-  int64_t begin = 0, end = 0;
-  int64_t size() const { return end - begin; }
-  bool empty() const { return end <= begin; }
-  void Include(Range other) {
-    if (other.empty()) return;
-    if (empty()) {
-      *this = other;
-      return;
-    }
-    if (other.begin < begin) begin = other.begin;
-    if (other.end > end) end = other.end;
-  }
-};
 
 struct Region {
   Range axis[2];  // [y, x]

@@ -1,0 +1,32 @@
+// Ranges of indices and their parts.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace pyengine {
+
+// Half-open range of indices.
+struct Range {
+  int64_t begin = 0, end = 0;
+  int64_t size() const { return end - begin; }
+  bool empty() const { return end <= begin; }
+  void Include(Range other) {
+    if (other.empty()) return;
+    if (empty()) {
+      *this = other;
+      return;
+    }
+    if (other.begin < begin) begin = other.begin;
+    if (other.end > end) end = other.end;
+  }
+};
+
+// Part i of n: as equal as can be where parts begin at multiples of `step` after the first.
+inline Range EqualPart(Range all, int64_t i, int64_t n, int64_t step = 1) {
+  const int64_t steps = (all.size() + step - 1) / step;
+  const auto at = [&](int64_t k) { return std::min(all.end, all.begin + steps * k / n * step); };
+  return {at(i), at(i + 1)};
+}
+
+}  // namespace pyengine
