@@ -12,9 +12,12 @@ namespace pyengine {
 // the size that rounds more.
 int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast);
 
-// Tiles that share one reading of a layer's transformed weights; a multiple of the widest register
-// tile.
-int64_t WinogradTilesPerPiece(int64_t in_channels, int64_t out_channels,
-                              const WinogradKernels& kernels);
+// How a layer's tiles are cut.
+struct WinogradPiece {
+  int64_t tiles;  // that share one reading of the weights; a multiple of the widest register tile
+  bool shared;    // by all threads, each of which multiplies some of the output blocks
+};
+WinogradPiece WinogradPieces(int64_t in_channels, int64_t out_channels,
+                             const WinogradKernels& kernels, int threads);
 
 }  // namespace pyengine

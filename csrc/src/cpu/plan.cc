@@ -293,8 +293,10 @@ class Planner {
       int64_t floats = 0;
       if (op.step == Step::kWinograd) {
         // Some times the layer's weights, which are in memory: the kernels need not check.
-        floats = op.winograd->scratch_floats(op.winograd_tile, work.tiles.most_tiles(),
-                                             op.in_channels, work.block_step);
+        const int64_t most = work.tiles.most_tiles();
+        const int64_t v = op.winograd->v_floats(op.winograd_tile, most, op.in_channels);
+        const int64_t m = op.winograd->m_floats(op.winograd_tile, most, work.block_step);
+        floats = m + (work.shared_pieces ? RoundUp(CeilDiv(v, threads_), kBlock) : v);
       } else if (op.step == Step::kConv && op.out_lanes == 1) {
         floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");
       }

@@ -64,6 +64,7 @@ struct Work {
   int64_t block_step = 1;        // of one piece
   int64_t row_pieces = 1;        // about equal
   TilePieces tiles = {};         // kWinograd: instead of rows
+  bool shared_pieces = false;    // all threads on one piece of tiles, some blocks each
   std::vector<Roll> rolls = {};  // before the rows are computed
 };
 

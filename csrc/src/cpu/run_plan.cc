@@ -77,6 +77,9 @@ class PlanRunner {
 
  private:
   void RunStep(const Op& op, const Work& work);
+  WinogradSpan PieceOf(const Op& op, const Work& work, int64_t piece) const;
+  void RunWinograd(const WinogradArgs& args, const Op& op, const Work& work);
+  void RunSharedWinograd(const WinogradArgs& args, const Op& op, const Work& work);
   void RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work);
   void FillBorderRows(int storage, const Work& work);
   void PointPlanes(const float* in, float* out);
@@ -158,6 +161,58 @@ WinogradPool PlanRunner::PoolOf(const OpPlan& conv) const {
   return {out, conv.pool_at[0], conv.pool_at[1], pool.height, pool.width};
 }
 
+// All output blocks of a piece of tiles.
+WinogradSpan PlanRunner::PieceOf(const Op& op, const Work& work, int64_t piece) const {
+  const OpPlan& plan = context_.plan->ops[work.op];
+  const int64_t first = work.y_begin / op.winograd_tile * plan.tile_columns;
+  const Range tiles = work.tiles.Piece(piece);
+  return {first + tiles.begin, first + tiles.end, 0, static_cast<int64_t>(plan.out_count),
+          first + work.tiles.After(piece).end};
+}
+
+// Each thread takes pieces of tiles for itself.
+void PlanRunner::RunWinograd(const WinogradArgs& args, const Op& op, const Work& work) {
+  float* scratch = context_.arena.data() + context_.plan->arena_floats;
+  const int64_t pieces = work.tiles.count();
+  pool_.ParallelFor(pieces * CeilDiv(args.out_blocks, work.block_step), [&](int64_t i, int thread) {
+    WinogradSpan span = PieceOf(op, work, i % pieces);
+    span.block_begin = i / pieces * work.block_step;
+    span.block_end = std::min(args.out_blocks, span.block_begin + work.block_step);
+    const int64_t tiles = span.tile_end - span.tile_begin;
+    float* v = scratch + thread * context_.plan->scratch_floats;
+    op.winograd->transform(args, span, 0, tiles, v);
+    op.winograd->multiply(args, span, v,
+                          v + op.winograd->v_floats(args.tile, tiles, args.in_channels));
+  });
+}
+
+// One piece after the other: the threads transform some of its tiles each, then multiply some of
+// the output blocks each. Weights, which are larger than caches, pass once for all threads.
+void PlanRunner::RunSharedWinograd(const WinogradArgs& args, const Op& op, const Work& work) {
+  float* v = context_.arena.data() + context_.plan->arena_floats;
+  const int64_t most = work.tiles.most_tiles();
+  float* m = v + op.winograd->v_floats(args.tile, most, args.in_channels);
+  const int64_t m_floats = op.winograd->m_floats(args.tile, most, work.block_step);
+  // As many tiles as transforms handle in one go, or more.
+  constexpr int64_t kTransformStep = 6;
+  for (int64_t piece = 0; piece < work.tiles.count(); ++piece) {
+    const WinogradSpan all = PieceOf(op, work, piece);
+    const Range tiles{0, all.tile_end - all.tile_begin};
+    const int64_t parts =
+        std::min<int64_t>(2 * pool_.threads(), CeilDiv(tiles.end, kTransformStep));
+    pool_.ParallelFor(parts, [&](int64_t i) {
+      const Range part = EqualPart(tiles, i, parts, kTransformStep);
+      op.winograd->transform(args, all, part.begin, part.end, v);
+    });
+    pool_.ParallelFor(CeilDiv(args.out_blocks, work.block_step), [&](int64_t i, int thread) {
+      WinogradSpan span = all;
+      span.block_begin = i * work.block_step;
+      span.block_end = std::min(args.out_blocks, span.block_begin + work.block_step);
+      op.winograd->multiply(args, span, v, m + thread * m_floats);
+    });
+  }
+}
+
 // Up to 16 channels: each row is computed as a block, in cache, and written as planes.
 void PlanRunner::RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work) {
   const OpPlan& plan = context_.plan->ops[work.op];
@@ -195,20 +250,10 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
                               plan.height,
                               plan.width,
                               PoolOf(plan)};
-      float* scratch = context_.arena.data() + context_.plan->arena_floats;
-      const int64_t first = work.y_begin / op.winograd_tile * plan.tile_columns;
-      const int64_t parts = CeilDiv(blocks, work.block_step);
-      pool_.ParallelFor(work.tiles.count() * parts, [&](int64_t i, int thread) {
-        const int64_t piece = i % work.tiles.count();
-        const Range tiles = work.tiles.Piece(piece);
-        WinogradSpan span;
-        span.tile_begin = first + tiles.begin;
-        span.tile_end = first + tiles.end;
-        span.next_end = first + work.tiles.After(piece).end;
-        span.block_begin = i / work.tiles.count() * work.block_step;
-        span.block_end = std::min(blocks, span.block_begin + work.block_step);
-        op.winograd->run(args, span, scratch + thread * context_.plan->scratch_floats);
-      });
+      if (work.shared_pieces)
+        RunSharedWinograd(args, op, work);
+      else
+        RunWinograd(args, op, work);
       break;
     }
     case Step::kConv: {

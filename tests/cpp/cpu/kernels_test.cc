@@ -176,11 +176,18 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
                           width,
                           {}};
         constexpr float kUntouched = -12345;
-        const int64_t floats = fast.winograd->scratch_floats(tile, tiles, cin, blocks);
-        std::vector<float> scratch(static_cast<size_t>(floats + kBlock), kUntouched);
-        fast.winograd->run(args, {0, tiles, 0, blocks, tiles}, scratch.data());
-        for (int64_t i = floats; i < floats + kBlock; ++i)
-          ASSERT_EQ(scratch[static_cast<size_t>(i)], kUntouched) << "beyond the scratch";
+        const auto run = [&](const WinogradSpan& span) {
+          const int64_t n = span.tile_end - span.tile_begin;
+          const int64_t v = fast.winograd->v_floats(tile, n, cin);
+          const int64_t m = fast.winograd->m_floats(tile, n, span.block_end - span.block_begin);
+          std::vector<float> scratch(static_cast<size_t>(v + m + kBlock), kUntouched);
+          fast.winograd->transform(args, span, n / 2, n, scratch.data());
+          fast.winograd->transform(args, span, 0, n / 2, scratch.data());
+          fast.winograd->multiply(args, span, scratch.data(), scratch.data() + v);
+          for (int64_t i = v + m; i < v + m + kBlock; ++i)
+            ASSERT_EQ(scratch[static_cast<size_t>(i)], kUntouched) << "beyond the scratch";
+        };
+        run({0, tiles, 0, blocks, tiles});
         // Any other grouping of tiles and blocks gives the same bits, and maxima taken on the way
         // are those that pooling takes afterwards.
         const int64_t pool_y = height > 4 ? 2 : 0, pool_x = width > 20 ? 6 : 0;
@@ -190,8 +197,7 @@ TEST_P(Kernels, WinogradIsTheConvolution) {
         args.pool = {pooled.planes.data(), pool_y, pool_x, down, across};
         for (int64_t t = 0; t < tiles; t += 5)
           for (int64_t b = 0; b < blocks; ++b)
-            fast.winograd->run(args, {t, std::min(tiles, t + 5), b, b + 1, std::min(tiles, t + 10)},
-                               scratch.data());
+            run({t, std::min(tiles, t + 5), b, b + 1, std::min(tiles, t + 10)});
         ExpectEqual(out, grouped);
         std::vector<Plane> windows = out.planes;
         for (Plane& plane : windows) plane.data += pool_y * plane.row_stride + pool_x * kBlock;

@@ -115,11 +115,14 @@ struct WinogradSpan {
 // Winograd with one way of multiplying matrices, which has layouts of its own. Weights of one point
 // and output block take `weight_floats`.
 struct WinogradKernels {
-  void (*run)(const WinogradArgs&, const WinogradSpan&, float* scratch);
-  // Floats of `scratch` for a span of so many tiles and output blocks.
-  int64_t (*scratch_floats)(int64_t tile, int64_t tiles, int64_t in_channels, int64_t blocks);
+  // Inputs of a span's tiles [begin, end), counted from its first, into `v`.
+  void (*transform)(const WinogradArgs&, const WinogradSpan&, int64_t begin, int64_t end, float* v);
+  // Outputs of a span from the transformed inputs of all its tiles; `m` is scratch.
+  void (*multiply)(const WinogradArgs&, const WinogradSpan&, const float* v, float* m);
+  int64_t (*v_floats)(int64_t tile, int64_t tiles, int64_t in_channels);
+  int64_t (*m_floats)(int64_t tile, int64_t tiles, int64_t blocks);
   int64_t (*weight_floats)(int64_t in_channels);
-  // From [in_channels][16] to the order in which `run` reads them.
+  // From [in_channels][16] to the order in which `multiply` reads them.
   void (*pack)(const float* weights, int64_t in_channels, float* packed);
   int64_t slice_blocks;  // output blocks per slice of the weights; the last slice may have fewer
   int64_t fast_tile;     // outputs per side of blocks where more rounding is allowed

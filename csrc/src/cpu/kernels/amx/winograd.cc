@@ -138,12 +138,17 @@ struct TileProducts {
   }
 };
 
-static void Run(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
+static void Transform(const WinogradArgs& a, const WinogradSpan& span, int64_t begin, int64_t end,
+                      float* v) {
+  WinogradInput<F4x4, TileProducts>(a, span, begin, end, v);
+}
+
+static void Multiply(const WinogradArgs& a, const WinogradSpan& span, const float* v, float* m) {
   TileConfig config;
   for (int i = 0; i < 8; ++i) config.row_bytes[i] = kStrideBytes, config.rows[i] = kTileRows;
   OrderMemory();
   _tile_loadconfig(&config);
-  WinogradTask<F4x4, TileProducts>(a, span, scratch);
+  WinogradMultiply<F4x4, TileProducts>(a, span, v, m);
   // Threads that hold no tiles are cheaper to switch and may sleep deeply.
   _tile_release();
 }
@@ -159,9 +164,14 @@ static void Pack(const float* weights, int64_t in_channels, float* packed) {
 
 }  // namespace
 
-const WinogradKernels kAmxWinograd = {
-    Run,  WinogradScratch<TileProducts>, TileProducts::WeightFloats,
-    Pack, TileProducts::kSliceBlocks,    kWinogradTile,
-    true};
+const WinogradKernels kAmxWinograd = {Transform,
+                                      Multiply,
+                                      WinogradInputFloats<TileProducts>,
+                                      WinogradProductFloats<TileProducts>,
+                                      TileProducts::WeightFloats,
+                                      Pack,
+                                      TileProducts::kSliceBlocks,
+                                      kWinogradTile,
+                                      true};
 
 }  // namespace pyengine

@@ -128,16 +128,17 @@ static inline void WinogradColumns(const WinogradArgs& a, const float* from, int
 }
 
 template <class F, class P>
-static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, float* v) {
+static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64_t begin,
+                          int64_t end, float* v) {
   constexpr int64_t kWidth = kBlock / kRegisters;
   constexpr int64_t kStripColumns = kStripTiles * F::kTile + 2;
   const int64_t planes = InputPlanes(a.in_channels);
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, a.in_channels));
-  for (int64_t t = 0; t < tiles;) {
+  for (int64_t t = begin; t < end;) {
     const int64_t column = (span.tile_begin + t) % a.tile_columns;
     const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile, x = column * F::kTile;
-    const int64_t count = Smaller(kStripTiles, Smaller(tiles - t, a.tile_columns - column));
+    const int64_t count = Smaller(kStripTiles, Smaller(end - t, a.tile_columns - column));
     for (int64_t plane = 0; plane < planes; plane += P::kPlanes) {
       for (int half = 0; half < kRegisters; ++half) {
         Register strip[P::kPlanes][kStripColumns * F::kPatch];  // [column][row of B^T d]
@@ -285,12 +286,11 @@ __attribute__((always_inline)) static inline void FetchInputs(const WinogradArgs
 }
 
 template <class F, class P>
-static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
+static void WinogradMultiply(const WinogradArgs& a, const WinogradSpan& span,
+                             const float* transformed, float* m) {
   constexpr int64_t kPoints = F::kPatch * F::kPatch;
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t v_stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, a.in_channels));
-  WinogradInput<F, P>(a, span, scratch);
-
   // Steps: a point of a slice. Each fetches its share.
   const int64_t planes = InputPlanes(a.in_channels);
   const int64_t slices = (span.block_end - span.block_begin - 1) / P::kSliceBlocks + 1;
@@ -298,7 +298,6 @@ static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float*
   if (pairs * F::kTile * F::kTile * kBlock > kFetchedFloats) pairs = 0;
   int64_t step = 0;
 
-  float* m = scratch + kPoints * v_stride;
   const int64_t m_stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * P::kBlocks * kBlock);
   const int64_t single_stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * kBlock);
   for (int64_t begin = span.block_begin; begin < span.block_end;) {
@@ -316,7 +315,7 @@ static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float*
                       fetched_tiles * (xi + 1) / kPoints);
       FetchInputs<F>(a, span, planes, pairs * step / (slices * kPoints),
                      pairs * (step + 1) / (slices * kPoints));
-      const float* v = scratch + xi * v_stride;
+      const float* v = transformed + xi * v_stride;
       const auto u = [&](int64_t block) {
         const int64_t before = slice * kPoints + xi * slice_blocks + block - slice;
         return a.weights + before * P::WeightFloats(a.in_channels);
@@ -336,12 +335,17 @@ static void WinogradTask(const WinogradArgs& a, const WinogradSpan& span, float*
 }
 
 template <class P>
-static int64_t WinogradScratch(int64_t tile, int64_t tiles, int64_t in_channels, int64_t blocks) {
+static int64_t WinogradInputFloats(int64_t tile, int64_t tiles, int64_t in_channels) {
+  return PYENGINE_WINOGRAD_POINTS(tile) *
+         PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, in_channels));
+}
+
+template <class P>
+static int64_t WinogradProductFloats(int64_t tile, int64_t tiles, int64_t blocks) {
   const int64_t held = Smaller(P::kSliceBlocks, blocks);
   const int64_t groups = held / P::kBlocks;
   const int64_t rows = P::Rows(tiles);
-  int64_t floats = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(tiles, in_channels)) +
-                   groups * PYENGINE_WINOGRAD_STRIDE(rows * P::kBlocks * kBlock);
+  int64_t floats = groups * PYENGINE_WINOGRAD_STRIDE(rows * P::kBlocks * kBlock);
   if (groups * P::kBlocks < held) floats += PYENGINE_WINOGRAD_STRIDE(rows * kBlock);
   return PYENGINE_WINOGRAD_POINTS(tile) * floats;
 }

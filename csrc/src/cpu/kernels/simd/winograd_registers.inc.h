@@ -116,15 +116,26 @@ static void PackRegisterWeights(const float* weights, int64_t in_channels, float
   for (int64_t i = 0; i < in_channels * kBlock; ++i) packed[i] = weights[i];
 }
 
-static void WinogradByRegisters(const WinogradArgs& a, const WinogradSpan& span, float* scratch) {
+static void TransformForRegisters(const WinogradArgs& a, const WinogradSpan& span, int64_t begin,
+                                  int64_t end, float* v) {
   if (a.tile == F6x6::kTile)
-    WinogradTask<F6x6, RegisterProducts>(a, span, scratch);
+    WinogradInput<F6x6, RegisterProducts>(a, span, begin, end, v);
   else
-    WinogradTask<F4x4, RegisterProducts>(a, span, scratch);
+    WinogradInput<F4x4, RegisterProducts>(a, span, begin, end, v);
 }
 
-static const WinogradKernels kRegisterWinograd = {WinogradByRegisters,
-                                                  WinogradScratch<RegisterProducts>,
+static void MultiplyByRegisters(const WinogradArgs& a, const WinogradSpan& span, const float* v,
+                                float* m) {
+  if (a.tile == F6x6::kTile)
+    WinogradMultiply<F6x6, RegisterProducts>(a, span, v, m);
+  else
+    WinogradMultiply<F4x4, RegisterProducts>(a, span, v, m);
+}
+
+static const WinogradKernels kRegisterWinograd = {TransformForRegisters,
+                                                  MultiplyByRegisters,
+                                                  WinogradInputFloats<RegisterProducts>,
+                                                  WinogradProductFloats<RegisterProducts>,
                                                   RegisterProducts::WeightFloats,
                                                   PackRegisterWeights,
                                                   RegisterProducts::kSliceBlocks,
