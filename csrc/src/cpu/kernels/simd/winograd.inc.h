@@ -16,7 +16,8 @@
 //   Multiply<OB>(args, tiles, v, u, m): M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16].
 //
 // Per task: some tiles (4x4 or 6x6 outputs each) and some output blocks.
-//   1. V[xi] = B^T d B of every tile's inputs, all channels; then for each slice of output blocks
+//   1. V[xi] = B^T d B of every tile's inputs, all channels (WinogradInput; tasks may share it);
+//      then for each slice of output blocks (WinogradMultiply)
 //   2. for each point xi one product of matrices, M[xi] = V[xi] x U[xi];
 //   3. A^T M A, bias and activation into the output.
 // Products leave the memory idle: meanwhile the outputs of 3 and the inputs of the next task are
