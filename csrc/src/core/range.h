@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "core/checked_math.h"
+
 namespace pyengine {
 
 // Half-open range of indices.
@@ -24,7 +26,7 @@ struct Range {
 
 // Part i of n: as equal as can be where parts begin at multiples of `step` after the first.
 inline Range EqualPart(Range all, int64_t i, int64_t n, int64_t step = 1) {
-  const int64_t steps = (all.size() + step - 1) / step;
+  const int64_t steps = CeilDiv(all.size(), step);
   const auto at = [&](int64_t k) { return std::min(all.end, all.begin + steps * k / n * step); };
   return {at(i), at(i + 1)};
 }

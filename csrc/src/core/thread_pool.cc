@@ -1,7 +1,5 @@
 #include "core/thread_pool.h"
 
-#include "core/range.h"
-
 #if defined(__linux__)
 #include <pthread.h>
 #include <sched.h>
@@ -9,6 +7,8 @@
 
 #include <algorithm>
 #include <system_error>
+
+#include "core/range.h"
 
 namespace pyengine {
 namespace {

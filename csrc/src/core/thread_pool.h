@@ -71,6 +71,7 @@ class ThreadPool {
   // The current loop; written before `open_` is set, read by workers that joined while it was.
   Body body_ = nullptr;
   void* context_ = nullptr;
+  // A cache line each: threads count their own without disturbing the others.
   struct alignas(64) Share {
     std::atomic<int64_t> next{0};
     int64_t end = 0;

@@ -9,12 +9,13 @@ struct PieceRow {
   int64_t tiles;
 };
 
+// More weights (36 floats each) come from beyond the second-level cache, or from memory.
+constexpr int64_t kLargeWeights = 128 * 256;
 // Measured on Zen 3. Few tiles keep transformed inputs in the second-level cache; the more weights
-// (36 floats each) come from beyond it, the more tiles must share each reading.
-constexpr PieceRow kPieces[] = {{128 * 256, 24}, {INT64_MAX, 36}};
-// Measured on Zen 4. Weights that come from memory: the threads share transformed inputs, and each
-// reads a part of the weights alone.
-constexpr int64_t kSharedWeights = 128 * 256;
+// come from beyond it, the more tiles must share each reading.
+constexpr PieceRow kPieces[] = {{kLargeWeights, 24}, {INT64_MAX, 36}};
+// Measured on Zen 4. Of large weights, where there are threads to share transformed inputs, each
+// thread reads a part alone.
 constexpr int64_t kSharedTiles = 72;
 // Measured on a Xeon with AMX: registers take 32 tiles, and weights come too slowly for fewer.
 constexpr PieceRow kMatrixUnitPieces[] = {{128 * 256, 64}, {INT64_MAX, 96}};
@@ -38,7 +39,7 @@ int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast) {
 WinogradPiece WinogradPieces(int64_t in_channels, int64_t out_channels,
                              const WinogradKernels& kernels, int threads) {
   const int64_t weights = in_channels * out_channels;
-  if (!kernels.matrix_unit && threads > 1 && weights > kSharedWeights) return {kSharedTiles, true};
+  if (!kernels.matrix_unit && threads > 1 && weights > kLargeWeights) return {kSharedTiles, true};
   const PieceRow* row = kernels.matrix_unit ? kMatrixUnitPieces : kPieces;
   while (weights > row->weights) ++row;
   return {row->tiles, false};

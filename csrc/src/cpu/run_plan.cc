@@ -85,6 +85,11 @@ class PlanRunner {
   void PointPlanes(const float* in, float* out);
   void RollRows(const Roll& roll);
   WinogradPool PoolOf(const OpPlan& conv) const;
+  // A thread's memory; all threads' lie side by side.
+  float* Scratch(int thread) const {
+    const Plan& plan = *context_.plan;
+    return context_.arena.data() + plan.arena_floats + thread * plan.scratch_floats;
+  }
 
   const Graph& graph_;
   const KernelTable& kernels_;
@@ -172,14 +177,13 @@ WinogradSpan PlanRunner::PieceOf(const Op& op, const Work& work, int64_t piece) 
 
 // Each thread takes pieces of tiles for itself.
 void PlanRunner::RunWinograd(const WinogradArgs& args, const Op& op, const Work& work) {
-  float* scratch = context_.arena.data() + context_.plan->arena_floats;
   const int64_t pieces = work.tiles.count();
   pool_.ParallelFor(pieces * CeilDiv(args.out_blocks, work.block_step), [&](int64_t i, int thread) {
     WinogradSpan span = PieceOf(op, work, i % pieces);
     span.block_begin = i / pieces * work.block_step;
     span.block_end = std::min(args.out_blocks, span.block_begin + work.block_step);
     const int64_t tiles = span.tile_end - span.tile_begin;
-    float* v = scratch + thread * context_.plan->scratch_floats;
+    float* v = Scratch(thread);
     op.winograd->transform(args, span, 0, tiles, v);
     op.winograd->multiply(args, span, v,
                           v + op.winograd->v_floats(args.tile, tiles, args.in_channels));
@@ -189,7 +193,7 @@ void PlanRunner::RunWinograd(const WinogradArgs& args, const Op& op, const Work&
 // One piece after the other: the threads transform some of its tiles each, then multiply some of
 // the output blocks each. Weights, which are larger than caches, pass once for all threads.
 void PlanRunner::RunSharedWinograd(const WinogradArgs& args, const Op& op, const Work& work) {
-  float* v = context_.arena.data() + context_.plan->arena_floats;
+  float* v = Scratch(0);
   const int64_t most = work.tiles.most_tiles();
   float* m = v + op.winograd->v_floats(args.tile, most, args.in_channels);
   const int64_t m_floats = op.winograd->m_floats(args.tile, most, work.block_step);
@@ -217,9 +221,8 @@ void PlanRunner::RunSharedWinograd(const WinogradArgs& args, const Op& op, const
 void PlanRunner::RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work) {
   const OpPlan& plan = context_.plan->ops[work.op];
   const Plane* out = context_.planes.data() + plan.out_begin;
-  float* scratch = context_.arena.data() + context_.plan->arena_floats;
   pool_.ParallelFor(work.row_pieces, [&](int64_t i, int thread) {
-    Plane row{scratch + thread * context_.plan->scratch_floats, 0};
+    Plane row{Scratch(thread), 0};
     ConvArgs one = args;
     one.out = &row;
     const Range rows = RowPiece(work, i);
