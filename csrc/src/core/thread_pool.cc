@@ -62,10 +62,9 @@ ThreadPool::ThreadPool(int threads, bool pin) : shares_(static_cast<size_t>(std:
 }
 
 ThreadPool::~ThreadPool() {
-  stop_.store(true);
   {
     std::scoped_lock lock(sleep_mutex_);
-    generation_.fetch_add(1);
+    generation_.store(kEnded);
   }
   wake_.notify_all();
   for (auto& worker : workers_) worker.join();
@@ -132,8 +131,9 @@ void ThreadPool::WorkerLoop(int thread) {
       wake_.wait(lock, [&] { return generation_.load() != seen; });
       sleepers_.fetch_sub(1);
     }
-    if (stop_.load()) return;
+    // Read once: a worker that was late for a loop may find the end here.
     seen = generation_.load(std::memory_order_acquire);
+    if (seen == kEnded) return;
     active_.fetch_add(1);
     if (open_.load()) Work(thread);
     active_.fetch_sub(1);

@@ -79,12 +79,12 @@ class ThreadPool {
   std::vector<Share> shares_;  // one per thread
   std::atomic<bool> open_{false};
   std::atomic<int> active_{0};  // workers inside the loop
-  std::atomic<uint64_t> generation_{0};
+  static constexpr uint64_t kEnded = ~uint64_t{0};
+  std::atomic<uint64_t> generation_{0};  // counts loops; kEnded once the workers are to go
 
   std::mutex sleep_mutex_;
   std::condition_variable wake_;
   std::atomic<int> sleepers_{0};
-  std::atomic<bool> stop_{false};
 };
 
 }  // namespace pyengine

@@ -31,6 +31,16 @@ TEST(ThreadPool, WakesSleepingWorkers) {
   }
 }
 
+// Workers late for the only loop find the pool's end instead, and must go.
+TEST(ThreadPool, EndsRightAfterALoop) {
+  for (int round = 0; round < 1000; ++round) {
+    ThreadPool pool(8);
+    std::atomic<int> calls{0};
+    pool.ParallelFor(2, [&](int64_t) { ++calls; });
+    EXPECT_EQ(calls, 2);
+  }
+}
+
 TEST(ThreadPool, ServesManyCallersAtOnce) {
   ThreadPool pool(3);
   std::vector<std::thread> callers;
