@@ -41,6 +41,9 @@ _DTYPES = (np.uint8, np.uint16, np.float32)
 class Engine:
     """A network, ready to run. Safe to share between threads.
 
+    A process forked while no call ran (`multiprocessing` with "fork") may use its parent's engine
+    on the CPU: it starts worker threads of its own.
+
     Parameters
     ----------
     path_or_name : str or path

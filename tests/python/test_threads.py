@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +27,30 @@ def test_many_callers_get_the_same_as_one(threads: int) -> None:
         for _ in range(2):
             for got, expected in zip(pool.map(engine.segment, images), want, strict=True):
                 np.testing.assert_array_equal(got, expected)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_forked_process_uses_and_closes_its_parents_engine() -> None:
+    engine = pyengine.Engine("em-membranes", threads=2)
+    image = random_image(np.random.default_rng(0), 150, 100)
+    want = engine.segment(image)
+
+    def child() -> None:
+        nonlocal engine
+        same = np.array_equal(engine.segment(image), want)
+        del engine  # waits for no worker, they are its parent's
+        sys.exit(0 if same else 1)  # and nothing else at exit
+
+    process = multiprocessing.get_context("fork").Process(target=child)
+    process.start()
+    process.join(timeout=60)
+    hangs = process.is_alive()
+    process.kill()
+    process.join()
+    assert not hangs
+    assert process.exitcode == 0
+    np.testing.assert_array_equal(engine.segment(image), want)
 
 
 def test_the_gil_is_released_while_computing(membranes) -> None:

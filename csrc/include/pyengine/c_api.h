@@ -44,7 +44,8 @@ typedef enum pye_augmentation {
 } pye_augmentation;
 typedef enum pye_scores { PYE_PROBABILITIES = 1, PYE_LOGITS = 2 } pye_scores;
 
-/** An opened engine. May be used by several threads at once. */
+/** An opened engine. May be used by several threads at once; on the CPU also by a process forked
+ * while no call ran, which starts worker threads of its own. */
 typedef struct pye_engine pye_engine;
 
 typedef enum pye_accuracy {

@@ -73,7 +73,9 @@ struct TilePlan {
   double cost = 0;           ///< Estimated time of all tiles; only ratios of plans matter.
 };
 
-/// A network ready to segment. All const methods may be called from several threads at once.
+/// A network ready to segment. All const methods may be called from several threads at once. On the
+/// CPU a process forked while no call ran may use its parent's engine: it starts worker threads of
+/// its own.
 class PYENGINE_EXPORT Engine {
  public:
   /// Opens and verifies an engine file.

@@ -6,7 +6,12 @@
 #endif
 
 #include <algorithm>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
 #include <system_error>
+#include <thread>
+#include <vector>
 
 #include "core/range.h"
 
@@ -44,11 +49,62 @@ inline void Pause() {
 #endif
 }
 
+// Forks on the way from the first process with a pool to this one.
+uint64_t Forks() {
+#if defined(__linux__)
+  static std::atomic<uint64_t> forks{0};
+  [[maybe_unused]] static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  return forks.load(std::memory_order_relaxed);
+#else
+  return 0;
+#endif
+}
+
 }  // namespace
 
-thread_local bool ThreadPool::alone_ = false;
+// Workers, and what they share with the caller whose loop they serve.
+class ThreadPool::Team {
+ public:
+  Team(int threads, bool pin);
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
 
-ThreadPool::ThreadPool(int threads, bool pin) : shares_(static_cast<size_t>(std::max(threads, 1))) {
+  int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
+  // Whether this process started the workers.
+  bool present() const noexcept { return forks_ == Forks(); }
+  // False, and nothing done, if the team serves another caller.
+  bool Run(int64_t n, Body body, void* context);
+
+ private:
+  void Work(int thread);
+  void WorkerLoop(int thread);
+
+  const uint64_t forks_ = Forks();
+  std::vector<std::thread> workers_;
+  std::mutex busy_;  // held by the caller whose loop the workers serve
+
+  // The current loop; written before `open_` is set, read by workers that joined while it was.
+  Body body_ = nullptr;
+  void* context_ = nullptr;
+  // A cache line each: threads count their own without disturbing the others.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Share> shares_;  // one per thread
+  std::atomic<bool> open_{false};
+  std::atomic<int> active_{0};  // workers inside the loop
+  static constexpr uint64_t kEnded = ~uint64_t{0};
+  std::atomic<uint64_t> generation_{0};  // counts loops; kEnded once the workers are to go
+
+  std::mutex sleep_mutex_;
+  std::condition_variable wake_;
+  std::atomic<int> sleepers_{0};
+};
+
+ThreadPool::Team::Team(int threads, bool pin) : shares_(static_cast<size_t>(std::max(threads, 1))) {
   const std::vector<int> cores = pin ? AllowedCores() : std::vector<int>();
   workers_.reserve(threads > 1 ? threads - 1 : 0);
   try {
@@ -61,7 +117,7 @@ ThreadPool::ThreadPool(int threads, bool pin) : shares_(static_cast<size_t>(std:
   }
 }
 
-ThreadPool::~ThreadPool() {
+ThreadPool::Team::~Team() {
   {
     std::scoped_lock lock(sleep_mutex_);
     generation_.store(kEnded);
@@ -70,7 +126,7 @@ ThreadPool::~ThreadPool() {
   for (auto& worker : workers_) worker.join();
 }
 
-void ThreadPool::Work(int thread) {
+void ThreadPool::Team::Work(int thread) {
   for (int k = 0; k < threads(); ++k) {
     Share& share = shares_[(thread + k) % threads()];
     for (;;) {
@@ -81,12 +137,9 @@ void ThreadPool::Work(int thread) {
   }
 }
 
-void ThreadPool::Run(int64_t n, Body body, void* context) {
-  std::unique_lock<std::mutex> lock(busy_, std::defer_lock);
-  if (n <= 1 || workers_.empty() || alone_ || !lock.try_lock()) {
-    for (int64_t i = 0; i < n; ++i) body(context, i, 0);
-    return;
-  }
+bool ThreadPool::Team::Run(int64_t n, Body body, void* context) {
+  const std::unique_lock<std::mutex> lock(busy_, std::try_to_lock);
+  if (!lock) return false;
   body_ = body;
   context_ = context;
   for (int t = 0; t < threads(); ++t) {
@@ -115,9 +168,10 @@ void ThreadPool::Run(int64_t n, Body body, void* context) {
     else
       std::this_thread::yield();
   }
+  return true;
 }
 
-void ThreadPool::WorkerLoop(int thread) {
+void ThreadPool::Team::WorkerLoop(int thread) {
   uint64_t seen = 0;
   for (;;) {
     int spins = 0;
@@ -138,6 +192,32 @@ void ThreadPool::WorkerLoop(int thread) {
     if (open_.load()) Work(thread);
     active_.fetch_sub(1);
   }
+}
+
+thread_local bool ThreadPool::alone_ = false;
+
+ThreadPool::ThreadPool(int threads, bool pin)
+    : team_(new Team(threads, pin)), threads_(team_.load()->threads()), pin_(pin) {}
+
+// A team of the parent's is left as it is: its workers cannot be joined here, nor its locks
+// trusted.
+ThreadPool::~ThreadPool() {
+  Team* team = team_.load();
+  if (team->present()) delete team;
+}
+
+ThreadPool::Team& ThreadPool::PresentTeam() {
+  Team* team = team_.load(std::memory_order_acquire);
+  if (team->present()) return *team;
+  auto fresh = std::make_unique<Team>(threads_, pin_);
+  // Unless another caller was first.
+  if (team_.compare_exchange_strong(team, fresh.get())) team = fresh.release();
+  return *team;
+}
+
+void ThreadPool::Run(int64_t n, Body body, void* context) {
+  if (n > 1 && threads_ > 1 && !alone_ && PresentTeam().Run(n, body, context)) return;
+  for (int64_t i = 0; i < n; ++i) body(context, i, 0);
 }
 
 }  // namespace pyengine

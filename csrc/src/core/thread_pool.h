@@ -2,12 +2,8 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
-#include <thread>
 #include <type_traits>
-#include <vector>
 
 namespace pyengine {
 
@@ -19,6 +15,9 @@ namespace pyengine {
 // One loop runs at a time. A second caller that finds the team busy runs its loop alone: its own
 // thread is already a unit of parallelism, and no caller ever waits for another's work. Results
 // do not depend on who ran which i, because loop bodies write disjoint data.
+//
+// A child of fork() has its parent's pool, but none of its workers. It may use the pool if no loop
+// ran when it forked: its first loop starts workers of its own.
 class ThreadPool {
  public:
   // `threads` counts the calling thread, so 1 starts no worker. `pin`: worker i stays on the i-th
@@ -41,7 +40,7 @@ class ThreadPool {
     bool before_;
   };
 
-  int threads() const noexcept { return static_cast<int>(workers_.size()) + 1; }
+  int threads() const noexcept { return threads_; }
 
   template <class F>
   void ParallelFor(int64_t n, F&& body) {
@@ -59,32 +58,16 @@ class ThreadPool {
 
  private:
   using Body = void (*)(void*, int64_t, int);
+  class Team;
+
   void Run(int64_t n, Body body, void* context);
-  void Work(int thread);
-  void WorkerLoop(int thread);
+  Team& PresentTeam();
 
   static thread_local bool alone_;
 
-  std::vector<std::thread> workers_;
-  std::mutex busy_;  // held by the caller whose loop the workers serve
-
-  // The current loop; written before `open_` is set, read by workers that joined while it was.
-  Body body_ = nullptr;
-  void* context_ = nullptr;
-  // A cache line each: threads count their own without disturbing the others.
-  struct alignas(64) Share {
-    std::atomic<int64_t> next{0};
-    int64_t end = 0;
-  };
-  std::vector<Share> shares_;  // one per thread
-  std::atomic<bool> open_{false};
-  std::atomic<int> active_{0};  // workers inside the loop
-  static constexpr uint64_t kEnded = ~uint64_t{0};
-  std::atomic<uint64_t> generation_{0};  // counts loops; kEnded once the workers are to go
-
-  std::mutex sleep_mutex_;
-  std::condition_variable wake_;
-  std::atomic<int> sleepers_{0};
+  std::atomic<Team*> team_;
+  const int threads_;
+  const bool pin_;
 };
 
 }  // namespace pyengine

@@ -1,9 +1,14 @@
 #include "core/thread_pool.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
+#include <memory>
 #include <numeric>
+#include <thread>
+#include <vector>
 
 namespace pyengine {
 namespace {
@@ -54,23 +59,55 @@ TEST(ThreadPool, ServesManyCallersAtOnce) {
   EXPECT_EQ(total, 4 * 200 * 1225);
 }
 
+// Indices that ran on other threads than the caller's.
+int OnWorkers(ThreadPool& pool) {
+  std::atomic<int> count{0};
+  pool.ParallelFor(64, [&, caller = std::this_thread::get_id()](int64_t) {
+    // Long enough that idle workers would come.
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (std::this_thread::get_id() != caller) ++count;
+  });
+  return count;
+}
+
 TEST(ThreadPool, LeavesACallerAloneThatAsksForIt) {
   ThreadPool pool(3);
-  const auto strangers = [&] {
-    std::atomic<int> count{0};
-    pool.ParallelFor(64, [&, caller = std::this_thread::get_id()](int64_t) {
-      // Long enough that idle workers would come.
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
-      if (std::this_thread::get_id() != caller) ++count;
-    });
-    return count.load();
-  };
   {
     const ThreadPool::Alone alone(true);
     const ThreadPool::Alone inner(false);
-    EXPECT_EQ(strangers(), 0);
+    EXPECT_EQ(OnWorkers(pool), 0);
   }
-  EXPECT_GT(strangers(), 0);
+  EXPECT_GT(OnWorkers(pool), 0);
+}
+
+TEST(ThreadPool, HasWorkersInAForkedProcess) {
+#if defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "ThreadSanitizer ends children that start threads";
+#endif
+  auto pool = std::make_unique<ThreadPool>(3);
+  ASSERT_GT(OnWorkers(*pool), 0);
+  const pid_t child = fork();
+  ASSERT_GE(child, 0);
+  if (child == 0) {
+    alarm(20);  // ends a child that hangs
+    const bool works = OnWorkers(*pool) > 0;
+    pool.reset();
+    _exit(works ? 0 : 1);
+  }
+  int status = 0;
+  ASSERT_EQ(waitpid(child, &status, 0), child);
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  EXPECT_EQ(WEXITSTATUS(status), 0) << "no index ran on a worker";
+  EXPECT_GT(OnWorkers(*pool), 0);
+  // One that the child never used.
+  if (const pid_t idle = fork(); idle == 0) {
+    alarm(20);
+    pool.reset();
+    _exit(0);
+  } else {
+    ASSERT_EQ(waitpid(idle, &status, 0), idle);
+    EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  }
 }
 
 }  // namespace
