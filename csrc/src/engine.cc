@@ -2,7 +2,9 @@
 
 #include <thread>
 
+#include "core/available_cores.h"
 #include "core/checked_math.h"
+#include "core/float_environment.h"
 #include "core/thread_pool.h"
 #include "cpu/cpu_executor.h"
 #include "cpu/cpu_features.h"
@@ -24,11 +26,10 @@ constexpr int kMaxThreads = 1024;
 
 int ThreadCount(int wanted) {
   if (wanted < 0 || wanted > kMaxThreads)
-    throw Error(ErrorCode::kInvalidArgument, "threads " + std::to_string(wanted) +
-                                                 " must be from 1 to 1024, or 0 for every core");
-  if (wanted > 0) return wanted;
-  const int cores = static_cast<int>(std::thread::hardware_concurrency());
-  return cores > 0 ? cores : 1;
+    throw Error(ErrorCode::kInvalidArgument,
+                "threads " + std::to_string(wanted) +
+                    " must be from 1 to 1024, or 0 for every core available");
+  return wanted > 0 ? wanted : std::min(AvailableCores(), kMaxThreads);
 }
 
 // Number of the GPU that `device` names; -1 for the CPU.
@@ -168,6 +169,7 @@ struct Engine::Impl {
 
   void SegmentOnDevice(const ImageView& image, const OutputView& out, const SegmentOptions& options,
                        void* stream) const {
+    const DefaultFloatEnvironment floats;
     RequireSegmentation();
     if (out.data == nullptr) throw Error(ErrorCode::kInvalidArgument, "the result has no memory");
     if (options.augmentation != Augmentation::kNone)
@@ -182,6 +184,7 @@ struct Engine::Impl {
 
   void Segment(const ImageView& image, int64_t row_begin, int64_t row_end, const OutputView& out,
                const SegmentOptions& options) const {
+    const DefaultFloatEnvironment floats;
     RequireSegmentation();
     const ThreadPool::Alone alone(options.one_thread);
     if (options.augmentation == Augmentation::kNone)
@@ -220,12 +223,14 @@ Engine& Engine::operator=(Engine&&) noexcept = default;
 Engine::~Engine() = default;
 
 Engine Engine::Open(const std::string& path, const EngineOptions& options) {
+  const DefaultFloatEnvironment floats;
   return Engine(std::make_unique<Impl>(path, nullptr, options));
 }
 
 Engine Engine::Open(const std::string& path, const ExecutorFactory& factory,
                     const EngineOptions& options) {
   if (!factory) throw Error(ErrorCode::kInvalidArgument, "factory is empty");
+  const DefaultFloatEnvironment floats;
   return Engine(std::make_unique<Impl>(path, factory, options));
 }
 
@@ -234,6 +239,7 @@ const EngineInfo& Engine::info() const noexcept {
 }
 
 TilePlan Engine::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
+  const DefaultFloatEnvironment floats;
   return impl_->OnGpu(options) ? impl_->gpu->Plan(height, width, options)
                                : impl_->tiler->Plan(height, width, options);
 }
@@ -287,6 +293,7 @@ void Engine::StreamWait(void* stream, void* awaited) const {
 
 void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
                       const SegmentOptions& options, int64_t rows[2]) const {
+  const DefaultFloatEnvironment floats;
   const Range need = impl_->OnGpu(options)
                          ? impl_->gpu->BandRows(height, width, row_begin, row_end, options)
                          : impl_->tiler->BandRows(height, width, row_begin, row_end, options);
@@ -313,6 +320,7 @@ void Engine::RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const {
 }
 
 std::vector<OpTime> Engine::Profile(int64_t h, int64_t w, int passes) const {
+  const DefaultFloatEnvironment floats;
   if (h < 1 || w < 1)
     throw Error(ErrorCode::kInvalidArgument, "input size " + std::to_string(h) + " x " +
                                                  std::to_string(w) + " px must be positive");
@@ -323,6 +331,7 @@ std::vector<OpTime> Engine::Profile(int64_t h, int64_t w, int passes) const {
 }
 
 void Engine::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const {
+  const DefaultFloatEnvironment floats;
   int64_t shape[3];
   RunOutputShape(h, w, shape);
   impl_->executor->Run(in, out, n, h, w);

@@ -17,7 +17,7 @@ def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-mem
         help="engine file or name" + (f" (default: {default})" if default else ""),
     )  # fmt: skip
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    p.add_argument("--threads", type=int, help="default: every core")
+    p.add_argument("--threads", type=int, help="default: every core available")
     p.add_argument(
         "--accuracy", default="default", choices=ACCURACIES,
         help="fast: less time for 3x3 layers, more rounding (most with AMX)",

@@ -1,6 +1,9 @@
 #include "pyengine/engine.h"
 
 #include <gtest/gtest.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 #include <random>
 #include <thread>
@@ -44,6 +47,46 @@ TEST(Engine, TilesAndThreadsDoNotChangeABit) {
     }
   }
 }
+
+#if defined(__x86_64__)
+
+// A host's settings of MXCSR.
+class HostFloats {
+ public:
+  explicit HostFloats(unsigned csr) { _mm_setcsr(csr); }
+  ~HostFloats() { _mm_setcsr(before_); }
+
+ private:
+  unsigned before_ = _mm_getcsr();
+};
+
+constexpr unsigned kMasked = 0x1F80;  // of all exceptions
+constexpr unsigned kFlushToZero = 0x8040, kRoundDown = 0x2000;
+constexpr unsigned kInvalid = 0x80, kDivideByZero = 0x200, kOverflow = 0x400, kUnderflow = 0x800;
+
+TEST(Engine, AHostsRoundingDoesNotChangeABit) {
+  const auto want = Logits(Engine::Open(kTiny, {2, ""}), 97, 33, 16);
+  const unsigned csr = kMasked | kFlushToZero | kRoundDown;
+  const HostFloats host(csr);
+  const Engine engine = Engine::Open(kTiny, {2, ""});
+  EXPECT_EQ(Logits(engine, 97, 33, 16), want);
+  EXPECT_EQ(_mm_getcsr(), csr);
+}
+
+TEST(Engine, AHostsTrapsDoNotFire) {
+  std::vector<float> image(64 * 64, 3e38f), out(image.size() * 2);
+  for (size_t i = 0; i < image.size(); i += 3) image[i] = 1e-42f;
+  const unsigned csr = kMasked & ~(kInvalid | kDivideByZero | kOverflow | kUnderflow);
+  const HostFloats host(csr);
+  for (const char* isa : {"", "reference"}) {
+    const Engine engine = Engine::Open(kTiny, {2, isa});
+    engine.SegmentScores({image.data(), PixelType::kFloat32, 64, 64, 1, 64 * 4, 4, 4, 0, 0},
+                         OutputKind::kProbabilities, out.data(), {});
+    EXPECT_EQ(_mm_getcsr(), csr);
+  }
+}
+
+#endif
 
 TEST(Engine, AugmentationNeedsTheWholeImage) {
   const Engine engine = Engine::Open(kTiny, {1, ""});

@@ -26,7 +26,9 @@ enum class OnMismatch {
 
 /// How an engine is opened.
 struct EngineOptions {
-  int threads = 0;  ///< Threads of one call, the caller's included; 0 = every core.
+  /// Threads of one call, the caller's included; 0 = every core that affinity and CPU limits
+  /// (control groups) leave to the process.
+  int threads = 0;
   /// "reference", "avx2", "avx512", for Accuracy::kFast also "amx"; empty = the best this machine
   /// has. AMX takes the operating system's leave for the process, after which threads' alternate
   /// signal stacks must have room for its registers (8 KiB more than before).

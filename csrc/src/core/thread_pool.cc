@@ -2,18 +2,20 @@
 
 #if defined(__linux__)
 #include <pthread.h>
-#include <sched.h>
 #endif
 
 #include <algorithm>
 #include <condition_variable>
+#include <exception>
 #include <memory>
 #include <mutex>
-#include <system_error>
 #include <thread>
 #include <vector>
 
+#include "core/available_cores.h"
+#include "core/float_environment.h"
 #include "core/range.h"
+#include "core/worker_thread.h"
 
 namespace pyengine {
 namespace {
@@ -21,27 +23,6 @@ namespace {
 // Layers follow each other within microseconds, a condition variable takes tens of them to wake a
 // thread: workers spin this long before they sleep.
 constexpr int kSpins = 4000;
-
-std::vector<int> AllowedCores() {
-  std::vector<int> cores;
-#if defined(__linux__)
-  cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core)
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
-#endif
-  return cores;
-}
-
-// A wish: where the system refuses, the thread runs anywhere.
-void Pin([[maybe_unused]] std::thread& thread, [[maybe_unused]] int core) {
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(core, &set);
-  pthread_setaffinity_np(thread.native_handle(), sizeof(set), &set);
-#endif
-}
 
 inline void Pause() {
 #if defined(__x86_64__)
@@ -109,11 +90,11 @@ ThreadPool::Team::Team(int threads, bool pin) : shares_(static_cast<size_t>(std:
   workers_.reserve(threads > 1 ? threads - 1 : 0);
   try {
     for (int i = 1; i < threads; ++i) {
-      workers_.emplace_back([this, i] { WorkerLoop(i); });
-      if (i < static_cast<int>(cores.size())) Pin(workers_.back(), cores[i]);
+      const int core = i < static_cast<int>(cores.size()) ? cores[i] : -1;
+      workers_.push_back(StartWorker([this, i] { WorkerLoop(i); }, core));
     }
-  } catch (const std::system_error&) {  // NOLINT(bugprone-empty-catch)
-    // The system has no more threads to give: the loops run on those that started.
+  } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
+    // The system has no more threads, or no memory for one: the loops run on those that started.
   }
 }
 
@@ -172,6 +153,7 @@ bool ThreadPool::Team::Run(int64_t n, Body body, void* context) {
 }
 
 void ThreadPool::Team::WorkerLoop(int thread) {
+  const DefaultFloatEnvironment floats;
   uint64_t seen = 0;
   for (;;) {
     int spins = 0;

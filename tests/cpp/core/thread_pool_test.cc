@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <csignal>
 #include <memory>
 #include <numeric>
 #include <thread>
@@ -78,6 +79,27 @@ TEST(ThreadPool, LeavesACallerAloneThatAsksForIt) {
     EXPECT_EQ(OnWorkers(pool), 0);
   }
   EXPECT_GT(OnWorkers(pool), 0);
+}
+
+TEST(ThreadPool, LeavesSignalsToTheHostsThreads) {
+  sigset_t before, after;
+  pthread_sigmask(SIG_SETMASK, nullptr, &before);
+  ThreadPool pool(3);
+  pthread_sigmask(SIG_SETMASK, nullptr, &after);
+  std::atomic<int> checked{0}, wrong{0};
+  pool.ParallelFor(64, [&, caller = std::this_thread::get_id()](int64_t) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    if (std::this_thread::get_id() == caller) return;
+    sigset_t here;
+    pthread_sigmask(SIG_SETMASK, nullptr, &here);
+    ++checked;
+    if (!sigismember(&here, SIGTERM) || !sigismember(&here, SIGUSR1)) ++wrong;
+    if (sigismember(&here, SIGSEGV)) ++wrong;
+  });
+  EXPECT_GT(checked, 0);
+  EXPECT_EQ(wrong, 0);
+  for (int signal : {SIGTERM, SIGUSR1})
+    EXPECT_EQ(sigismember(&after, signal), sigismember(&before, signal));
 }
 
 TEST(ThreadPool, HasWorkersInAForkedProcess) {
