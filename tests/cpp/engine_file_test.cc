@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cctype>
-#include <cstdio>
 #include <fstream>
 #include <iterator>
 #include <new>
@@ -13,6 +12,7 @@
 #include "core/sha256.h"
 #include "pyengine/engine.h"
 #include "pyengine/error.h"
+#include "support/temporary_file.h"
 
 namespace pyengine {
 namespace {
@@ -26,14 +26,13 @@ std::string ReadFile(const std::string& path) {
 
 // Opens altered bytes; true if they were refused with an Error that names the file.
 bool Refused(const std::string& bytes) {
-  const std::string path = testing::TempDir() + "altered.pyengine";
-  std::ofstream(path, std::ios::binary)
-      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+  const TemporaryFile file("altered.pyengine");
+  file.Write(bytes);
   try {
-    Engine::Open(path, {1, ""});
+    Engine::Open(file.path(), {1, ""});
     return false;
   } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find(path), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find(file.path()), std::string::npos) << e.what();
     return true;
   }
 }
@@ -146,18 +145,16 @@ TEST(EngineFile, AForgeryOfTheIntactPartsOpens) {
 TEST(EngineFile, ForgedJsonIsRefusedOrRunsWithinBounds) {
   const Forger forger;
   std::mt19937 random(11);
-  const std::string path = testing::TempDir() + "forged.pyengine";
+  const TemporaryFile file("forged.pyengine");
   const std::vector<uint8_t> pixels(40 * 30, 90);
   int opened = 0;
   for (int round = 0; round < 800; ++round) {
     std::string manifest = forger.manifest, graph = forger.graph;
     for (uint32_t n = 1 + random() % 2; n > 0; --n)
       (round % 3 == 0 ? manifest : graph) = Mutate(round % 3 == 0 ? manifest : graph, random);
-    const std::string bytes = forger.File(manifest, graph);
-    std::ofstream(path, std::ios::binary)
-        .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
+    file.Write(forger.File(manifest, graph));
     try {
-      const Engine engine = Engine::Open(path, {1, ""});
+      const Engine engine = Engine::Open(file.path(), {1, ""});
       ++opened;
       std::vector<float> scores(40 * 30 * static_cast<size_t>(engine.info().geometry.classes));
       engine.SegmentScores({pixels.data(), PixelType::kUint8, 40, 30, 1, 30, 1, 1, 0, 0},
