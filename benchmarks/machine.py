@@ -10,13 +10,17 @@ from pyengine import _core
 
 
 def machine_name() -> str:
-    """Model, family, cores and best instruction set, such as ``amd-epyc-family26-2-cores-avx512``."""
+    """Processor, cores and best instruction set: ``amd-epyc-family25-model17-2-cores-avx512``.
+
+    Virtual machines call many processors the same; family and model number tell them apart.
+    """
     text = Path("/proc/cpuinfo").read_text()
 
     def field(key: str) -> str:
         match = re.search(rf"^{key}\s*:\s*(.*)$", text, re.MULTILINE)
         return match[1] if match else "unknown"
 
-    model = re.sub(r"[^a-z0-9]+", "-", field("model name").lower()).strip("-")
+    name = re.sub(r"[^a-z0-9]+", "-", field("model name").lower()).strip("-")
+    kind = f"family{field('cpu family')}-model{field('model')}"
     cores = len(os.sched_getaffinity(0))
-    return f"{model}-family{field('cpu family')}-{cores}-cores-{_core.isas()[0]}"
+    return f"{name}-{kind}-{cores}-cores-{_core.isas()[0]}"
