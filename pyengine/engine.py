@@ -24,6 +24,8 @@ from pyengine.arguments import (
     Output,
     PaddingMode,
     choice,
+    flag,
+    number,
     positive,
     tile_sides,
 )
@@ -102,8 +104,8 @@ class Engine:
                 f"executor {executor!r} is not 'auto', 'cpu' or a callable; for TensorRT say "
                 "device='cuda'"
             )
-        if threads is not None and threads < 1:
-            raise ValueError(f"threads must be >= 1, got {threads}")
+        if not isinstance(device, str):
+            raise TypeError(f"device must be a word such as 'cpu' or 'cuda:0', got {device!r}")
         fast = choice("accuracy", accuracy, ACCURACIES) == ACCURACIES.index("fast")
         if fast and callable(executor):
             raise ValueError("accuracy='fast' belongs to the CPU engine, not to a callable")
@@ -117,8 +119,9 @@ class Engine:
             device = "cpu"
         folders = [] if device == "cpu" else library_folders()
         self._core = _core.Engine(
-            str(path), threads or 0, "", network, fast, pin_threads, device, mismatch, folders
-        )
+            str(path), positive("threads", threads), "", network, fast,
+            flag("pin_threads", pin_threads), device, mismatch, folders,
+        )  # fmt: skip
         self._info = read_info(self._core.info(), str(path), callable(executor))
         head.update(self._info.manifest["head"])
 
@@ -145,8 +148,8 @@ class Engine:
         """How an image of `height` x `width` pixels would be cut; see `segment`."""
         tile_h, tile_w = tile_sides(tile)
         plan = self._core.plan(
-            height, width, tile_h, tile_w, positive("batch_size", batch_size),
-            positive("max_memory", max_memory),
+            positive("height", height), positive("width", width), tile_h, tile_w,
+            positive("batch_size", batch_size), positive("max_memory", max_memory),
         )  # fmt: skip
         return TilePlan(**plan)
 
@@ -246,8 +249,9 @@ class Engine:
             return self._core.segment(
                 image, choice("output", output, OUTPUTS), tile_h, tile_w,
                 positive("batch_size", batch_size), positive("max_memory", max_memory),
-                choice("mode", mode, MODES), float(overlap),
-                choice("padding_mode", padding_mode, PADDINGS), callback, one_thread,
+                choice("mode", mode, MODES), number("overlap", overlap),
+                choice("padding_mode", padding_mode, PADDINGS), callback,
+                flag("one_thread", one_thread),
                 choice("tta", tta, AUGMENTATIONS),
             )  # fmt: skip
 

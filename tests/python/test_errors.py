@@ -67,10 +67,30 @@ def test_non_finite_pixels_are_reported_not_spread(membranes, value) -> None:
         ({"mode": "gaussian", "overlap": 600, "tile": 500}, ["overlap 600", "500 px"]),
         ({"mode": "gaussian", "overlap": -1}, ["overlap"]),
         ({"mode": "gaussian", "overlap": float("nan")}, ["overlap"]),
+        ({"tile": 3.5}, ["tile", "3.5"]),
+        ({"tile": True}, ["tile", "True"]),
+        ({"max_memory": 10**30}, ["max_memory", str(10**30)]),
+        ({"batch_size": 10**12}, ["batch_size", "2147483647"]),
     ],
 )
 def test_bad_options(membranes, options, words) -> None:
     with pytest.raises(ValueError) as caught:  # noqa: PT011
+        membranes.segment(np.zeros((600, 600), np.uint8), **options)
+    for word in words:
+        assert word in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"batch_size": 2.5}, ["batch_size", "whole number", "2.5"]),
+        ({"max_memory": "1G"}, ["max_memory", "whole number", "'1G'"]),
+        ({"overlap": "half"}, ["overlap", "number", "'half'"]),
+        ({"one_thread": "yes"}, ["one_thread", "True or False", "'yes'"]),
+    ],
+)
+def test_options_of_the_wrong_type(membranes, options, words) -> None:
+    with pytest.raises(TypeError) as caught:
         membranes.segment(np.zeros((600, 600), np.uint8), **options)
     for word in words:
         assert word in str(caught.value)
@@ -89,7 +109,11 @@ def test_bad_options(membranes, options, words) -> None:
         ({"device": "cuda", "executor": "cpu"}, ValueError, "runs on the CPU"),
         ({"executor": "tensorrt"}, ValueError, "tensorrt"),
         ({"threads": 0}, ValueError, "threads"),
-        ({"threads": 100000}, ValueError, "100000"),
+        ({"threads": 100000}, ValueError, "from 1 to 1024, got 100000"),
+        ({"threads": 10**12}, ValueError, "from 1 to 1024, got 1000000000000"),
+        ({"threads": "2"}, TypeError, "threads must be a whole number, got '2'"),
+        ({"pin_threads": 2}, TypeError, "pin_threads must be True or False, got 2"),
+        ({"device": 0}, TypeError, "device must be a word such as 'cpu'.*, got 0"),
     ],
 )
 def test_bad_engine_arguments(arguments, error, word) -> None:
