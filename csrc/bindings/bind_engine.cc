@@ -2,9 +2,12 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "array_convert.h"
 #include "bind.h"
 #include "device_memory.h"
+#include "gil.h"
 #include "pyengine/engine.h"
 #include "pyengine/error.h"
 
@@ -53,8 +56,10 @@ class CallableExecutor final : public Executor {
   py::object callable_;
 };
 
+// `progress` is borrowed: the core copies options without the lock, which counting references
+// needs.
 SegmentOptions Options(int64_t tile_h, int64_t tile_w, int batch_size, int64_t max_memory, int mode,
-                       double overlap, int padding, const py::object& progress) {
+                       double overlap, int padding, py::handle progress) {
   SegmentOptions o;
   o.tile_height_px = tile_h;
   o.tile_width_px = tile_w;
@@ -114,16 +119,16 @@ void BindEngine(py::module_& m) {
                  threads,        isa,    fast ? Accuracy::kFast : Accuracy::kDefault,
                  pin_threads,    device, static_cast<OnMismatch>(on_mismatch),
                  library_folders};
-             if (callable.is_none()) {
-               py::gil_scoped_release nogil;
-               return Engine::Open(path, options);
-             }
-             return Engine::Open(
-                 path,
-                 [&](const EngineInfo& info) {
-                   return std::make_shared<CallableExecutor>(info.geometry, callable);
-                 },
-                 options);
+             if (!callable.is_none())
+               return Engine::Open(
+                   path,
+                   [&](const EngineInfo& info) {
+                     return std::make_shared<CallableExecutor>(info.geometry, callable);
+                   },
+                   options);
+             std::optional<Engine> engine;
+             WithoutGil([&] { engine = Engine::Open(path, options); });
+             return *std::move(engine);
            }),
            "path"_a, "threads"_a, "isa"_a, "callable"_a, "fast"_a, "pin_threads"_a, "device"_a,
            "on_mismatch"_a, "library_folders"_a)
@@ -167,13 +172,12 @@ void BindEngine(py::module_& m) {
             o.one_thread = one_thread;
             o.augmentation = static_cast<Augmentation>(augmentation);
             void* data = out.mutable_data();
-            {
-              py::gil_scoped_release nogil;
+            WithoutGil([&] {
               if (kind == 0)
                 e.SegmentLabels(view, static_cast<uint8_t*>(data), view.width, o);
               else
                 e.SegmentScores(view, static_cast<OutputKind>(kind), static_cast<float*>(data), o);
-            }
+            });
             return out;
           },
           "image"_a.noconvert(), "kind"_a, "tile_height"_a, "tile_width"_a, "batch_size"_a,
@@ -198,12 +202,13 @@ void BindEngine(py::module_& m) {
                 Options(th, tw, batch, max_memory, 0, 0.25, padding, py::none());
             auto* to = reinterpret_cast<void*>(out);
             auto* on = reinterpret_cast<void*>(stream);
-            py::gil_scoped_release nogil;
-            if (kind == 0)
-              e.SegmentLabelsOnDevice(view, static_cast<uint8_t*>(to), view.width, on, o);
-            else
-              e.SegmentScoresOnDevice(view, static_cast<OutputKind>(kind), static_cast<float*>(to),
-                                      on, o);
+            WithoutGil([&] {
+              if (kind == 0)
+                e.SegmentLabelsOnDevice(view, static_cast<uint8_t*>(to), view.width, on, o);
+              else
+                e.SegmentScoresOnDevice(view, static_cast<OutputKind>(kind),
+                                        static_cast<float*>(to), on, o);
+            });
           },
           "data"_a, "type"_a, "shape"_a, "strides"_a, "kind"_a, "out"_a, "stream"_a,
           "tile_height"_a, "tile_width"_a, "batch_size"_a, "max_memory"_a, "padding"_a)
@@ -225,10 +230,9 @@ void BindEngine(py::module_& m) {
             SegmentOptions o = Options(th, tw, batch, max_memory, 0, 0.25, padding, progress);
             o.augmentation = static_cast<Augmentation>(augmentation);
             void* data = out.mutable_data();
-            {
-              py::gil_scoped_release nogil;
+            WithoutGil([&] {
               e.SegmentBand(view, static_cast<OutputKind>(kind), row_begin, row_end, data, o);
-            }
+            });
             return out;
           },
           "rows"_a.noconvert(), "first_row"_a, "height"_a, "kind"_a, "row_begin"_a, "row_end"_a,
@@ -238,10 +242,7 @@ void BindEngine(py::module_& m) {
           "profile",
           [](const Engine& e, int64_t h, int64_t w, int passes) {
             std::vector<OpTime> times;
-            {
-              py::gil_scoped_release nogil;
-              times = e.Profile(h, w, passes);
-            }
+            WithoutGil([&] { times = e.Profile(h, w, passes); });
             py::list rows;
             for (const OpTime& t : times)
               rows.append(py::dict("layer"_a = t.layer, "algorithm"_a = t.algorithm,
@@ -258,10 +259,7 @@ void BindEngine(py::module_& m) {
             py::array_t<float> out({batch.shape(0), shape[0], shape[1], shape[2]});
             const float* in = batch.data();
             float* data = out.mutable_data();
-            {
-              py::gil_scoped_release nogil;
-              e.Run(in, data, batch.shape(0), batch.shape(2), batch.shape(3));
-            }
+            WithoutGil([&] { e.Run(in, data, batch.shape(0), batch.shape(2), batch.shape(3)); });
             return out;
           },
           "batch"_a.noconvert());

@@ -5,6 +5,7 @@
 #include "bind.h"
 #include "cpu/cpu_features.h"
 #include "cpu/schedule.h"
+#include "gil.h"
 #include "pyengine/executors.h"
 
 namespace py = pybind11;
@@ -17,10 +18,7 @@ void BindMachine(py::module_& m) {
       "executors",
       [](const std::vector<std::string>& library_folders) {
         std::vector<ExecutorStatus> found;
-        {
-          py::gil_scoped_release nogil;
-          found = ListExecutors(library_folders);
-        }
+        WithoutGil([&] { found = ListExecutors(library_folders); });
         py::list rows;
         for (const ExecutorStatus& s : found)
           rows.append(py::dict("name"_a = s.name, "detail"_a = s.detail, "why_not"_a = s.why_not,
@@ -30,9 +28,15 @@ void BindMachine(py::module_& m) {
       "library_folders"_a, "Executors, best first, and why each cannot be used here.");
   m.def("isas", &UsableIsas, "fast"_a = false,
         "Instruction sets this machine can run, best first; `fast`: also those that round more.");
-  m.def("multiply_add_rate", &MultiplyAddRate, py::arg("isa"), py::arg("threads"),
-        py::call_guard<py::gil_scoped_release>(),
-        "Highest rate of float32 fused multiply-adds in FLOP/s (each counts twice).");
+  m.def(
+      "multiply_add_rate",
+      [](const std::string& isa, int threads) {
+        double rate = 0;
+        WithoutGil([&] { rate = MultiplyAddRate(isa, threads); });
+        return rate;
+      },
+      "isa"_a, "threads"_a,
+      "Highest rate of float32 fused multiply-adds in FLOP/s (each counts twice).");
   m.def("interleaved_bytes", &InterleavedBytes,
         "From this size on, rows of several layers on one plane are computed in turn.");
 }

@@ -3,6 +3,7 @@
 
 #include "bind.h"
 #include "engine_file.h"
+#include "gil.h"
 #include "graph/geometry.h"
 #include "pyengine/error.h"
 #include "tensorrt/plan_builder.h"
@@ -47,8 +48,7 @@ void BindPlans(py::module_& m) {
          const std::string& precision, int64_t tile_height, int64_t tile_width, int max_batch,
          const std::vector<std::string>& library_folders, const std::string& timing_cache) {
         BuiltPlan plan;
-        {
-          py::gil_scoped_release nogil;
+        WithoutGil([&] {
           const TensorRtFlavour wanted = FlavourOf(flavour);
           const Graph graph = ParseGraph(Json::Parse(graph_json, "graph"));
           const auto [height, width] = sample_size;
@@ -62,7 +62,7 @@ void BindPlans(py::module_& m) {
           request.precision = precision;
           request.timing_cache = timing_cache;
           plan = BuildPlan(OpenTensorRt(wanted, library_folders), request);
-        }
+        });
         return py::dict("key"_a = ToDict(plan.key), "plan"_a = py::bytes(plan.bytes),
                         "log"_a = plan.log, "timing_cache"_a = py::bytes(plan.timing_cache),
                         "seconds"_a = plan.seconds);
@@ -71,8 +71,9 @@ void BindPlans(py::module_& m) {
       "tile_height"_a, "tile_width"_a, "max_batch"_a, "library_folders"_a, "timing_cache"_a,
       "Builds a TensorRT plan of `onnx`, which computes what the graph does.");
   m.def(
-      "check_engine_file", [](const std::string& path) { ReadEngineFile(path); }, "path"_a,
-      py::call_guard<py::gil_scoped_release>(), "Reads and verifies a file; raises if it is bad.");
+      "check_engine_file",
+      [](const std::string& path) { WithoutGil([&] { ReadEngineFile(path); }); }, "path"_a,
+      "Reads and verifies a file; raises if it is bad.");
   m.def(
       "plan_mismatch",
       [](const py::dict& stored, const py::dict& wanted) {

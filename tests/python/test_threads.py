@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 import threading
 import time
@@ -72,6 +73,32 @@ def test_the_gil_is_released_while_computing(membranes) -> None:
     thread.join()
     # If the GIL were held, no tick could fall between begin and end.
     assert sum(begin < t < end for t in ticks) >= 3
+
+
+@pytest.mark.parametrize("call", ["segment(image)", "segment(image, progress=lambda *_: True)"])
+def test_a_daemon_thread_at_work_does_not_disturb_the_end(call: str) -> None:
+    program = f"""
+import threading, time
+import numpy as np
+import pyengine
+
+engine = pyengine.Engine("em-membranes", threads=2)
+image = np.zeros((200, 200), np.uint8)
+engine.segment(image)
+
+def work():
+    while True:
+        engine.{call}
+
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+time.sleep(0.2)
+"""
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", program], capture_output=True, text=True, timeout=60
+        )
+        assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_progress_counts_and_cancel_stops_within_one_batch(membranes) -> None:
