@@ -45,7 +45,7 @@ def tile_sides(tile: int | tuple[int, int] | None) -> tuple[int, int]:
 
 
 def positive(name: str, value: float | None) -> int:
-    """A count of at least 1, of whatever type; 0 stands for None."""
+    """A whole number of at least 1; 0 stands for None."""
     if value is None:
         return 0
     if not _is_whole(value) and not (isinstance(value, float) and value.is_integer()):
