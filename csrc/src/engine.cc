@@ -1,6 +1,6 @@
 #include "pyengine/engine.h"
 
-#include <thread>
+#include <algorithm>
 
 #include "core/available_cores.h"
 #include "core/checked_math.h"

@@ -12,7 +12,7 @@
 #include "core/sha256.h"
 #include "pyengine/engine.h"
 #include "pyengine/error.h"
-#include "support/temporary_file.h"
+#include "support/temporary_folder.h"
 
 namespace pyengine {
 namespace {
@@ -26,13 +26,13 @@ std::string ReadFile(const std::string& path) {
 
 // Opens altered bytes; true if they were refused with an Error that names the file.
 bool Refused(const std::string& bytes) {
-  const TemporaryFile file("altered.pyengine");
-  file.Write(bytes);
+  const TemporaryFolder folder;
+  const std::string path = folder.Write("altered.pyengine", bytes);
   try {
-    Engine::Open(file.path(), {1, ""});
+    Engine::Open(path, {1, ""});
     return false;
   } catch (const Error& e) {
-    EXPECT_NE(std::string(e.what()).find(file.path()), std::string::npos) << e.what();
+    EXPECT_NE(std::string(e.what()).find(path), std::string::npos) << e.what();
     return true;
   }
 }
@@ -145,16 +145,16 @@ TEST(EngineFile, AForgeryOfTheIntactPartsOpens) {
 TEST(EngineFile, ForgedJsonIsRefusedOrRunsWithinBounds) {
   const Forger forger;
   std::mt19937 random(11);
-  const TemporaryFile file("forged.pyengine");
+  const TemporaryFolder folder;
   const std::vector<uint8_t> pixels(40 * 30, 90);
   int opened = 0;
   for (int round = 0; round < 800; ++round) {
     std::string manifest = forger.manifest, graph = forger.graph;
     for (uint32_t n = 1 + random() % 2; n > 0; --n)
       (round % 3 == 0 ? manifest : graph) = Mutate(round % 3 == 0 ? manifest : graph, random);
-    file.Write(forger.File(manifest, graph));
+    const std::string path = folder.Write("forged.pyengine", forger.File(manifest, graph));
     try {
-      const Engine engine = Engine::Open(file.path(), {1, ""});
+      const Engine engine = Engine::Open(path, {1, ""});
       ++opened;
       std::vector<float> scores(40 * 30 * static_cast<size_t>(engine.info().geometry.classes));
       engine.SegmentScores({pixels.data(), PixelType::kUint8, 40, 30, 1, 30, 1, 1, 0, 0},

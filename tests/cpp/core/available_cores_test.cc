@@ -2,34 +2,26 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
 #include <thread>
+
+#include "support/temporary_folder.h"
 
 namespace pyengine {
 namespace {
-
-namespace fs = std::filesystem;
 
 // A folder in the place of the system's proc and sys.
 class FakeSystem : public testing::Test {
  protected:
   void SetUp() override {
-    root_ = fs::path(testing::TempDir()) / ("pyengine-cores-" + std::to_string(::getpid()));
     allowed_ = static_cast<int>(AllowedCores().size());
     ASSERT_GE(allowed_, 1);
   }
-  void TearDown() override { fs::remove_all(root_); }
 
-  void Write(const std::string& name, const std::string& text) const {
-    fs::create_directories((root_ / name).parent_path());
-    std::ofstream(root_ / name) << text;
-  }
-  int Cores() const { return AvailableCores(root_.string()); }
+  void Write(const std::string& name, const std::string& text) const { root_.Write(name, text); }
+  int Cores() const { return AvailableCores(root_.path().string()); }
 
-  fs::path root_;
+  TemporaryFolder root_;
   int allowed_ = 0;
 };
 

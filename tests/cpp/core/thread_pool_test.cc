@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <functional>
 #include <memory>
 #include <numeric>
 #include <thread>
@@ -60,15 +61,29 @@ TEST(ThreadPool, ServesManyCallersAtOnce) {
   EXPECT_EQ(total, 4 * 200 * 1225);
 }
 
-// Indices that ran on other threads than the caller's.
-int OnWorkers(ThreadPool& pool) {
+// Calls `there` for each index that runs on another thread than the caller's, and counts them.
+int OnWorkers(ThreadPool& pool, const std::function<void()>& there = [] {}) {
   std::atomic<int> count{0};
   pool.ParallelFor(64, [&, caller = std::this_thread::get_id()](int64_t) {
     // Long enough that idle workers would come.
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (std::this_thread::get_id() != caller) ++count;
+    if (std::this_thread::get_id() == caller) return;
+    ++count;
+    there();
   });
   return count;
+}
+
+// Runs `child` in a forked process, which hangs for 20 s at most; the status it ended with.
+int StatusOfFork(const std::function<int()>& child) {
+  const pid_t forked = fork();
+  if (forked == 0) {
+    alarm(20);
+    _exit(child());
+  }
+  int status = -1;
+  EXPECT_EQ(waitpid(forked, &status, 0), forked);
+  return status;
 }
 
 TEST(ThreadPool, LeavesACallerAloneThatAsksForIt) {
@@ -86,13 +101,10 @@ TEST(ThreadPool, LeavesSignalsToTheHostsThreads) {
   pthread_sigmask(SIG_SETMASK, nullptr, &before);
   ThreadPool pool(3);
   pthread_sigmask(SIG_SETMASK, nullptr, &after);
-  std::atomic<int> checked{0}, wrong{0};
-  pool.ParallelFor(64, [&, caller = std::this_thread::get_id()](int64_t) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (std::this_thread::get_id() == caller) return;
+  std::atomic<int> wrong{0};
+  const int checked = OnWorkers(pool, [&] {
     sigset_t here;
     pthread_sigmask(SIG_SETMASK, nullptr, &here);
-    ++checked;
     if (!sigismember(&here, SIGTERM) || !sigismember(&here, SIGUSR1)) ++wrong;
     if (sigismember(&here, SIGSEGV)) ++wrong;
   });
@@ -108,28 +120,20 @@ TEST(ThreadPool, HasWorkersInAForkedProcess) {
 #endif
   auto pool = std::make_unique<ThreadPool>(3);
   ASSERT_GT(OnWorkers(*pool), 0);
-  const pid_t child = fork();
-  ASSERT_GE(child, 0);
-  if (child == 0) {
-    alarm(20);  // ends a child that hangs
+  int status = StatusOfFork([&] {
     const bool works = OnWorkers(*pool) > 0;
     pool.reset();
-    _exit(works ? 0 : 1);
-  }
-  int status = 0;
-  ASSERT_EQ(waitpid(child, &status, 0), child);
+    return works ? 0 : 1;
+  });
   EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
   EXPECT_EQ(WEXITSTATUS(status), 0) << "no index ran on a worker";
   EXPECT_GT(OnWorkers(*pool), 0);
   // One that the child never used.
-  if (const pid_t idle = fork(); idle == 0) {
-    alarm(20);
+  status = StatusOfFork([&] {
     pool.reset();
-    _exit(0);
-  } else {
-    ASSERT_EQ(waitpid(idle, &status, 0), idle);
-    EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
-  }
+    return 0;
+  });
+  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
 }
 
 }  // namespace

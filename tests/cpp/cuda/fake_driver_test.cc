@@ -1,7 +1,6 @@
 // On a machine with two GPUs, or so it seems: which plan is taken, and what is said where none
 // fits.
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -9,6 +8,7 @@
 #include "cuda/cuda_driver.h"
 #include "pyengine/error.h"
 #include "pyengine/executors.h"
+#include "support/temporary_folder.h"
 #include "tensorrt/open_plan.h"
 #include "tensorrt/plan_builder.h"
 #include "tensorrt/plan_network.h"
@@ -34,13 +34,10 @@ TEST(CudaDriver, TellsNamesCapabilitiesAndMemory) {
 class OpenPlanTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = fs::temp_directory_path() / ("pyengine-gpu-" + std::to_string(::getpid()));
-    fs::create_directories(folder_);
     fs::copy_file(PYENGINE_FAKE_LIBRARIES "/librtx_1_7.so", folder_ / "libtensorrt_rtx.so.1",
                   fs::copy_options::overwrite_existing);
     Add({"tensorrt-rtx", "1.7.3", "any", "any", "fp16", "aa", {96, 96, 608, 608, 8}});
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   void Add(const PlanKey& key) {
     const std::string name = "plan/" + std::to_string(file_.plans.size());
@@ -59,7 +56,8 @@ class OpenPlanTest : public testing::Test {
     return "nothing was thrown";
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
   EngineFile file_;
 };
 

@@ -1,7 +1,6 @@
 #include "tensorrt/tensorrt_library.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,6 +8,7 @@
 
 #include "pyengine/error.h"
 #include "pyengine/executors.h"
+#include "support/temporary_folder.h"
 #include "tensorrt/plan_builder.h"
 
 namespace pyengine {
@@ -20,10 +20,8 @@ class TensorRtLibraryTest : public testing::Test {
  protected:
   void SetUp() override {
     ::unsetenv("PYENGINE_TENSORRT");
-    folder_ = fs::temp_directory_path() / ("pyengine-" + std::to_string(::getpid()));
     fs::create_directories(folder_ / "lib");
   }
-  void TearDown() override { fs::remove_all(folder_); }
 
   static std::string Fake(const std::string& name) { return PYENGINE_FAKE_LIBRARIES "/" + name; }
 
@@ -38,7 +36,8 @@ class TensorRtLibraryTest : public testing::Test {
     return "nothing was thrown";
   }
 
-  fs::path folder_;
+  TemporaryFolder temporary_;
+  const fs::path folder_ = temporary_.path();
 };
 
 TEST_F(TensorRtLibraryTest, SaysWhereItLooked) {
