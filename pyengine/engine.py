@@ -58,7 +58,7 @@ class Engine:
         network's output (N, K, H', W'), so that onnxruntime or torch run behind the same tiler.
     threads : int, optional
         Threads of one call, the calling one included. Default: every core that affinity and CPU
-        limits (of a container, say) leave to the process.
+        limits (of a container, say) leave to the process; hardware threads of one core count once.
     accuracy : {"default", "fast"}
         "default" rounds about as much as any float32 convolution. "fast" rounds more in 3x3 layers:
         by larger blocks (F(6x6) instead of F(4x4)) where there are fewer than 256 channels, a few

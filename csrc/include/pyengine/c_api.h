@@ -62,7 +62,8 @@ typedef enum pye_on_mismatch {
 typedef struct pye_engine_options {
   size_t size;         /**< sizeof(pye_engine_options); set by the init function. */
   int32_t threads;     /**< Threads of one call, the caller's included; 0 = every core that
-                            affinity and CPU limits (control groups) leave. */
+                            affinity and CPU limits (control groups) leave; hardware threads of
+                            one core count once. */
   const char* isa;     /**< "reference", "avx2", "avx512", "amx" (fast); NULL = the best. */
   int32_t accuracy;    /**< A pye_accuracy. */
   int32_t pin_threads; /**< Not 0: workers stay on one core each, the caller where it is. */

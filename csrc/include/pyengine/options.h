@@ -27,7 +27,7 @@ enum class OnMismatch {
 /// How an engine is opened.
 struct EngineOptions {
   /// Threads of one call, the caller's included; 0 = every core that affinity and CPU limits
-  /// (control groups) leave to the process.
+  /// (control groups) leave to the process; hardware threads of one core count once.
   int threads = 0;
   /// "reference", "avx2", "avx512", for Accuracy::kFast also "amx"; empty = the best this machine
   /// has. AMX takes the operating system's leave for the process, after which threads' alternate

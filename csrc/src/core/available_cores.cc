@@ -10,7 +10,9 @@
 #include <filesystem>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <thread>
+#include <utility>
 
 namespace pyengine {
 namespace {
@@ -59,22 +61,41 @@ double LimitCores(const std::string& root) {
   return least;
 }
 
+// The core of a hardware thread, as the list of all that it has; empty where that is not known.
+std::string CoreOf(int thread, const std::string& root) {
+  std::ifstream file(root + "/sys/devices/system/cpu/cpu" + std::to_string(thread) +
+                     "/topology/thread_siblings_list");
+  std::string threads;
+  file >> threads;
+  return threads;
+}
+
 }  // namespace
 
-std::vector<int> AllowedCores() {
-  std::vector<int> cores;
+HardwareThreads AllowedThreads(const std::string& root) {
+  HardwareThreads allowed;
 #if defined(__linux__)
   cpu_set_t set;
-  if (sched_getaffinity(0, sizeof(set), &set) != 0) return cores;
-  for (int core = 0; core < CPU_SETSIZE; ++core)
-    if (CPU_ISSET(core, &set)) cores.push_back(core);
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return allowed;
+  std::map<std::string, int> of_core;             // counted so far
+  std::vector<std::pair<int, int>> rank_numbers;  // among those of its core, and its own
+  for (int thread = 0; thread < CPU_SETSIZE; ++thread) {
+    if (!CPU_ISSET(thread, &set)) continue;
+    const std::string core = CoreOf(thread, root);
+    rank_numbers.emplace_back(core.empty() ? 0 : of_core[core]++, thread);
+  }
+  std::sort(rank_numbers.begin(), rank_numbers.end());
+  for (const auto& [rank, number] : rank_numbers) {
+    allowed.numbers.push_back(number);
+    allowed.cores += rank == 0;
+  }
 #endif
-  return cores;
+  return allowed;
 }
 
 int AvailableCores(const std::string& root) {
-  const size_t allowed = AllowedCores().size();
-  const double cores = allowed > 0 ? double(allowed) : double(std::thread::hardware_concurrency());
+  const int allowed = AllowedThreads(root).cores;
+  const double cores = allowed > 0 ? allowed : double(std::thread::hardware_concurrency());
   return std::max(1, static_cast<int>(std::min(cores, LimitCores(root))));
 }
 

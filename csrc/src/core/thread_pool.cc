@@ -86,12 +86,12 @@ class ThreadPool::Team {
 };
 
 ThreadPool::Team::Team(int threads, bool pin) : shares_(static_cast<size_t>(std::max(threads, 1))) {
-  const std::vector<int> cores = pin ? AllowedCores() : std::vector<int>();
+  const std::vector<int> places = pin ? AllowedThreads().numbers : std::vector<int>();
   workers_.reserve(threads > 1 ? threads - 1 : 0);
   try {
     for (int i = 1; i < threads; ++i) {
-      const int core = i < static_cast<int>(cores.size()) ? cores[i] : -1;
-      workers_.push_back(StartWorker([this, i] { WorkerLoop(i); }, core));
+      const int place = i < static_cast<int>(places.size()) ? places[i] : -1;
+      workers_.push_back(StartWorker([this, i] { WorkerLoop(i); }, place));
     }
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // The system has no more threads, or no memory for one: the loops run on those that started.

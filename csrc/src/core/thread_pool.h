@@ -21,8 +21,8 @@ namespace pyengine {
 class ThreadPool {
  public:
   // `threads` counts the calling thread, so 1 starts no worker. `pin`: worker i stays on the i-th
-  // core after the first that the process may use, where there are as many and the system allows
-  // it.
+  // core after the first that the process may use (then on cores' second hardware threads), where
+  // there are as many and the system allows it.
   explicit ThreadPool(int threads, bool pin = false);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;

@@ -34,12 +34,12 @@ class SignalsBlocked {
 };
 
 // Wishes: where the system refuses, the thread has no name and runs anywhere.
-void NameAndPin(std::thread& thread, int core) {
+void NameAndPin(std::thread& thread, int place) {
   pthread_setname_np(thread.native_handle(), "pyengine");
-  if (core < 0) return;
+  if (place < 0) return;
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(core, &set);
+  CPU_SET(place, &set);
   pthread_setaffinity_np(thread.native_handle(), sizeof(set), &set);
 }
 
@@ -52,10 +52,10 @@ void NameAndPin(std::thread&, int) {}
 
 }  // namespace
 
-std::thread StartWorker(std::function<void()> work, int core) {
+std::thread StartWorker(std::function<void()> work, int place) {
   [[maybe_unused]] const SignalsBlocked blocked;
   std::thread thread(std::move(work));
-  NameAndPin(thread, core);
+  NameAndPin(thread, place);
   return thread;
 }
 

@@ -3,7 +3,9 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 
+#include <string>
 #include <thread>
+#include <vector>
 
 #include "support/temporary_folder.h"
 
@@ -14,19 +16,45 @@ namespace {
 class FakeSystem : public testing::Test {
  protected:
   void SetUp() override {
-    allowed_ = static_cast<int>(AllowedCores().size());
+    threads_ = AllowedThreads(root_.path().string()).numbers;
+    allowed_ = static_cast<int>(threads_.size());
     ASSERT_GE(allowed_, 1);
+  }
+
+  // Lists of hardware threads that share a core, in the system's notation.
+  void WriteCore(int thread, const std::string& all) const {
+    Write("sys/devices/system/cpu/cpu" + std::to_string(thread) + "/topology/thread_siblings_list",
+          all + "\n");
   }
 
   void Write(const std::string& name, const std::string& text) const { root_.Write(name, text); }
   int Cores() const { return AvailableCores(root_.path().string()); }
 
   TemporaryFolder root_;
+  std::vector<int> threads_;  // that this process may use
   int allowed_ = 0;
 };
 
 TEST_F(FakeSystem, WithoutGroupsEveryAllowedCoreIsAvailable) {
   EXPECT_EQ(Cores(), allowed_);
+}
+
+TEST_F(FakeSystem, HardwareThreadsOfOneCoreCountOnce) {
+  for (const int thread : threads_) WriteCore(thread, "0-1023");
+  EXPECT_EQ(Cores(), 1);
+  EXPECT_EQ(AllowedThreads(root_.path().string()).numbers, threads_);
+}
+
+TEST_F(FakeSystem, EveryCoreComesBeforeASecondThreadOfAny) {
+  std::vector<int> first, second;
+  for (size_t i = 0; i < threads_.size(); ++i) {
+    WriteCore(threads_[i], "pair" + std::to_string(i / 2));
+    (i % 2 == 0 ? first : second).push_back(threads_[i]);
+  }
+  const HardwareThreads allowed = AllowedThreads(root_.path().string());
+  EXPECT_EQ(allowed.cores, static_cast<int>(first.size()));
+  first.insert(first.end(), second.begin(), second.end());
+  EXPECT_EQ(allowed.numbers, first);
 }
 
 TEST_F(FakeSystem, GroupsLimitCores) {
@@ -70,7 +98,7 @@ TEST(AvailableCores, AreThoseThatTheProcessMayUse) {
   std::thread confined([&] {
     cpu_set_t one;
     CPU_ZERO(&one);
-    CPU_SET(AllowedCores().front(), &one);
+    CPU_SET(AllowedThreads().numbers.front(), &one);
     ASSERT_EQ(sched_setaffinity(0, sizeof(one), &one), 0);
     cores = AvailableCores("/nonexistent");
   });
