@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pyengine import __version__
-from pyengine.arguments import AUGMENTATIONS
+from pyengine.arguments import AUGMENTATIONS, OUTPUTS
 from pyengine.cli.build import run_build, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.options import add_engine_options, add_tile_options
@@ -27,10 +27,16 @@ def make_parser() -> argparse.ArgumentParser:
         "--input", "-i", dest="more_inputs", action="append", default=[], metavar="IN",
         help="the same as a flag; may be repeated",
     )  # fmt: skip
-    p.add_argument("--output", "-o", required=True, help="output file (one input) or folder")
+    p.add_argument(
+        "--output", "-o", required=True, action="append",
+        help="output file (one input) or folder",
+    )  # fmt: skip
     add_engine_options(p)
     add_tile_options(p)
-    p.add_argument("--output-kind", choices=["labels", "probabilities", "logits"], default="labels")
+    p.add_argument(
+        "--output-kind", choices=OUTPUTS, default="labels",
+        help="what is written (default: labels)",
+    )  # fmt: skip
     p.add_argument(
         "--tta", choices=AUGMENTATIONS, default="none",
         help="mean over flips (4 passes) or flips and quarter turns (8) of each image",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pyengine import phantoms
+from pyengine.arguments import OUTPUTS
 from pyengine.cli.options import expand, size, tile_options
 from pyengine.engine import Engine
 from pyengine.image_source import Array, read_image, split_dataset
@@ -28,19 +30,20 @@ def run_segment(args: argparse.Namespace) -> int:
     inputs = expand(args.input + args.more_inputs)
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
+    output = _one_output(args.output)
     engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
     options = tile_options(args) | {"tta": args.tta}
-    out = Path(split_dataset(args.output)[0])
+    out = Path(split_dataset(output)[0])
     single = len(inputs) == 1 and out.suffix and not out.is_dir()
     jobs: list[tuple[str, str]] = []
     for path, name in inputs:
         if single:
-            jobs.append((path, args.output))
+            jobs.append((path, output))
             continue
         suffix = f".{args.format}" if args.format else _default_suffix(path, args.output_kind)
         jobs.append((path, str(out / Path(name).with_suffix(suffix))))
-    targets = [t for _, t in jobs]
-    twice = next((t for t in targets if targets.count(t) > 1), None)
+    targets = Counter(target for _, target in jobs)
+    twice = next((target for target, count in targets.items() if count > 1), None)
     if twice:
         raise ValueError(f"{twice}: two inputs would be written to this name")
     failed = skipped = 0
@@ -68,6 +71,19 @@ def run_segment(args: argparse.Namespace) -> int:
     if len(jobs) > 1 or skipped:
         print(f"{len(jobs) - failed - skipped} segmented, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
+
+
+def _one_output(given: list[str]) -> str:
+    # In Python `output` is what --output-kind is here.
+    kind = next((word for word in given if word in OUTPUTS), None)
+    if kind:
+        raise ValueError(
+            f"--output is the file or folder to write; for {kind} say --output-kind {kind} "
+            f"(for a folder of that name --output ./{kind})"
+        )
+    if len(given) > 1:
+        raise ValueError(f"--output is given {len(given)} times: {', '.join(given)}")
+    return given[0]
 
 
 def _default_suffix(path: str, kind: str) -> str:

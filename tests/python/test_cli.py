@@ -93,6 +93,8 @@ def test_one_bad_image_does_not_cost_the_batch(capsys, images, tmp_path) -> None
         (["segment", "-o", "x.png"], "no input"),
         (["segment", ".", "-o", "x", "--engine", "nothing"], "nothing"),
         (["segment", "x.png"], "--output"),
+        (["segment", ".", "-o", "x", "--output", "logits"], "--output-kind logits"),
+        (["segment", ".", "-o", "x", "-o", "y"], "2 times: x, y"),
         (["segment", ".", "-o", "x", "--tile", "abc"], "abc"),
         (["segment", ".", "-o", "x", "--max-memory", "many"], "many"),
         (["info", "nothing"], "shipped: em-membranes"),
