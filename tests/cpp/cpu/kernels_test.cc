@@ -271,6 +271,47 @@ TEST_P(Kernels, ConvEqualsReferenceBitForBit) {
     }
 }
 
+TEST_P(Kernels, PlanarConvEqualsReferenceBitForBit) {
+  if (!fast.planar_conv) GTEST_SKIP() << "not in this table";
+  const auto slopes = Random(kBlock, 5);
+  const ActivationArgs activations[] = {{Activation::kRelu, 0, 0, nullptr},
+                                        {Activation::kPRelu, 0, 0, slopes.data()},
+                                        {Activation::kClip, -0.5f, 0.75f, nullptr}};
+  const std::pair<int64_t, int64_t> channels[] = {{1, 2}, {20, 1}, {32, 3}, {150, 7}, {56, 16}};
+  for (const ActivationArgs& activation : activations)
+    for (const auto& [cin, cout] : channels)
+      for (int64_t width : kWidths) {
+        const int64_t planes = (cin + kBlock - 1) / kBlock, height = 3;
+        GuardedPlanes in(planes, height, width, 1), blocked(1, height, width, 2);
+        GuardedPlanes out(cout, height, width, 2, 1), want(cout, height, width, 2, 1);
+        const auto weights = Random(planes * kBlock * kBlock, 3), bias = Random(kBlock, 4);
+        const ConvBlock block{weights.data(), 0, planes};
+        ConvArgs args{in.planes.data(),
+                      out.planes.data(),
+                      &block,
+                      bias.data(),
+                      activation,
+                      cin,
+                      kBlock,
+                      kBlock,
+                      kBlock,
+                      1,
+                      1,
+                      1,
+                      1,
+                      1,
+                      1};
+        // Not the first row: it must stay as it is.
+        fast.planar_conv(args, {0, cout, 1, height, 0, width});
+        args.out = blocked.planes.data();
+        kReferenceKernels.conv(args, {0, 1, 1, height, 0, width});
+        for (int64_t o = 0; o < cout; ++o)
+          for (int64_t i = width; i < height * width; ++i)
+            want.planes[static_cast<size_t>(o)].data[i] = blocked.planes[0].data[i * kBlock + o];
+        ExpectEqual(want, out);
+      }
+}
+
 TEST_P(Kernels, ConvOfAPartWritesOnlyThatPart) {
   GuardedPlanes in(2, 12, 20, 1), out(3, 10, 18, 2), want(3, 10, 18, 2);
   const auto weights = Random(3 * 2 * 9 * kBlock * kBlock, 3);

@@ -22,6 +22,9 @@ constexpr int64_t kFastWinogradTile = 6;
 // KB they would compete for the same few lines of the first-level cache.
 #define PYENGINE_WINOGRAD_STRIDE(floats) (((floats) / 16 | 1) * 16)
 
+// Loops over a register tile must vanish before the compiler decides what lives in registers.
+#define PYENGINE_UNROLL _Pragma("GCC unroll 16")
+
 struct Plane {
   float* data;         // index (0, 0), lane 0
   int64_t row_stride;  // [floats]
@@ -191,6 +194,10 @@ struct SoftmaxArgs {
 struct KernelTable {
   const char* isa;
   void (*conv)(const ConvArgs&, const Span&);
+  // The same sums for one tap and stride 1 from blocks of 16 channels, into planes of one channel
+  // each: `out` holds one per output channel, of at most 16, and the span's blocks are channels.
+  // Null: not in this table.
+  void (*planar_conv)(const ConvArgs&, const Span&);
   const WinogradKernels* winograd;  // null: not in this table
   void (*depthwise)(const DepthwiseArgs&, const Span&);
   void (*pool)(const PoolArgs&, const Span&);

@@ -37,6 +37,26 @@ static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm256_fmadd_ps(a, b, c);
 }
 
+// Lane j of register i goes to lane i of register j: pairs, fours, then halves of registers.
+static inline void Transpose(Register (&t)[8]) {
+  Register u[8];
+  PYENGINE_UNROLL for (int i = 0; i < 8; i += 2) {
+    u[i] = _mm256_unpacklo_ps(t[i], t[i + 1]);
+    u[i + 1] = _mm256_unpackhi_ps(t[i], t[i + 1]);
+  }
+  PYENGINE_UNROLL for (int i = 0; i < 8; i += 4) {
+    t[i] = _mm256_shuffle_ps(u[i], u[i + 2], 0x44);
+    t[i + 1] = _mm256_shuffle_ps(u[i], u[i + 2], 0xEE);
+    t[i + 2] = _mm256_shuffle_ps(u[i + 1], u[i + 3], 0x44);
+    t[i + 3] = _mm256_shuffle_ps(u[i + 1], u[i + 3], 0xEE);
+  }
+  PYENGINE_UNROLL for (int c = 0; c < 4; ++c) {
+    const Register low = t[c], high = t[c + 4];
+    t[c] = _mm256_permute2f128_ps(low, high, 0x20);
+    t[c + 4] = _mm256_permute2f128_ps(low, high, 0x31);
+  }
+}
+
 struct V16 {
   __m256 lo, hi;
 };
@@ -106,13 +126,14 @@ constexpr int kConvBlocks = 1;
 
 #include "cpu/kernels/simd/functions.inc.h"
 #include "cpu/kernels/simd/kernels.inc.h"
+#include "cpu/kernels/simd/planar_conv.inc.h"
 #include "cpu/kernels/simd/winograd.inc.h"
 #include "cpu/kernels/simd/winograd_registers.inc.h"
 
 }  // namespace
 
-const KernelTable kAvx2Kernels = {"avx2",  Conv,       &kRegisterWinograd, Depthwise,
-                                  Pool,    Upsample,   BinaryOp,           Affine,
-                                  Softmax, MultiplyAdd};
+const KernelTable kAvx2Kernels = {"avx2",    Conv,    PlanarConv, &kRegisterWinograd,
+                                  Depthwise, Pool,    Upsample,   BinaryOp,
+                                  Affine,    Softmax, MultiplyAdd};
 
 }  // namespace pyengine

@@ -13,13 +13,14 @@ constexpr int kConvBlocks = 2;
 
 #include "cpu/kernels/simd/functions.inc.h"
 #include "cpu/kernels/simd/kernels.inc.h"
+#include "cpu/kernels/simd/planar_conv.inc.h"
 #include "cpu/kernels/simd/winograd.inc.h"
 #include "cpu/kernels/simd/winograd_registers.inc.h"
 
 }  // namespace
 
-const KernelTable kAvx512Kernels = {"avx512", Conv,       &kRegisterWinograd, Depthwise,
-                                    Pool,     Upsample,   BinaryOp,           Affine,
-                                    Softmax,  MultiplyAdd};
+const KernelTable kAvx512Kernels = {"avx512",  Conv,    PlanarConv, &kRegisterWinograd,
+                                    Depthwise, Pool,    Upsample,   BinaryOp,
+                                    Affine,    Softmax, MultiplyAdd};
 
 }  // namespace pyengine

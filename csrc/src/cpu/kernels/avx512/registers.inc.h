@@ -32,6 +32,38 @@ static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm512_fmadd_ps(a, b, c);
 }
 
+// Lane j of register i goes to lane i of register j: pairs, fours, then quarters of registers.
+static inline void Transpose(Register (&t)[16]) {
+  Register u[16];
+  PYENGINE_UNROLL for (int i = 0; i < 16; i += 2) {
+    u[i] = _mm512_unpacklo_ps(t[i], t[i + 1]);
+    u[i + 1] = _mm512_unpackhi_ps(t[i], t[i + 1]);
+  }
+  const auto low = [](Register a, Register b) {
+    return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+  };
+  const auto high = [](Register a, Register b) {
+    return _mm512_castpd_ps(_mm512_unpackhi_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
+  };
+  PYENGINE_UNROLL for (int i = 0; i < 16; i += 4) {
+    t[i] = low(u[i], u[i + 2]);
+    t[i + 1] = high(u[i], u[i + 2]);
+    t[i + 2] = low(u[i + 1], u[i + 3]);
+    t[i + 3] = high(u[i + 1], u[i + 3]);
+  }
+  // Quarter q of t[4 * g + c] holds channel 4 * q + c of pixels 4 * g and the three after it.
+  PYENGINE_UNROLL for (int c = 0; c < 4; ++c) {
+    const Register even_a = _mm512_shuffle_f32x4(t[c], t[c + 4], 0x88);
+    const Register odd_a = _mm512_shuffle_f32x4(t[c], t[c + 4], 0xDD);
+    const Register even_b = _mm512_shuffle_f32x4(t[c + 8], t[c + 12], 0x88);
+    const Register odd_b = _mm512_shuffle_f32x4(t[c + 8], t[c + 12], 0xDD);
+    t[c] = _mm512_shuffle_f32x4(even_a, even_b, 0x88);
+    t[c + 4] = _mm512_shuffle_f32x4(odd_a, odd_b, 0x88);
+    t[c + 8] = _mm512_shuffle_f32x4(even_a, even_b, 0xDD);
+    t[c + 12] = _mm512_shuffle_f32x4(odd_a, odd_b, 0xDD);
+  }
+}
+
 using V16 = __m512;
 
 static inline V16 Load(const float* p) {

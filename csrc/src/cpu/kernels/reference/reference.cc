@@ -161,7 +161,7 @@ void Softmax(const SoftmaxArgs& a, const Span& span) {
 
 }  // namespace
 
-const KernelTable kReferenceKernels = {"reference", Conv,     nullptr, Depthwise, Pool,
-                                       Upsample,    BinaryOp, Affine,  Softmax,   nullptr};
+const KernelTable kReferenceKernels = {"reference", Conv,     nullptr, nullptr, Depthwise, Pool,
+                                       Upsample,    BinaryOp, Affine,  Softmax, nullptr};
 
 }  // namespace pyengine

@@ -112,9 +112,6 @@ static inline int64_t Smaller(int64_t a, int64_t b) {
   return a < b ? a : b;
 }
 
-// Loops over a register tile must vanish before the compiler decides what lives in registers.
-#define PYENGINE_UNROLL _Pragma("GCC unroll 16")
-
 template <int N>
 struct Constant {
   static constexpr int value = N;
