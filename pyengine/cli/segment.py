@@ -30,7 +30,7 @@ def run_segment(args: argparse.Namespace) -> int:
     inputs = expand(args.input + args.more_inputs)
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
-    output = _one_output(args.output)
+    output = _one_output(args.output, args.output_kind)
     engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
     options = tile_options(args) | {"tta": args.tta}
     out = Path(split_dataset(output)[0])
@@ -73,17 +73,20 @@ def run_segment(args: argparse.Namespace) -> int:
     return 1 if failed else 0
 
 
-def _one_output(given: list[str]) -> str:
-    # In Python `output` is what --output-kind is here.
-    kind = next((word for word in given if word in OUTPUTS), None)
-    if kind:
-        raise ValueError(
-            f"--output is the file or folder to write; for {kind} say --output-kind {kind} "
-            f"(for a folder of that name --output ./{kind})"
-        )
+def _one_output(given: list[str], kind: str) -> str:
     if len(given) > 1:
-        raise ValueError(f"--output is given {len(given)} times: {', '.join(given)}")
-    return given[0]
+        raise ValueError(
+            f"--output is given {len(given)} times ({', '.join(given)}); what is written there is "
+            "--output-kind"
+        )
+    # In Python `output` is what --output-kind is here.
+    (output,) = given
+    if output in OUTPUTS and output != kind:
+        raise ValueError(
+            f"--output is the file or folder to write, and {kind} go there; for {output} say "
+            f"--output-kind {output} (for a folder of that name --output ./{output})"
+        )
+    return output
 
 
 def _default_suffix(path: str, kind: str) -> str:

@@ -77,6 +77,16 @@ def test_segment_one_file_and_globs(capsys, images, tmp_path) -> None:
     assert np.load(tmp_path / "g" / "c.npy").shape == (2, 40, 50)
 
 
+@pytest.mark.parametrize("kind", ["labels", "probabilities"])
+def test_a_folder_may_have_the_name_of_what_is_in_it(
+    capsys, images, tmp_path, monkeypatch, kind
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    status, _, err = run(capsys, "segment", images / "a.png", "-o", kind, "--output-kind", kind)
+    assert status == 0, err
+    assert [p.stem for p in (tmp_path / kind).iterdir()] == ["a"]
+
+
 def test_one_bad_image_does_not_cost_the_batch(capsys, images, tmp_path) -> None:
     (images / "bad.png").write_bytes(b"broken")
     status, text, err = run(capsys, "segment", images, "-o", tmp_path / "out")
@@ -93,8 +103,8 @@ def test_one_bad_image_does_not_cost_the_batch(capsys, images, tmp_path) -> None
         (["segment", "-o", "x.png"], "no input"),
         (["segment", ".", "-o", "x", "--engine", "nothing"], "nothing"),
         (["segment", "x.png"], "--output"),
-        (["segment", ".", "-o", "x", "--output", "logits"], "--output-kind logits"),
-        (["segment", ".", "-o", "x", "-o", "y"], "2 times: x, y"),
+        (["segment", ".", "-o", "x", "--output", "logits"], "2 times (x, logits)"),
+        (["segment", ".", "-o", "logits"], "say --output-kind logits"),
         (["segment", ".", "-o", "x", "--tile", "abc"], "abc"),
         (["segment", ".", "-o", "x", "--max-memory", "many"], "many"),
         (["info", "nothing"], "shipped: em-membranes"),
