@@ -36,6 +36,12 @@ int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast) {
   return fast && node.out_channels < kManyChannels ? kernels.winograd->fast_tile : kWinogradTile;
 }
 
+bool HasPlanarKernel(const Node& node, int64_t in_lanes, const KernelTable& kernels) {
+  const bool one_tap = node.kernel[0] * node.kernel[1] == 1;
+  return kernels.planar_conv && one_tap && node.stride[0] * node.stride[1] == 1 &&
+         in_lanes == kBlock;
+}
+
 WinogradPiece WinogradPieces(int64_t in_channels, int64_t out_channels,
                              const WinogradKernels& kernels, int threads) {
   const int64_t weights = in_channels * out_channels;

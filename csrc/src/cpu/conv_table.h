@@ -12,6 +12,10 @@ namespace pyengine {
 // the size that rounds more.
 int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast);
 
+// Whether the table has a kernel that writes a last convolution's result as planes; `in_lanes`
+// channels lie in one input plane.
+bool HasPlanarKernel(const Node& node, int64_t in_lanes, const KernelTable& kernels);
+
 // How a layer's tiles are cut.
 struct WinogradPiece {
   int64_t tiles;  // that share one reading of the weights; a multiple of the widest register tile

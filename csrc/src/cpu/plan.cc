@@ -297,7 +297,7 @@ class Planner {
         const int64_t v = op.winograd->v_floats(op.winograd_tile, most, op.in_channels);
         const int64_t m = op.winograd->m_floats(op.winograd_tile, most, work.block_step);
         floats = m + (work.shared_pieces ? RoundUp(CeilDiv(v, threads_), kBlock) : v);
-      } else if (op.step == Step::kConv && op.out_lanes == 1) {
+      } else if (op.step == Step::kConv && op.out_lanes == 1 && !op.planar_kernel) {
         floats = CheckedMul(plan_.ops[work.op].width, kBlock, "scratch");
       }
       plan_.scratch_floats = std::max(plan_.scratch_floats, floats);

@@ -42,6 +42,8 @@ class Lowering {
     if (Op* writer = LastConv(last)) {
       writer->out = Whole(output).refs;
       writer->out_lanes = 1;
+      writer->planar_kernel =
+          HasPlanarKernel(graph_.nodes[writer->node], writer->in_lanes, kernels_);
     } else {
       EmitCopy(last, graph_.output, graph_.output, Whole(output), 0);
     }

@@ -54,6 +54,7 @@ struct Op {
   int out_tensor = -1;  // whose region it computes
   std::vector<BlockRef> in[2], out;
   int64_t in_lanes = 16, out_lanes = 16;  // out_lanes 1: planar, as the caller wants its result
+  bool planar_kernel = false;             // where out_lanes is 1: KernelTable::planar_conv does it
   int64_t in_channels = 0, channels = 0;
   int64_t channel_offset = 0;  // kCopy: first channel written in `out`
   const PackedConv* packed = nullptr;

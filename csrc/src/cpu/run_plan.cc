@@ -217,16 +217,14 @@ void PlanRunner::RunSharedWinograd(const WinogradArgs& args, const Op& op, const
   }
 }
 
-// Up to 16 channels. Where no kernel writes planes, each row is computed as a block, in cache, and
+// Up to 16 channels, by a kernel that writes planes, or each row as a block, in cache, that is
 // taken apart.
 void PlanRunner::RunPlanarConv(const ConvArgs& args, const Op& op, const Work& work) {
   const OpPlan& plan = context_.plan->ops[work.op];
   const Plane* out = context_.planes.data() + plan.out_begin;
-  const bool one_tap = op.kernel[0] * op.kernel[1] == 1 && op.stride[0] * op.stride[1] == 1;
-  const bool to_planes = kernels_.planar_conv && one_tap && op.in_lanes == kBlock;
   pool_.ParallelFor(work.row_pieces, [&](int64_t i, int thread) {
     const Range rows = RowPiece(work, i);
-    if (to_planes) {
+    if (op.planar_kernel) {
       kernels_.planar_conv(args, {0, op.channels, rows.begin, rows.end, 0, plan.width});
       return;
     }
