@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <random>
 #include <vector>
@@ -44,5 +46,21 @@ class GuardedPlanes {
   int64_t plane_;
   std::vector<float> storage_;
 };
+
+// Values alike, to the bit or within a tolerance (relative above 1), and both guards whole.
+inline void ExpectEqual(const GuardedPlanes& a, const GuardedPlanes& b, float tolerance = 0) {
+  a.CheckGuards();
+  b.CheckGuards();
+  for (size_t i = 0; i < a.values().size(); ++i) {
+    const float x = a.values()[i], y = b.values()[i];
+    ASSERT_NEAR(x, y, tolerance * std::max(1.0f, std::fabs(x))) << i;
+  }
+}
+
+// Standard normal numbers.
+inline std::vector<float> Random(int64_t n, uint32_t seed) {
+  GuardedPlanes planes(1, 1, (n + kBlock - 1) / kBlock, seed);
+  return {planes.planes[0].data, planes.planes[0].data + n};
+}
 
 }  // namespace pyengine
