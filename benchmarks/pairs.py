@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Ratio:
 def alternate(
     calls: dict[str, Callable[[], object]], reference: str, rounds: int, pause_s: float = PAUSE_S
 ) -> dict[str, Ratio]:
-    """Time all calls in turn, `rounds` times.
+    """Time all calls in turn, `rounds` times, each round in another order.
 
     Each call runs twice per round, and the second run counts: the first finds caches, clocks and
     threads as another runtime left them.
@@ -54,9 +55,12 @@ def alternate(
         Seconds of rest before each call.
     """
     times: dict[str, list[float]] = {name: [] for name in calls}
+    order = list(calls.items())
+    shuffle = random.Random(0).shuffle
     gc.collect()
     for _ in range(rounds):
-        for name, call in calls.items():
+        shuffle(order)
+        for name, call in order:
             time.sleep(pause_s)
             call()
             started = time.perf_counter()
