@@ -24,8 +24,10 @@ class Roller {
       const OpPlan& sizes = plan.ops[i];
       for (const BlockRef& ref : op.out)
         if (ref.storage == storage) {
+          // Phases of a transposed convolution begin in several rows.
+          const int64_t row = sizes.out_row + ref.dy;
+          out_row_ = writer_ < 0 ? row : std::min(out_row_, row);
           writer_ = static_cast<int>(i);
-          out_row_ = sizes.out_row + ref.dy;
         }
       // What a convolution computes on its way reads what was written just now.
       if (sizes.pooled_by >= 0) continue;

@@ -1,0 +1,176 @@
+// Plans of large images, replayed step by step: every row that an operation reads was written
+// before and is still held, and nothing is written over rows that are yet to be read.
+#include "cpu/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "cpu/cpu_features.h"
+#include "cpu/op_rows.h"
+#include "cpu/plan.h"
+#include "graph/geometry.h"
+
+namespace pyengine {
+namespace {
+
+// A graph in the making, with weights of ones.
+struct Network {
+  Graph graph;
+  WeightMap weights;
+
+  Network() { graph.tensors.push_back({"image", 1}); }
+
+  int Add(Node node, std::vector<int> inputs, int64_t channels) {
+    node.name = "node " + std::to_string(graph.nodes.size());
+    node.inputs = std::move(inputs);
+    node.output = static_cast<int>(graph.tensors.size());
+    graph.tensors.push_back({node.name, channels});
+    graph.nodes.push_back(node);
+    return graph.output = node.output;
+  }
+  int Conv(int in, int64_t out_channels, int64_t kernel, BorderMode border) {
+    Node node;
+    node.in_channels = graph.tensors[in].channels;
+    node.out_channels = out_channels;
+    node.kernel[0] = node.kernel[1] = kernel;
+    const int64_t pad = kernel / 2;
+    node.amounts = {pad, pad, pad, pad};
+    node.border = border;
+    return Weighted(node, in, {out_channels, node.in_channels, kernel, kernel});
+  }
+  int Enlarge(int in, int64_t out_channels) {
+    Node node;
+    node.op = OpKind::kConvTranspose;
+    node.in_channels = graph.tensors[in].channels;
+    node.out_channels = out_channels;
+    for (int axis = 0; axis < 2; ++axis) node.kernel[axis] = node.stride[axis] = 2;
+    return Weighted(node, in, {node.in_channels, out_channels, 2, 2});
+  }
+  int Halve(int in) {
+    Node node;
+    node.op = OpKind::kMaxPool;
+    for (int axis = 0; axis < 2; ++axis) node.kernel[axis] = node.stride[axis] = 2;
+    return Add(node, {in}, graph.tensors[in].channels);
+  }
+  int Join(int a, int b) {
+    Node node;
+    node.op = OpKind::kConcat;
+    return Add(node, {a, b}, graph.tensors[a].channels + graph.tensors[b].channels);
+  }
+
+ private:
+  int Weighted(Node node, int in, std::vector<int64_t> shape) {
+    node.weight = "weight " + std::to_string(graph.nodes.size());
+    WeightTensor ones{std::move(shape), {}};
+    ones.values.assign(static_cast<size_t>(ones.count()), 1.0f);
+    weights[node.weight] = std::move(ones);
+    return Add(node, {in}, node.out_channels);
+  }
+};
+
+Network Chain(BorderMode border) {
+  Network net;
+  int x = 0;
+  for (int64_t channels : {32, 32, 32, 32}) x = net.Conv(x, channels, 3, border);
+  net.Conv(x, 2, 1, border);
+  return net;
+}
+
+Network UNet(BorderMode border) {
+  Network net;
+  const int skip = net.Conv(net.Conv(0, 32, 3, border), 32, 3, border);
+  const int deep = net.Conv(net.Conv(net.Halve(skip), 64, 3, border), 64, 3, border);
+  const int joined = net.Join(skip, net.Enlarge(deep, 32));
+  net.Conv(net.Conv(net.Conv(joined, 32, 3, border), 32, 3, border), 2, 1, border);
+  return net;
+}
+
+class Replay {
+ public:
+  explicit Replay(const Plan& plan) : plan_(plan), program_(*plan.program) {
+    for (const Buffer& buffer : plan.buffers) held_.push_back({buffer.y0, buffer.y0});
+    done_.assign(program_.ops.size(), 0);
+  }
+
+  void Run() {
+    for (const Work& work : plan_.schedule) {
+      for (const Roll& roll : work.rolls) Move(roll);
+      const Op& op = program_.ops[work.op];
+      EXPECT_EQ(work.y_begin, done_[work.op]) << "rows out of order";
+      done_[work.op] = work.y_end;
+      // What a convolution computes on its way was read then.
+      if (plan_.ops[work.op].pooled_by < 0)
+        for (int input = 0; input < 2; ++input) Read(op, input, work);
+      Write(op, work);
+    }
+    for (size_t i = 0; i < done_.size(); ++i) EXPECT_EQ(done_[i], plan_.ops[i].height);
+  }
+
+ private:
+  void Move(const Roll& roll) {
+    Range& held = held_[roll.storage];
+    held.begin += roll.by;
+    EXPECT_EQ(roll.rows, std::max<int64_t>(0, held.size()));
+  }
+
+  void Read(const Op& op, int input, const Work& work) {
+    const OpPlan& plan = plan_.ops[work.op];
+    for (const BlockRef& ref : op.in[input]) {
+      if (program_.storages[ref.storage].external) continue;
+      const Buffer& buffer = plan_.buffers[ref.storage];
+      const int64_t row = plan.in_row[input] + ref.dy;
+      const int64_t begin = row + FirstInputRow(op, plan, plan_.tables, work.y_begin);
+      const int64_t end = row + InputRowsEnd(op, plan, plan_.tables, work.y_end);
+      EXPECT_GE(std::max(begin, buffer.y0), held_[ref.storage].begin) << "gone";
+      EXPECT_LE(std::min(end, buffer.y0 + buffer.rows), held_[ref.storage].end) << "not there yet";
+    }
+  }
+
+  void Write(const Op& op, const Work& work) {
+    const OpPlan& plan = plan_.ops[work.op];
+    const int s = op.out[0].storage;
+    if (program_.storages[s].external) return;
+    const Buffer& buffer = plan_.buffers[s];
+    held_[s].end = work.y_end == plan.height ? buffer.y0 + buffer.rows
+                                             : plan.out_row + work.y_end * plan.out_row_step;
+    EXPECT_LE(held_[s].size(), buffer.rows_held) << "no room";
+  }
+
+  const Plan& plan_;
+  const Program& program_;
+  std::vector<Range> held_;  // by storage, rows in memory
+  std::vector<int64_t> done_;
+};
+
+class Schedule : public testing::TestWithParam<std::string> {};
+
+TEST_P(Schedule, ReadsWhatWasWrittenAndIsStillHeld) {
+  const KernelTable& kernels = SelectKernels(GetParam());
+  ThreadPool pool(1);
+  // Wide enough for planes that no last-level cache holds; only planned, never in memory.
+  const int64_t width = 1024;
+  const int64_t least = InterleavedBytes() / (width * 32 * int64_t(sizeof(float)));
+  for (const BorderMode border : {BorderMode::kZero, BorderMode::kReflect})
+    for (const Network& net : {Chain(border), UNet(border)})
+      for (const int64_t height : {int64_t(16), 4 * least + 50})
+        for (const int threads : {1, 2}) {
+          PackedWeights packed(net.graph, net.weights, pool);
+          const Program program = Lower(net.graph, true, false, kernels, packed);
+          std::vector<Region> regions;
+          for (const Extent& extent : Extents(net.graph, height, width))
+            regions.push_back({{{0, extent.size[0]}, {0, extent.size[1]}}});
+          const Plan plan = MakePlan(net.graph, program, regions, threads);
+          Replay(plan).Run();
+          const bool rolls =
+              std::any_of(plan.buffers.begin(), plan.buffers.end(),
+                          [](const Buffer& buffer) { return buffer.rows_held < buffer.rows; });
+          EXPECT_EQ(rolls, height > 16) << height;
+        }
+}
+
+INSTANTIATE_TEST_SUITE_P(Isa, Schedule, testing::ValuesIn(UsableIsas()),
+                         [](const auto& isa) { return isa.param; });
+
+}  // namespace
+}  // namespace pyengine
