@@ -12,7 +12,8 @@ from pyengine import _core
 def machine_name() -> str:
     """Processor, cores and best instruction set: ``amd-epyc-family25-model17-2-cores-avx512``.
 
-    Virtual machines call many processors the same; family and model number tell them apart.
+    Virtual machines call many processors the same; family and model number tell them apart, and
+    ``-amx`` at the end those that may use their matrix unit.
     """
     text = Path("/proc/cpuinfo").read_text()
 
@@ -23,4 +24,5 @@ def machine_name() -> str:
     name = re.sub(r"[^a-z0-9]+", "-", field("model name").lower()).strip("-")
     kind = f"family{field('cpu family')}-model{field('model')}"
     cores = len(os.sched_getaffinity(0))
-    return f"{name}-{kind}-{cores}-cores-{_core.isas()[0]}"
+    matrix_unit = "-amx" if "amx_bf16" in field("flags").split() else ""
+    return f"{name}-{kind}-{cores}-cores-{_core.isas()[0]}{matrix_unit}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import random
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,6 +38,13 @@ class Ratio:
         }
 
 
+def show_progress(done: int, rounds: int) -> None:
+    """Tell whoever sits before a terminal how far it is."""
+    if sys.stderr.isatty():
+        end = "\n" if done == rounds else "\r"
+        print(f"  round {done} of {rounds}", end=end, file=sys.stderr, flush=True)
+
+
 def alternate(
     calls: dict[str, Callable[[], object]], reference: str, rounds: int, pause_s: float = PAUSE_S
 ) -> dict[str, Ratio]:
@@ -58,7 +66,8 @@ def alternate(
     order = list(calls.items())
     shuffle = random.Random(0).shuffle
     gc.collect()
-    for _ in range(rounds):
+    for done in range(rounds):
+        show_progress(done, rounds)
         shuffle(order)
         for name, call in order:
             time.sleep(pause_s)
@@ -66,6 +75,7 @@ def alternate(
             started = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - started)
+    show_progress(rounds, rounds)
     base = np.array(times[reference])
     return {name: Ratio(np.array(t), np.array(t) / base) for name, t in times.items()}
 
