@@ -29,19 +29,18 @@ static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t 
   const float* w[OB];
   PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
   Register acc[PX][kHalves];
-  int64_t left = channels;
-  const auto next_block = [&](auto begin) __attribute__((always_inline)) {
+  const auto next_block = [&](auto begin, int64_t left) __attribute__((always_inline)) {
     for (int64_t i = 0; i < next.lines; ++i)
       PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
           __builtin_prefetch(w[b] + next.ahead + i * kBlock);
     MultiplyLanes<PX, OB, decltype(begin)::value>(v, kBlock, Smaller(left, kBlock), w, acc);
     v += group_tiles * kBlock;
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
-    left -= kBlock;
   };
   // Sums that begin with the first products take less time than those that begin with zero.
-  next_block(Constant<true>());
-  while (left > 0) next_block(Constant<false>());
+  next_block(Constant<true>(), channels);
+  for (int64_t left = channels - kBlock; left > 0; left -= kBlock)
+    next_block(Constant<false>(), left);
   if (add)
     PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
         acc[p][h] = AddRegister(LoadRegister(sum(p, h)), acc[p][h]);
