@@ -23,6 +23,7 @@ import pyengine
 from benchmarks.compare_runtimes import unet
 from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate, write_results
+from pyengine.cli.options import size
 
 PROBABILITIES = 1
 UINT8 = 0
@@ -55,7 +56,7 @@ class Image(ctypes.Structure):
 
 
 class Build:
-    """One build of the library with one open engine; engines stay open until the process ends.
+    """One build of the library with one open engine.
 
     Parameters
     ----------
@@ -98,6 +99,10 @@ class Build:
             )
         )
 
+    def close(self) -> None:
+        """Free the engine."""
+        self._api.pye_engine_close(self._engine)
+
     def _check(self, status: int) -> None:
         if status:
             raise RuntimeError(self._api.pye_last_error().decode())
@@ -111,6 +116,7 @@ def compare(
     image = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
     answers: dict[str, np.ndarray] = {}
     calls: dict[str, Callable[[], object]] = {}
+    builds: list[Build] = []
     with tempfile.TemporaryDirectory() as folder:
         for again in ("", " again"):
             for i, text in enumerate(libraries):
@@ -119,9 +125,12 @@ def compare(
                 copy = Path(folder) / f"{i}{again}.so"
                 shutil.copy(path, copy)
                 build = Build(copy, engine, isa or None, args.threads, args.fast)
+                builds.append(build)
                 answer = answers[text + again] = np.empty((outputs, *shape), np.float32)
                 calls[text + again] = lambda b=build, a=answer: b.probabilities(image, a)
         ratios = alternate(calls, libraries[0], args.rounds, pause_s=0.02)
+    for build in builds:
+        build.close()
     return {
         name: ratio.as_dict()
         | {"values_differing": int((answers[name] != answers[libraries[0]]).sum())}
@@ -143,7 +152,7 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="accuracy='fast'")
     parser.add_argument("--json", type=Path, help="also write the results here")
     args = parser.parse_args()
-    height, width = (int(n) for n in args.size.split("x"))
+    height, width = size(args.size, "size")
     print(machine_name(), date.today().isoformat())
     results = []
     for base in args.base:

@@ -20,6 +20,7 @@ from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Network, Peer, Run, export, peers
 from benchmarks.trained import trained_module
+from pyengine.cli.options import size
 from pyengine.phantoms import oct_phantom
 
 OURS = "pyengine"
@@ -181,7 +182,7 @@ def main() -> None:
     else:
         for base in args.base:
             for text in args.size:
-                height, width = (int(n) for n in text.split("x"))
+                height, width = size(text, "size")
                 results.append(
                     compare_network(base, (height, width), args.threads, args.rounds, args.peers)
                 )

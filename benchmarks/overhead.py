@@ -18,6 +18,7 @@ import numpy as np
 import pyengine
 from benchmarks.machine import machine_name
 from benchmarks.pairs import write_results
+from pyengine.cli.options import size
 
 
 def share_outside(engine: pyengine.Engine, height: int, width: int, rounds: int) -> dict[str, Any]:
@@ -60,7 +61,7 @@ def main() -> None:
     print(f"{machine_name()} {date.today().isoformat()}: {args.engine}, {args.threads} threads")
     rows = []
     for text in args.size:
-        height, width = (int(n) for n in text.split("x"))
+        height, width = size(text, "size")
         rows.append(share_outside(engine, height, width, args.rounds))
         row = rows[-1]
         print(

@@ -7,7 +7,7 @@ import json
 import random
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -38,11 +38,14 @@ class Ratio:
         }
 
 
-def show_progress(done: int, rounds: int) -> None:
-    """Tell whoever sits before a terminal how far it is."""
-    if sys.stderr.isatty():
-        end = "\n" if done == rounds else "\r"
-        print(f"  round {done} of {rounds}", end=end, file=sys.stderr, flush=True)
+def counted(rounds: int) -> Iterator[int]:
+    """Round after round, counted before whoever sits at a terminal."""
+    for done in range(rounds + 1):
+        if sys.stderr.isatty():
+            end = "\n" if done == rounds else "\r"
+            print(f"  round {done} of {rounds}", end=end, file=sys.stderr, flush=True)
+        if done < rounds:
+            yield done
 
 
 def alternate(
@@ -66,8 +69,7 @@ def alternate(
     order = list(calls.items())
     shuffle = random.Random(0).shuffle
     gc.collect()
-    for done in range(rounds):
-        show_progress(done, rounds)
+    for _ in counted(rounds):
         shuffle(order)
         for name, call in order:
             time.sleep(pause_s)
@@ -75,7 +77,6 @@ def alternate(
             started = time.perf_counter()
             call()
             times[name].append(time.perf_counter() - started)
-    show_progress(rounds, rounds)
     base = np.array(times[reference])
     return {name: Ratio(np.array(t), np.array(t) / base) for name, t in times.items()}
 

@@ -24,6 +24,7 @@ import numpy as np
 import pyengine
 from benchmarks.machine import machine_name
 from pyengine import _core
+from pyengine.cli.options import size
 
 COLORS = {"winograd": "#0b6e99", "direct": "#c2410c", "depthwise": "#7c3aed"}
 OTHER = "#57534e"
@@ -163,7 +164,7 @@ def main() -> None:
     parser.add_argument("--passes", type=int, default=15)
     parser.add_argument("-o", "--output", type=Path, required=True, help="page; .json beside it")
     args = parser.parse_args()
-    height, width = (int(n) for n in args.size.split("x"))
+    height, width = size(args.size, "size")
     result = measure(args.engine, height, width, args.threads, args.passes)
     args.output.write_text(page(result))
     args.output.with_suffix(".json").write_text(json.dumps(result, indent=1) + "\n")

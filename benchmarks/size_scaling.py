@@ -17,7 +17,7 @@ import numpy as np
 
 import pyengine
 from benchmarks.machine import machine_name
-from benchmarks.pairs import Ratio, show_progress, write_results
+from benchmarks.pairs import Ratio, counted, write_results
 
 
 def seconds_per_pixel(engine: pyengine.Engine, image: np.ndarray, at_least_s: float) -> float:
@@ -41,8 +41,7 @@ def scaling(
         engine.segment(image)
     ratios: dict[int, list[float]] = {n: [] for n in sizes}
     times: dict[int, list[float]] = {n: [] for n in sizes}
-    for done in range(rounds):
-        show_progress(done, rounds)
+    for _ in counted(rounds):
         before = seconds_per_pixel(engine, images[reference], at_least_s)
         for n in sizes:
             own = seconds_per_pixel(engine, images[n], at_least_s)
@@ -50,7 +49,6 @@ def scaling(
             ratios[n].append(2 * own / (before + after))
             times[n].append(own)
             before = after
-    show_progress(rounds, rounds)
     rows = []
     for n in sizes:
         ratio = Ratio(np.array(times[n]) * n * n, np.array(ratios[n]))
