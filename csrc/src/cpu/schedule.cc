@@ -121,15 +121,19 @@ class Scheduler {
 
   // Weights pass once per piece of tiles, tiles are transformed once per piece of blocks: about as
   // many tiles as the cache for transformed inputs allows, and where that leaves too few pieces for
-  // the threads (deep, small planes), pieces of blocks as well. Shared pieces are transformed once.
+  // the threads (deep, small planes), pieces of blocks as well. Shared pieces are transformed once:
+  // their blocks are dealt out in the smallest parts.
   void ShareWinograd(const Op& op, const OpPlan& plan, int64_t blocks, int64_t wanted,
                      Work& work) const {
     const int64_t tiles = CeilDiv(work.y_end - work.y_begin, op.winograd_tile) * plan.tile_columns;
     const WinogradPiece piece = WinogradPieces(op.in_channels, op.channels, *op.winograd, threads_);
     work.shared_pieces = piece.shared;
     work.tiles = TilePieces(tiles, piece.tiles, piece.shared ? 1 : threads_);
-    const int64_t pairs = CeilDiv(blocks, 2);
-    const int64_t parts = piece.shared ? wanted : wanted / 2 / work.tiles.count();
+    if (piece.shared) {
+      work.block_step = op.winograd->slice_blocks;
+      return;
+    }
+    const int64_t pairs = CeilDiv(blocks, 2), parts = wanted / 2 / work.tiles.count();
     work.block_step = CeilDiv(pairs, std::clamp<int64_t>(parts, 1, pairs)) * 2;
   }
 

@@ -5,35 +5,29 @@
 namespace pyengine {
 namespace {
 
-// Fewer tiles than fill a register tile multiply slowly: shares are cut where at least so many do.
-constexpr int64_t kShareStep = 4;
+// Fewer tiles than fill a register tile multiply slowly: pieces are cut where at least so many do.
+constexpr int64_t kCut = 4;
 
 }  // namespace
 
-TilePieces::TilePieces(int64_t tiles, int64_t step, int threads)
-    : tiles_(tiles), step_(step), shares_(tiles >= threads * step ? threads : 1) {
-  int64_t largest = 0;
-  for (int64_t i = 0; i < shares_; ++i) largest = std::max(largest, Share(i).size());
-  share_pieces_ = std::max<int64_t>(1, (largest + step / 2) / step);
-  const int64_t last = largest - (share_pieces_ - 1) * step;
-  most_tiles_ = share_pieces_ == 1 ? last : std::max(step, last);
+TilePieces::TilePieces(int64_t tiles, int64_t step, int threads) {
+  const int64_t shares = tiles >= threads * step ? threads : 1;
+  for (int64_t i = 0; i < shares; ++i)
+    AddShare(EqualPart({0, tiles}, i, shares, kCut), step, shares > 1 ? step / 2 : step);
 }
 
-Range TilePieces::Share(int64_t i) const {
-  return EqualPart({0, tiles_}, i, shares_, kShareStep);
-}
-
-Range TilePieces::Piece(int64_t i) const {
-  const Range share = Share(i / share_pieces_);
-  const int64_t piece = i % share_pieces_;
-  const int64_t begin = share.begin + piece * step_;
-  return {begin, piece + 1 == share_pieces_ ? share.end : begin + step_};
-}
-
-Range TilePieces::After(int64_t i) const {
-  const Range share = Share(i / share_pieces_);
-  const int64_t begin = Piece(i).end;
-  return {begin, std::min(share.end, begin + step_)};
+// Half of what is left at a time, between `least` and `step`.
+void TilePieces::AddShare(Range share, int64_t step, int64_t least) {
+  for (int64_t begin = share.begin; begin < share.end;) {
+    const int64_t left = share.end - begin;
+    int64_t size = std::clamp(RoundUp(CeilDiv(left, 2), kCut), least, step);
+    if (left - size < (least + 1) / 2) size = left;
+    const Range tiles{begin, begin + size};
+    if (begin > share.begin) pieces_.back().after = tiles;
+    pieces_.push_back({tiles, {tiles.end, tiles.end}});
+    most_tiles_ = std::max(most_tiles_, size);
+    begin = tiles.end;
+  }
 }
 
 }  // namespace pyengine

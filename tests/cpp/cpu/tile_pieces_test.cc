@@ -3,9 +3,21 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <numeric>
+#include <vector>
 
 namespace pyengine {
 namespace {
+
+// Pieces of each share: one ends where nothing is after a piece.
+std::vector<std::vector<int64_t>> SizesByShare(const TilePieces& pieces) {
+  std::vector<std::vector<int64_t>> shares(1);
+  for (int64_t i = 0; i < pieces.count(); ++i) {
+    shares.back().push_back(pieces.Piece(i).size());
+    if (pieces.After(i).empty() && i + 1 < pieces.count()) shares.emplace_back();
+  }
+  return shares;
+}
 
 TEST(TilePieces, CoverEveryTileOnceInOrder) {
   for (int threads : {1, 2, 3, 8})
@@ -14,28 +26,33 @@ TEST(TilePieces, CoverEveryTileOnceInOrder) {
         const TilePieces pieces(tiles, step, threads);
         int64_t end = 0, most = 0;
         for (int64_t i = 0; i < pieces.count(); ++i) {
-          const Range piece = pieces.Piece(i);
+          const Range piece = pieces.Piece(i), after = pieces.After(i);
           EXPECT_EQ(piece.begin, end);
           EXPECT_FALSE(piece.empty());
           end = piece.end;
           most = std::max(most, piece.size());
-          EXPECT_EQ(pieces.After(i).begin, piece.end);
-          EXPECT_LE(pieces.After(i).end, tiles);
+          if (after.empty()) continue;
+          EXPECT_EQ(after.begin, pieces.Piece(i + 1).begin);
+          EXPECT_EQ(after.end, pieces.Piece(i + 1).end);
         }
         EXPECT_EQ(end, tiles);
         EXPECT_EQ(pieces.most_tiles(), most) << tiles << " by " << step << ", " << threads;
-        EXPECT_LT(most, step + step / 2 + 4);
+        EXPECT_LT(most, step + step / 2);
       }
 }
 
-TEST(TilePieces, SharesOfThreadsAreEqual) {
-  for (int64_t tiles : {81, 289, 324, 522}) {
-    const TilePieces pieces(tiles, 36, 2);
-    ASSERT_EQ(pieces.count() % 2, 0);
-    int64_t first = 0;
-    for (int64_t i = 0; i < pieces.count() / 2; ++i) first += pieces.Piece(i).size();
-    EXPECT_NEAR(double(first), double(tiles) / 2, 4) << tiles;
-  }
+TEST(TilePieces, SharesOfThreadsAreEqualAndEndInHalfPieces) {
+  for (int64_t step : {24, 36, 64})
+    for (int64_t tiles : {289, 324, 522}) {
+      const auto shares = SizesByShare({tiles, step, 2});
+      ASSERT_EQ(shares.size(), 2u) << tiles << " by " << step;
+      for (const auto& sizes : shares) {
+        EXPECT_NEAR(std::accumulate(sizes.begin(), sizes.end(), 0.0), double(tiles) / 2, 4);
+        EXPECT_EQ(sizes.front(), step);
+        EXPECT_LT(sizes.back(), step * 3 / 4) << tiles << " by " << step;
+        EXPECT_GE(sizes.back(), step / 4) << tiles << " by " << step;
+      }
+    }
 }
 
 TEST(TilePieces, NoPassOfTheWeightsForAFewTiles) {
