@@ -25,13 +25,13 @@ class TilePieces {
   int64_t most_tiles() const { return most_tiles_; }
 
  private:
-  struct Step {
+  struct Entry {
     Range tiles, after;
   };
 
   void AddShare(Range share, int64_t step, int64_t least);
 
-  std::vector<Step> pieces_;
+  std::vector<Entry> pieces_;
   int64_t most_tiles_ = 0;
 };
 
