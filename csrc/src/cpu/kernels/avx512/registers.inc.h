@@ -31,6 +31,10 @@ static inline Register MaxRegister(Register a, Register b) {
 static inline Register FmaRegister(Register a, Register b, Register c) {
   return _mm512_fmadd_ps(a, b, c);
 }
+// sum += a * b in sum's own register: see avx2/kernels.cc.
+static inline void AccumulateRegister(Register& sum, Register a, Register b) {
+  asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+}
 
 // Lane j of register i goes to lane i of register j: pairs, fours, then quarters of registers.
 static inline void Transpose(Register (&t)[16]) {

@@ -5,8 +5,8 @@
 // headers, compiled with these flags, could be the copy that the linker keeps for everybody.
 //
 // Needed: LoadRegister, StoreRegister, BroadcastRegister, SetRegister, AddRegister, SubRegister,
-// MulRegister, MaxRegister, FmaRegister; Load, Store, Set1, Add, Sub, Mul, Div, Fma, Max, Min,
-// SelectPositive, Abs, CopySign, Round, ScaleByPowerOfTwo.
+// MulRegister, MaxRegister, FmaRegister, AccumulateRegister; Load, Store, Set1, Add, Sub, Mul, Div,
+// Fma, Max, Min, SelectPositive, Abs, CopySign, Round, ScaleByPowerOfTwo.
 
 // ---- elementary functions --------------------------------------------------------------------
 

@@ -33,8 +33,12 @@ __attribute__((always_inline)) static inline void MultiplyLane(
       LoadRegister(w[h / kRegisters] + lane * kBlock + h % kRegisters * kWidth);
   PYENGINE_UNROLL for (int p = 0; p < PX; ++p) {
     const Register value = BroadcastRegister(in + p * pixel + lane);
-    PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) acc[p][h] =
-        BEGIN ? MulRegister(value, weight[h]) : FmaRegister(value, weight[h], acc[p][h]);
+    PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h) {
+      if (BEGIN)
+        acc[p][h] = MulRegister(value, weight[h]);
+      else
+        AccumulateRegister(acc[p][h], value, weight[h]);
+    }
   }
 }
 
