@@ -13,7 +13,7 @@ struct PieceRow {
 constexpr int64_t kLargeWeights = 128 * 256;
 // Measured on Zen 3. Few tiles keep transformed inputs in the second-level cache; the more weights
 // come from beyond it, the more tiles must share each reading.
-constexpr PieceRow kPieces[] = {{kLargeWeights, 24}, {INT64_MAX, 36}};
+constexpr PieceRow kPieces[] = {{128 * 128, 24}, {INT64_MAX, 48}};
 // Measured on Zen 4. Of large weights, where there are threads to share transformed inputs, each
 // thread reads a part alone.
 constexpr int64_t kSharedTiles = 72;
