@@ -46,7 +46,7 @@ def copy_bandwidth(threads: int) -> float:
 def measure(path: str, height: int, width: int, threads: int, passes: int) -> dict[str, Any]:
     """Ceilings and layers; times in seconds, rates in FLOP/s and bytes/s."""
     engine = pyengine.Engine(path, threads=threads)
-    peak = _core.multiply_add_rate(engine.info.isa, threads)
+    peak = max(_core.multiply_add_rates(engine.info.isa, threads))
     bandwidth = copy_bandwidth(threads)
     layers = engine.profile(height, width, passes)
     return {

@@ -29,14 +29,14 @@ void BindMachine(py::module_& m) {
   m.def("isas", &UsableIsas, "fast"_a = false,
         "Instruction sets this machine can run, best first; `fast`: also those that round more.");
   m.def(
-      "multiply_add_rate",
-      [](const std::string& isa, int threads) {
-        double rate = 0;
-        WithoutGil([&] { rate = MultiplyAddRate(isa, threads); });
-        return rate;
+      "multiply_add_rates",
+      [](const std::string& isa, int threads, int runs) {
+        std::vector<double> rates;
+        WithoutGil([&] { rates = MultiplyAddRates(isa, threads, runs); });
+        return rates;
       },
-      "isa"_a, "threads"_a,
-      "Highest rate of float32 fused multiply-adds in FLOP/s (each counts twice).");
+      "isa"_a, "threads"_a, "runs"_a = 20,
+      "Rates of float32 fused multiply-adds in FLOP/s (each counts twice), a run a millisecond.");
   m.def("interleaved_bytes", &InterleavedBytes,
         "From this size on, rows of several layers on one plane are computed in turn.");
 }

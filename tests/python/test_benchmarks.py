@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import pyengine
-from benchmarks import size_scaling
+from benchmarks import cores, size_scaling
 from benchmarks.compare_results import compare, verdict
 from benchmarks.pairs import alternate
 from pyengine import _core
@@ -104,8 +104,20 @@ def test_the_planners_cost_grows_with_context_computed_twice(membranes) -> None:
 
 @pytest.mark.parametrize("isa", [i for i in _core.isas() if i != "reference"])
 def test_the_peak_counts_work_that_is_done(isa) -> None:
-    assert np.isfinite(_core.multiply_add_rate(isa, 2))
+    rates = _core.multiply_add_rates(isa, 2, 3)
+    assert len(rates) == 3
+    assert np.isfinite(rates).all()
     with pytest.raises(ValueError, match="threads 0 must be at least 1"):
-        _core.multiply_add_rate(isa, 0)
+        _core.multiply_add_rates(isa, 0)
+    with pytest.raises(ValueError, match="runs 0 must be at least 1"):
+        _core.multiply_add_rates(isa, 1, 0)
     with pytest.raises(pyengine.UnsupportedError, match="reference"):
-        _core.multiply_add_rate("reference", 1)
+        _core.multiply_add_rates("reference", 1)
+
+
+def test_runs_on_shared_and_separate_cores_are_counted() -> None:
+    one = np.array([50.0, 100.0, 100.0, 100.0])
+    result = cores.summary(one, np.array([100.0, 100.0, 140.0, 200.0]), threads=2)
+    assert result["all_over_one"] == [1.0, 1.2, 1.55, 2.0]
+    assert result["runs_as_one_core"] == 0.5
+    assert result["runs_as_cores_apart"] == 0.25

@@ -143,30 +143,31 @@ int64_t LastLevelCacheBytes() {
   return largest;
 }
 
-// Best of several short runs: the machine may be shared, and a peak is a peak.
-double MultiplyAddRate(const std::string& isa, int threads) {
+std::vector<double> MultiplyAddRates(const std::string& isa, int threads, int runs) {
   const KernelTable& kernels = SelectKernels(isa);
   if (kernels.multiply_add == nullptr)
     throw Error(ErrorCode::kUnsupported, "the reference kernels have no rate to measure");
   if (threads < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 "threads " + std::to_string(threads) + " must be at least 1");
-  constexpr int kRuns = 20;
+  if (runs < 1)
+    throw Error(ErrorCode::kInvalidArgument,
+                "runs " + std::to_string(runs) + " must be at least 1");
   constexpr int64_t kRounds = 1 << 19;  // about a millisecond
   ThreadPool pool(threads);
   std::vector<double> flops(static_cast<size_t>(threads));
   std::vector<float> sinks(static_cast<size_t>(threads), 1.0f);
-  double best = 0;
-  for (int run = 0; run < kRuns; ++run) {
+  std::vector<double> rates;
+  for (int run = 0; run < runs; ++run) {
     const auto start = std::chrono::steady_clock::now();
     pool.ParallelFor(threads,
                      [&](int64_t i) { flops[i] = kernels.multiply_add(kRounds, &sinks[i]); });
     const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - start;
     double total = 0;
     for (double f : flops) total += f;
-    best = std::max(best, total / passed.count());
+    rates.push_back(total / passed.count());
   }
-  return best;
+  return rates;
 }
 
 }  // namespace pyengine

@@ -18,9 +18,11 @@ std::vector<std::string> UsableIsas(bool fast = false);
 // rounds more and `fast` does not allow that.
 const KernelTable& SelectKernels(const std::string& isa, bool fast = false);
 
-// Highest rate of fused multiply-adds on registers [FLOP/s, each counts twice], for benchmarks.
-// Throws as SelectKernels, kUnsupported for the reference table, kInvalidArgument for threads < 1.
-double MultiplyAddRate(const std::string& isa, int threads);
+// Rates of fused multiply-adds on registers [FLOP/s, each counts twice] in `runs` runs of about a
+// millisecond, for benchmarks: the highest is the peak.
+// Throws as SelectKernels, kUnsupported for the reference table, kInvalidArgument for threads or
+// runs < 1.
+std::vector<double> MultiplyAddRates(const std::string& isa, int threads, int runs);
 
 // The cache that all cores of a group share, as the CPU describes it [bytes]; 0 where it does not.
 int64_t LastLevelCacheBytes();
