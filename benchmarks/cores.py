@@ -2,8 +2,8 @@
 
 A virtual machine's processors may be hardware threads of one core, all the time or, where the host
 moves them, for milliseconds. Two threads at nothing but multiply-adds then do what one alone does.
-Runs of a millisecond on one thread and on all take turns; what counts is not the best run, which is
-the peak, but what a network meets.
+One thread and all take turns, some runs of a millisecond each; what counts is not the best run,
+which is the peak, but what a network meets.
 """
 
 from __future__ import annotations
@@ -39,11 +39,15 @@ def summary(one: np.ndarray, every: np.ndarray, threads: int) -> dict[str, Any]:
     """Quartiles, and the shares of runs in which threads shared a core or did not."""
     # Divided by the fastest run of one thread: a slow one met another guest, not ours.
     gain = every / one.max()
+
+    def quartiles(values: np.ndarray, digits: int) -> list[float]:
+        return np.percentile(values, [25, 50, 75, 100]).round(digits).tolist()
+
     return {
         "threads": threads,
-        "one_thread_gflops": [round(float(q), 1) for q in np.percentile(one, [25, 50, 75, 100])],
-        "all_threads_gflops": [round(float(q), 1) for q in np.percentile(every, [25, 50, 75, 100])],
-        "all_over_one": [round(float(q), 2) for q in np.percentile(gain, [25, 50, 75, 100])],
+        "one_thread_gflops": quartiles(one, 1),
+        "all_threads_gflops": quartiles(every, 1),
+        "all_over_one": quartiles(gain, 2),
         "runs_as_one_core": round(float((gain < 1.2).mean()), 3),
         "runs_as_cores_apart": round(float((gain > 0.9 * threads).mean()), 3),
     }
@@ -57,11 +61,13 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="at least 2")
     parser.add_argument("--json", type=Path, help="also write the results here")
     args = parser.parse_args()
+    if args.threads < 2:
+        parser.error(f"--threads {args.threads} must be at least 2")
     result = summary(*rates(_core.isas()[0], args.threads, args.rounds), args.threads)
     print(f"{machine_name()} {date.today()}: multiply-adds in runs of a millisecond")
     for name, threads in (("one_thread", 1), ("all_threads", args.threads)):
         low, middle, high, most = result[f"{name}_gflops"]
-        print(f"  {threads} threads: {middle} GFLOP/s ({low} to {high}; at most {most})")
+        print(f"  {threads} thread(s): {middle} GFLOP/s ({low} to {high}; at most {most})")
     low, middle, high, most = result["all_over_one"]
     print(
         f"  {args.threads} threads over the best of one: {middle} ({low} to {high}; at most {most})"

@@ -9,13 +9,12 @@ struct PieceRow {
   int64_t tiles;
 };
 
-// More weights (36 floats each) come from beyond the second-level cache, or from memory.
-constexpr int64_t kLargeWeights = 128 * 256;
 // Measured on Zen 3. Few tiles keep transformed inputs in the second-level cache; the more weights
 // come from beyond it, the more tiles must share each reading.
 constexpr PieceRow kPieces[] = {{128 * 128, 24}, {INT64_MAX, 48}};
-// Measured on Zen 4. Of large weights, where there are threads to share transformed inputs, each
-// thread reads a part alone.
+// Measured on Zen 4. More weights (36 floats each) come from beyond the second-level cache, or from
+// memory: where there are threads to share transformed inputs, each thread reads a part alone.
+constexpr int64_t kLargeWeights = 128 * 256;
 constexpr int64_t kSharedTiles = 72;
 // Measured on a Xeon with AMX: registers take 32 tiles, and weights come too slowly for fewer.
 constexpr PieceRow kMatrixUnitPieces[] = {{128 * 256, 64}, {INT64_MAX, 96}};
