@@ -141,22 +141,24 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64
     const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile, x = column * F::kTile;
     const int64_t count = Smaller(kStripTiles, Smaller(end - t, a.tile_columns - column));
     for (int64_t plane = 0; plane < planes; plane += P::kPlanes) {
-      for (int half = 0; half < kRegisters; ++half) {
-        Register strip[P::kPlanes][kStripColumns * F::kPatch];  // [column][row of B^T d]
-        for (int64_t p = 0; p < P::kPlanes; ++p) {
-          // Planes beyond the last are zeros: all of their columns lie outside.
-          const bool exists = plane + p < planes;
-          const Plane& in = a.in[exists ? plane + p : plane];
+      Register strip[P::kPlanes][kRegisters][kStripColumns * F::kPatch];  // [column][row of B^T d]
+      for (int64_t p = 0; p < P::kPlanes; ++p) {
+        // Planes beyond the last are zeros: all of their columns lie outside.
+        const bool exists = plane + p < planes;
+        const Plane& in = a.in[exists ? plane + p : plane];
+        for (int half = 0; half < kRegisters; ++half)
           WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + half * kWidth,
                              in.row_stride, y, exists ? x : a.width + 2, count * F::kTile + 2,
-                             strip[p]);
-        }
-        for (int64_t i = 0; i < count; ++i) {
-          float* out = P::Input(v, tiles, a.in_channels, t + i, plane) + half * kWidth;
-          for (int64_t r = 0; r < F::kPatch; ++r) {
+                             strip[p][half]);
+      }
+      for (int64_t i = 0; i < count; ++i) {
+        float* out = P::Input(v, tiles, a.in_channels, t + i, plane);
+        for (int64_t r = 0; r < F::kPatch; ++r) {
+          // Halves in turn: a line of V is filled while it is in the first-level cache.
+          PYENGINE_UNROLL for (int half = 0; half < kRegisters; ++half) {
             Register transformed[P::kPlanes][F::kPatch];
             PYENGINE_UNROLL for (int64_t p = 0; p < P::kPlanes; ++p) {
-              const Register* columns = strip[p] + i * F::kTile * F::kPatch;
+              const Register* columns = strip[p][half] + i * F::kTile * F::kPatch;
               Register d[F::kPatch];
               PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = columns[c * F::kPatch + r];
               F::Input(d, transformed[p]);
@@ -165,7 +167,7 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64
               Register values[P::kPlanes];
               PYENGINE_UNROLL for (int64_t p = 0; p < P::kPlanes; ++p) values[p] =
                   transformed[p][c];
-              P::Store(out + (r * F::kPatch + c) * stride, tiles, values);
+              P::Store(out + half * kWidth + (r * F::kPatch + c) * stride, tiles, values);
             }
           }
         }
