@@ -57,6 +57,21 @@ def test_alternation_pairs_each_call_with_the_reference() -> None:
     assert (ratios["a"].ratios == 1).all()
 
 
+def test_builds_are_compared_by_both_copies_of_each() -> None:
+    from benchmarks.compare_builds import over_the_first
+
+    pace = np.linspace(1, 2, 100)  # of the machine, from round to round
+    odd = np.arange(100) % 2
+    old, new = (pace, pace * 1.21), (pace * 0.81 * (1 + 0.1 * odd), pace)
+    rows = over_the_first({"old": old, "new": new})
+    assert rows["old"]["ratio"] == rows["old"]["ratio_low"] == rows["old"]["ratio_high"] == 1
+    assert rows["old"]["copies"] == pytest.approx(1.21)
+    low, high = 0.9 / 1.1, 0.9 / 1.1 * 1.1**0.5
+    assert rows["new"]["ratio_low"] == pytest.approx(low, abs=1e-4)
+    assert rows["new"]["ratio_high"] == pytest.approx(high, abs=1e-4)
+    assert rows["new"]["ratio"] == pytest.approx((low + high) / 2, abs=1e-4)
+
+
 def test_scaling_divides_by_the_pace_of_the_moment(monkeypatch) -> None:
     """An engine of constant time per pixel plus 100 pixels a call, on a machine that slows down."""
 
