@@ -9,6 +9,7 @@ import pytest
 
 import pyengine
 from benchmarks import cores, size_scaling
+from benchmarks.compare_builds import over_the_first
 from benchmarks.compare_results import compare, verdict
 from benchmarks.pairs import alternate
 from pyengine import _core
@@ -58,8 +59,6 @@ def test_alternation_pairs_each_call_with_the_reference() -> None:
 
 
 def test_builds_are_compared_by_both_copies_of_each() -> None:
-    from benchmarks.compare_builds import over_the_first
-
     pace = np.linspace(1, 2, 100)  # of the machine, from round to round
     odd = np.arange(100) % 2
     old, new = (pace, pace * 1.21), (pace * 0.81 * (1 + 0.1 * odd), pace)
