@@ -180,6 +180,11 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="accuracy='fast'")
     parser.add_argument("--json", type=Path, help="also write the results here")
     args = parser.parse_args()
+    missing = [t for t in args.libraries if not Path(t.partition(":")[0]).is_file()]
+    if missing:
+        parser.error(f"no such file: {', '.join(missing)}")
+    if len(set(args.libraries)) < len(args.libraries):
+        parser.error("each library once: every build is timed twice as it is")
     height, width = size(args.size, "size")
     print(machine_name(), date.today().isoformat())
     results = []

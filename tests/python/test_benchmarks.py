@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import pyengine
-from benchmarks import cores, size_scaling
-from benchmarks.compare_builds import over_the_first
+from benchmarks import compare_builds, cores, size_scaling
 from benchmarks.compare_results import compare, verdict
 from benchmarks.pairs import alternate
 from pyengine import _core
@@ -62,13 +61,26 @@ def test_builds_are_compared_by_both_copies_of_each() -> None:
     pace = np.linspace(1, 2, 100)  # of the machine, from round to round
     odd = np.arange(100) % 2
     old, new = (pace, pace * 1.21), (pace * 0.81 * (1 + 0.1 * odd), pace)
-    rows = over_the_first({"old": old, "new": new})
+    rows = compare_builds.over_the_first({"old": old, "new": new})
     assert rows["old"]["ratio"] == rows["old"]["ratio_low"] == rows["old"]["ratio_high"] == 1
     assert rows["old"]["copies"] == pytest.approx(1.21)
     low, high = 0.9 / 1.1, 0.9 / 1.1 * 1.1**0.5
     assert rows["new"]["ratio_low"] == pytest.approx(low, abs=1e-4)
     assert rows["new"]["ratio_high"] == pytest.approx(high, abs=1e-4)
     assert rows["new"]["ratio"] == pytest.approx((low + high) / 2, abs=1e-4)
+
+
+def test_builds_that_cannot_be_compared_are_refused_at_once(tmp_path, monkeypatch, capsys) -> None:
+    library = tmp_path / "libpyengine.so"
+    library.touch()
+    for arguments, message in [
+        ([str(library), "gone.so:avx2"], "no such file: gone.so:avx2"),
+        ([str(library), str(library)], "each library once"),
+    ]:
+        monkeypatch.setattr("sys.argv", ["compare_builds", *arguments])
+        with pytest.raises(SystemExit):
+            compare_builds.main()
+        assert message in capsys.readouterr().err
 
 
 def test_scaling_divides_by_the_pace_of_the_moment(monkeypatch) -> None:
