@@ -109,6 +109,12 @@ class Build:
             raise RuntimeError(self._api.pye_last_error().decode())
 
 
+def path_and_isa(text: str) -> tuple[Path, str | None]:
+    """The parts of ``LIBRARY[:ISA]``."""
+    path, _, isa = text.partition(":")
+    return Path(path), isa or None
+
+
 def over_the_first(
     seconds: dict[str, tuple[np.ndarray, np.ndarray]],
 ) -> dict[str, dict[str, float]]:
@@ -146,11 +152,11 @@ def compare(
     with tempfile.TemporaryDirectory() as folder:
         for again in ("", AGAIN):
             for i, text in enumerate(libraries):
-                path, _, isa = text.partition(":")
+                path, isa = path_and_isa(text)
                 # The loader knows files by their inode: a copy is another library.
                 copy = Path(folder) / f"{i}{again}.so"
                 shutil.copy(path, copy)
-                build = Build(copy, engine, isa or None, args.threads, args.fast)
+                build = Build(copy, engine, isa, args.threads, args.fast)
                 builds.append(build)
                 answer = answers[text + again] = np.empty((outputs, *shape), np.float32)
                 calls[text + again] = lambda b=build, a=answer: b.probabilities(image, a)
@@ -180,7 +186,7 @@ def main() -> None:
     parser.add_argument("--fast", action="store_true", help="accuracy='fast'")
     parser.add_argument("--json", type=Path, help="also write the results here")
     args = parser.parse_args()
-    missing = [t for t in args.libraries if not Path(t.partition(":")[0]).is_file()]
+    missing = [t for t in args.libraries if not path_and_isa(t)[0].is_file()]
     if missing:
         parser.error(f"no such file: {', '.join(missing)}")
     if len(set(args.libraries)) < len(args.libraries):
