@@ -53,18 +53,7 @@ CpuExecutor::~CpuExecutor() = default;
 std::vector<Region> CpuExecutor::TileRegions(const Tile& tile) const {
   const TileSize& end = tile.to_end;
   const std::vector<Region> limits = NeededRegions(graph_, {{{0, end.height}, {0, end.width}}});
-  std::vector<Region> regions =
-      NeededBlocks(graph_, {{{0, tile.size.height}, {0, tile.size.width}}}, grid_, limits);
-  // Whole groups of phases follow from the same inputs.
-  for (const Op& op : tile_program_.ops) {
-    if (op.phases == 1) continue;
-    for (int axis = 0; axis < 2; ++axis) {
-      Range& range = regions[op.out_tensor].axis[axis];
-      const int64_t s = op.stride[axis];
-      range = {FloorDiv(range.begin, s) * s, CeilDiv(range.end, s) * s};
-    }
-  }
-  return regions;
+  return NeededBlocks(graph_, {{{0, tile.size.height}, {0, tile.size.width}}}, grid_, limits);
 }
 
 // The image's end matters where a block beyond the tile, computed for the tile's sake, might be

@@ -13,6 +13,10 @@ namespace {
 
 constexpr int64_t kFloatsPerLine = 16;  // 64-byte cache line
 
+Range WholeGroups(const Range& range, int64_t group) {
+  return {FloorDiv(range.begin, group) * group, CeilDiv(range.end, group) * group};
+}
+
 class Planner {
  public:
   Planner(const Graph& graph, const Program& program, const std::vector<Region>& regions,
@@ -46,11 +50,13 @@ class Planner {
 
   Buffer BufferFor(const Storage& storage) const {
     const Region& region = RegionOf(storage.tensor);
+    const Range rows = WholeGroups(region.axis[0], storage.group[0]);
+    const Range columns = WholeGroups(region.axis[1], storage.group[1]);
     Buffer b;
-    b.y0 = region.axis[0].begin - storage.border.top;
-    b.x0 = region.axis[1].begin - storage.border.left;
-    b.rows = region.axis[0].size() + storage.border.top + storage.border.bottom;
-    b.columns = region.axis[1].size() + storage.border.left + storage.border.right;
+    b.y0 = rows.begin - storage.border.top;
+    b.x0 = columns.begin - storage.border.left;
+    b.rows = rows.size() + storage.border.top + storage.border.bottom;
+    b.columns = columns.size() + storage.border.left + storage.border.right;
     b.rows_held = b.rows;
     b.row_stride = CheckedMul(b.columns, storage.lanes, "activation");
     b.plane_floats = CheckedMul(b.rows, b.row_stride, "activation");
@@ -174,10 +180,12 @@ class Planner {
       in_at[axis] = r.begin;
       size[axis] = std::max<int64_t>(0, r.size());
       if (op.transposed && op.phases > 1) {
-        // The region holds whole groups of phases.
+        // Whole groups of phases follow from the same inputs.
         const int64_t s = op.stride[axis];
-        size[axis] /= s;
-        in_at[axis] = FloorDiv(r.begin, s) + op.first_tap[axis];
+        const Range groups = WholeGroups(r, s);
+        out_at[axis] = groups.begin;
+        size[axis] = r.empty() ? 0 : groups.size() / s;
+        in_at[axis] = groups.begin / s + op.first_tap[axis];
         if (axis == 0) row_step = s;
       } else if (op.transposed) {
         const int64_t s = op.stride[axis];

@@ -269,10 +269,12 @@ class Lowering {
     Emit(std::move(op), true);
     // Neighbours along x follow each other: they share input pixels and cache lines of the output.
     std::vector<BlockRef> out;
-    for (const BlockRef& ref : program_.ops.back().out)
+    for (const BlockRef& ref : program_.ops.back().out) {
+      std::copy_n(node.stride, 2, program_.storages[ref.storage].group);
       for (int64_t y = 0; y < node.stride[0]; ++y)
         for (int64_t x = 0; x < node.stride[1]; ++x)
           out.push_back({ref.storage, ref.block, ref.dy + y, ref.dx + x});
+    }
     program_.ops.back().out = std::move(out);
   }
 

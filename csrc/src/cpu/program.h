@@ -18,6 +18,8 @@ struct Storage {
   int64_t channels = 0;
   int64_t lanes = 16;     // 16, or 1: planar, as images come
   bool external = false;  // the caller's memory
+  // Pixels per side that are written together: the memory holds whole groups of them.
+  int64_t group[2] = {1, 1};
   // Finite images only: made-up pixels around the extent, for consumers that pad.
   Amounts border;
   BorderMode border_mode = BorderMode::kZero;

@@ -10,64 +10,10 @@
 #include "cpu/op_rows.h"
 #include "cpu/plan.h"
 #include "graph/geometry.h"
+#include "support/network.h"
 
 namespace pyengine {
 namespace {
-
-// A graph in the making, with weights of ones.
-struct Network {
-  Graph graph;
-  WeightMap weights;
-
-  Network() { graph.tensors.push_back({"image", 1}); }
-
-  int Add(Node node, std::vector<int> inputs, int64_t channels) {
-    node.name = "node " + std::to_string(graph.nodes.size());
-    node.inputs = std::move(inputs);
-    node.output = static_cast<int>(graph.tensors.size());
-    graph.tensors.push_back({node.name, channels});
-    graph.nodes.push_back(node);
-    return graph.output = node.output;
-  }
-  int Conv(int in, int64_t out_channels, int64_t kernel, BorderMode border) {
-    Node node;
-    node.in_channels = graph.tensors[in].channels;
-    node.out_channels = out_channels;
-    node.kernel[0] = node.kernel[1] = kernel;
-    const int64_t pad = kernel / 2;
-    node.amounts = {pad, pad, pad, pad};
-    node.border = border;
-    return Weighted(node, in, {out_channels, node.in_channels, kernel, kernel});
-  }
-  int Enlarge(int in, int64_t out_channels) {
-    Node node;
-    node.op = OpKind::kConvTranspose;
-    node.in_channels = graph.tensors[in].channels;
-    node.out_channels = out_channels;
-    for (int axis = 0; axis < 2; ++axis) node.kernel[axis] = node.stride[axis] = 2;
-    return Weighted(node, in, {node.in_channels, out_channels, 2, 2});
-  }
-  int Halve(int in) {
-    Node node;
-    node.op = OpKind::kMaxPool;
-    for (int axis = 0; axis < 2; ++axis) node.kernel[axis] = node.stride[axis] = 2;
-    return Add(node, {in}, graph.tensors[in].channels);
-  }
-  int Join(int a, int b) {
-    Node node;
-    node.op = OpKind::kConcat;
-    return Add(node, {a, b}, graph.tensors[a].channels + graph.tensors[b].channels);
-  }
-
- private:
-  int Weighted(Node node, int in, std::vector<int64_t> shape) {
-    node.weight = "weight " + std::to_string(graph.nodes.size());
-    WeightTensor ones{std::move(shape), {}};
-    ones.values.assign(static_cast<size_t>(ones.count()), 1.0f);
-    weights[node.weight] = std::move(ones);
-    return Add(node, {in}, node.out_channels);
-  }
-};
 
 Network Chain(BorderMode border) {
   Network net;
