@@ -6,17 +6,17 @@ namespace {
 // The first row that a layer fits counts.
 struct PieceRow {
   int64_t weights;  // at most; in_channels * out_channels
-  int64_t tiles;
+  int64_t patches;
 };
 
-// Measured on Zen 3. Few tiles keep transformed inputs in the second-level cache; the more weights
-// come from beyond it, the more tiles must share each reading.
+// Measured on Zen 3. Few patches keep transformed inputs in the second-level cache; the more
+// weights come from beyond it, the more patches must share each reading.
 constexpr PieceRow kPieces[] = {{128 * 128, 24}, {INT64_MAX, 48}};
 // Measured on Zen 4. More weights (36 floats each) come from beyond the second-level cache, or from
 // memory: where there are threads to share transformed inputs, each thread reads a part alone.
 constexpr int64_t kLargeWeights = 128 * 256;
-constexpr int64_t kSharedTiles = 72;
-// Measured on a Xeon with AMX: registers take 32 tiles, and weights come too slowly for fewer.
+constexpr int64_t kSharedPatches = 72;
+// Measured on a Xeon with AMX: registers take 32 patches, and weights come too slowly for fewer.
 constexpr PieceRow kMatrixUnitPieces[] = {{128 * 256, 64}, {INT64_MAX, 96}};
 
 // Fewer channels than lanes would transform and multiply mostly nothing.
@@ -26,7 +26,7 @@ constexpr int64_t kManyChannels = 256;
 
 }  // namespace
 
-int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast) {
+int64_t WinogradPatch(const Node& node, const KernelTable& kernels, bool fast) {
   const bool fits = kernels.winograd && node.op == OpKind::kConv && node.groups == 1 &&
                     node.kernel[0] == 3 && node.kernel[1] == 3 && node.stride[0] == 1 &&
                     node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
@@ -35,19 +35,19 @@ int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast) {
   return fast && node.out_channels < kManyChannels ? kernels.winograd->fast_tile : kWinogradTile;
 }
 
-bool HasPlanarKernel(const Node& node, int64_t in_lanes, const KernelTable& kernels) {
-  const bool one_tap = node.kernel[0] * node.kernel[1] == 1;
-  return kernels.planar_conv && one_tap && node.stride[0] * node.stride[1] == 1 &&
+bool HasPlanarKernel(const WindowShape& window, int64_t in_lanes, const KernelTable& kernels) {
+  return kernels.planar_conv && window.taps() == 1 && window.stride_area() == 1 &&
          in_lanes == kBlock;
 }
 
 WinogradPiece WinogradPieces(int64_t in_channels, int64_t out_channels,
                              const WinogradKernels& kernels, int threads) {
   const int64_t weights = in_channels * out_channels;
-  if (!kernels.matrix_unit && threads > 1 && weights > kLargeWeights) return {kSharedTiles, true};
+  if (!kernels.matrix_unit && threads > 1 && weights > kLargeWeights)
+    return {.patches = kSharedPatches, .shared = true};
   const PieceRow* row = kernels.matrix_unit ? kMatrixUnitPieces : kPieces;
   while (weights > row->weights) ++row;
-  return {row->tiles, false};
+  return {.patches = row->patches, .shared = false};
 }
 
 }  // namespace pyengine

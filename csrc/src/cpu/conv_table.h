@@ -4,22 +4,23 @@
 #include <cstdint>
 
 #include "cpu/kernels/kernels.h"
+#include "cpu/steps/step.h"
 #include "graph/graph.h"
 
 namespace pyengine {
 
-// Outputs per side of Winograd's blocks, or 0: the convolution is computed directly. `fast` allows
+// Outputs per side of Winograd's patches, or 0: the convolution is computed directly. `fast` allows
 // the size that rounds more.
-int64_t WinogradTile(const Node& node, const KernelTable& kernels, bool fast);
+int64_t WinogradPatch(const Node& node, const KernelTable& kernels, bool fast);
 
 // Whether the table has a kernel that writes a last convolution's result as planes; `in_lanes`
 // channels lie in one input plane.
-bool HasPlanarKernel(const Node& node, int64_t in_lanes, const KernelTable& kernels);
+bool HasPlanarKernel(const WindowShape& window, int64_t in_lanes, const KernelTable& kernels);
 
-// How a layer's tiles are cut.
+// How a layer's patches are dealt out.
 struct WinogradPiece {
-  int64_t tiles;  // that share one reading of the weights; a multiple of the widest register tile
-  bool shared;    // by all threads, each of which multiplies some of the output blocks
+  int64_t patches;  // that share one reading of the weights; a multiple of the widest register tile
+  bool shared;      // by all threads, each of which multiplies some of the output blocks
 };
 WinogradPiece WinogradPieces(int64_t in_channels, int64_t out_channels,
                              const WinogradKernels& kernels, int threads);

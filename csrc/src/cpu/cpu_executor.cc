@@ -38,12 +38,12 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
   if (!geometry.tileable) return;
   tile_program_ = Lower(graph, false, fast, kernels, packed_);
   for (const Op& op : tile_program_.ops) {
-    if (op.winograd_tile == 0) continue;
-    // Strides divide the alignment: tiles then begin on whole blocks at every resolution.
-    tile_grid_ = std::lcm(tile_grid_, geometry.alignment * op.winograd_tile);
+    const int64_t patch_px = op.step->patch_px();
+    if (patch_px == 1) continue;
+    // Strides divide the alignment: tiles then begin on whole patches at every resolution.
+    tile_grid_ = std::lcm(tile_grid_, geometry.alignment * patch_px);
     // The output may have been renamed by a fused activation.
-    for (int tensor : {graph.nodes[op.node].output, op.out_tensor})
-      grid_[tensor] = op.winograd_tile;
+    for (int tensor : {graph.nodes[op.node].output, op.out_tensor}) grid_[tensor] = patch_px;
   }
   tile_reach_ = FindTileReach();
 }
@@ -56,7 +56,7 @@ std::vector<Region> CpuExecutor::TileRegions(const Tile& tile) const {
   return NeededBlocks(graph_, {{{0, tile.size.height}, {0, tile.size.width}}}, grid_, limits);
 }
 
-// The image's end matters where a block beyond the tile, computed for the tile's sake, might be
+// The image's end matters where a patch beyond the tile, computed for the tile's sake, might be
 // cut by it. Regions of tiles on the grid differ by whole grid steps, so one tile tells for all.
 int64_t CpuExecutor::FindTileReach() const {
   const auto regions = [&](int64_t to_end) {
@@ -131,8 +131,7 @@ void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const 
   const int64_t in_floats = in.plane_floats * geometry().channels;
   const int64_t out_floats = tile.size.height * tile.size.width * geometry().classes;
   for (int64_t i = 0; i < n; ++i)
-    RunPlan(graph_, kernels_, *pool_, loan.front(), windows + i * in_floats,
-            logits + i * out_floats);
+    RunPlan(kernels_, *pool_, loan.front(), windows + i * in_floats, logits + i * out_floats);
   Return(std::move(loan));
 }
 
@@ -142,7 +141,7 @@ void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
   const int64_t in_floats = geometry().channels * h * w;
   const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
   for (int64_t i = 0; i < n; ++i)
-    RunPlan(graph_, kernels_, *pool_, loan.front(), in + i * in_floats, out + i * out_floats);
+    RunPlan(kernels_, *pool_, loan.front(), in + i * in_floats, out + i * out_floats);
   Return(std::move(loan));
 }
 
@@ -169,9 +168,7 @@ double CpuExecutor::TileCost(const Tile& tile) const {
   for (const Op& op : tile_program_.ops) {
     const Region& r = regions[op.out_tensor];
     if (r.axis[0].empty() || r.axis[1].empty()) continue;
-    double pixels = double(r.axis[0].size()) * double(r.axis[1].size());
-    if (op.transposed) pixels /= double(op.stride[0]) * double(op.stride[1]);
-    cost += OpCost(graph_, op, pixels);
+    cost += OpCost(graph_, op, double(r.axis[0].size()) * double(r.axis[1].size()));
   }
   return cost;
 }
@@ -189,7 +186,7 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
   std::vector<float> out(floats(program.storages.size() - 1));
   std::vector<std::vector<double>> times(passes, std::vector<double>(program.ops.size()));
   for (std::vector<double>& pass : times)
-    RunPlan(graph_, kernels_, *pool_, context, in.data(), out.data(), pass.data());
+    RunPlan(kernels_, *pool_, context, in.data(), out.data(), pass.data());
   std::vector<OpTime> result;
   for (size_t i = 0; i < program.ops.size(); ++i) {
     if (plan.ops[i].pooled_by >= 0) continue;

@@ -10,7 +10,7 @@ namespace pyengine {
 // convolution); no time.
 OpTime DescribeOp(const Graph& graph, const Op& op, double pixels);
 
-// Estimated time of `pixels` outputs, in operations at the machine's peak rate.
+// Estimated time of a region of `pixels` outputs, in operations at the machine's peak rate.
 double OpCost(const Graph& graph, const Op& op, double pixels);
 
 }  // namespace pyengine

@@ -7,8 +7,8 @@
 #include <cstdint>
 #include <vector>
 
+#include "cpu/patch_pieces.h"
 #include "cpu/program.h"
-#include "cpu/tile_pieces.h"
 #include "graph/geometry.h"
 
 namespace pyengine {
@@ -29,26 +29,16 @@ struct PlaneSpec {
   int64_t row_stride = 0;  // [floats]
 };
 
-struct UpsampleTables {
-  std::vector<int64_t> y_index, y_next, x_index, x_next;
-  std::vector<float> y_weight, x_weight;
-};
-
-// What Op lacks to run at this size.
+// What Op lacks to run at this size: what all steps have, and the step's own part.
 struct OpPlan {
-  int64_t height = 0, width = 0;  // outputs to compute (of one phase)
-  size_t in_begin[2] = {0, 0}, in_count[2] = {0, 0}, out_begin = 0, out_count = 0;  // in `specs`
-  int64_t in_height = 0, in_width = 0;            // whole input plane
-  int64_t valid[2][2] = {{0, 0}, {0, 0}};         // kPool: [axis][begin, end)
-  int tables = -1;                                // kUpsample
+  int64_t height = 0, width = 0;                  // outputs to compute (of one phase)
+  size_t in_begin[2] = {0, 0}, out_begin = 0;     // in `specs`
   int64_t in_row[2] = {0, 0};                     // input planes' row 0, in tensor indices
   int64_t out_row = 0, out_row_step = 1;          // output planes' rows, likewise
   int64_t in_column[2] = {0, 0}, out_column = 0;  // planes' column 0, likewise
-  int64_t tile_columns = 0;                       // kWinograd: tiles per row of tiles
-  int pooled_by = -1;              // kPool: the operation that computes it on its way
-  int pools = -1;                  // kWinograd: the pooling it computes on its way
-  int64_t pool_at[2] = {0, 0};     // the first window, in this operation's outputs
-  std::vector<int> borders_after;  // storages whose made-up pixels to fill now
+  int pooled_by = -1;              // the Winograd convolution that computes this pooling, or -1
+  std::vector<int> borders_after;  // storages whose padding to fill now
+  StepPart part;
 };
 
 // Rows of a storage that move to the front of its memory: `rows` of them, `by` rows up.
@@ -63,8 +53,8 @@ struct Work {
   int64_t y_begin = 0, y_end = 0;
   int64_t block_step = 1;        // of one piece
   int64_t row_pieces = 1;        // about equal
-  TilePieces tiles = {};         // kWinograd: instead of rows
-  bool shared_pieces = false;    // all threads on one piece of tiles, some blocks each
+  PatchPieces patches = {};      // Winograd: instead of rows
+  bool shared_pieces = false;    // all threads on one piece of patches, some blocks each
   std::vector<Roll> rolls = {};  // before the rows are computed
 };
 
@@ -74,7 +64,6 @@ struct Plan {
   std::vector<OpPlan> ops;
   std::vector<Work> schedule;
   std::vector<PlaneSpec> specs;
-  std::vector<UpsampleTables> tables;
   std::vector<Extent> extents;  // finite programs only
   int64_t arena_floats = 0;     // activations
   int64_t scratch_floats = 0;   // per thread, behind the activations

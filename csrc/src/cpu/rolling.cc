@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "cpu/op_rows.h"
 #include "cpu/schedule.h"
 
 namespace pyengine {
@@ -71,10 +70,9 @@ class Roller {
         int64_t keep = written;
         for (const Reader& reader : readers_)
           if (done[reader.op] < plan_.ops[reader.op].height)
-            keep = std::min(
-                keep, reader.row + FirstInputRow(program_.ops[reader.op], plan_.ops[reader.op],
-                                                 plan_.tables, done[reader.op]));
-        // Rows made up below the last one mirror as many above it.
+            keep = std::min(keep, reader.row + program_.ops[reader.op].step->FirstInputRow(
+                                                   plan_.ops[reader.op], done[reader.op]));
+        // Padding below the last row mirrors as many above it.
         if (storage.has_border) keep = std::min(keep, written - storage.border.bottom - 1);
         keep = std::max(keep, buffer.y0);
         f(work, keep, written, end);

@@ -23,7 +23,7 @@ struct Context {
 };
 
 // Computes `out` from `in`. `seconds`: null, or one number per operation to be set.
-void RunPlan(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
-             const float* in, float* out, double* seconds = nullptr);
+void RunPlan(const KernelTable& kernels, ThreadPool& pool, Context& context, const float* in,
+             float* out, double* seconds = nullptr);
 
 }  // namespace pyengine

@@ -112,7 +112,6 @@ const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
   const int64_t kh = node.kernel[0], kw = node.kernel[1];
   if (IsDepthwise(node)) {
     slot = std::make_unique<PackedConv>();
-    slot->depthwise = true;
     slot->weights = Zeros(CeilDiv(node.out_channels, kBlock) * kh * kw * kBlock);
     for (int64_t c = 0; c < node.out_channels; ++c)
       for (int64_t t = 0; t < kh * kw; ++t)

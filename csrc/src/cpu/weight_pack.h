@@ -18,8 +18,7 @@ namespace pyengine {
 
 struct PackedConv {
   AlignedBuffer<float> weights, bias;
-  std::vector<ConvBlock> blocks;
-  bool depthwise = false;
+  std::vector<ConvBlock> blocks;  // none: depthwise, or Winograd's
 };
 
 struct PackedAffine {

@@ -4,17 +4,11 @@
 #include <numeric>
 
 #include "core/checked_math.h"
+#include "graph/ops/op_type.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
 namespace {
-
-int64_t Before(const Amounts& a, int axis) {
-  return axis == 0 ? a.top : a.left;
-}
-int64_t After(const Amounts& a, int axis) {
-  return axis == 0 ? a.bottom : a.right;
-}
 
 // Regions of all tensors, from the output to the input; `grow(tensor, region)` has the last word on
 // what is computed of a tensor.
@@ -27,7 +21,9 @@ std::vector<Region> WalkBack(const Graph& graph, const Region& out, F&& grow) {
     if (need.axis[0].empty() || need.axis[1].empty()) continue;
     grow(node->output, need);
     Region in;
-    for (int axis = 0; axis < 2; ++axis) in.axis[axis] = NeededInput(*node, axis, need.axis[axis]);
+    const OpType& type = TypeOf(node->op);
+    for (int axis = 0; axis < 2; ++axis)
+      in.axis[axis] = type.needed_input(*node, axis, need.axis[axis]);
     for (int i : node->inputs) regions[i].Include(in);
   }
   return regions;
@@ -35,11 +31,15 @@ std::vector<Region> WalkBack(const Graph& graph, const Region& out, F&& grow) {
 
 constexpr int64_t kMaxStridePx = 4096;
 
+std::string Px(const Extent& extent) {
+  return std::to_string(extent.size[0]) + " x " + std::to_string(extent.size[1]);
+}
+
 // A positive rational: grid steps are products and quotients of strides.
 struct Ratio {
   int64_t num = 1, den = 1;
-  Ratio Times(int64_t n, int64_t d) const {
-    Ratio r{CheckedMul(num, n, "stride"), CheckedMul(den, d, "stride")};
+  Ratio Times(StepFactor factor) const {
+    Ratio r{CheckedMul(num, factor.num, "stride"), CheckedMul(den, factor.den, "stride")};
     const int64_t g = std::gcd(r.num, r.den);
     return {r.num / g, r.den / g};
   }
@@ -47,73 +47,8 @@ struct Ratio {
   double value() const { return double(num) / double(den); }
 };
 
-Ratio Step(const Node& node, int axis, Ratio in) {
-  switch (node.op) {
-    case OpKind::kConv:
-    case OpKind::kMaxPool:
-    case OpKind::kAvgPool:
-      return in.Times(node.stride[axis], 1);
-    case OpKind::kConvTranspose:
-    case OpKind::kUpsampleNearest:
-    case OpKind::kUpsampleBilinear:
-      return in.Times(1, node.stride[axis]);
-    default:
-      return in;
-  }
-}
-
-}  // namespace
-
-Range NeededInput(const Node& node, int axis, Range out) {
-  const int64_t k = node.kernel[axis], s = node.stride[axis], d = node.dilation[axis];
-  const int64_t before = Before(node.amounts, axis);
-  switch (node.op) {
-    case OpKind::kConv:
-    case OpKind::kMaxPool:
-    case OpKind::kAvgPool:
-      return {out.begin * s - before, (out.end - 1) * s - before + (k - 1) * d + 1};
-    case OpKind::kConvTranspose:
-      return {CeilDiv(out.begin + before - (k - 1), s), FloorDiv(out.end - 1 + before, s) + 1};
-    case OpKind::kUpsampleNearest:
-      return {FloorDiv(out.begin, s), FloorDiv(out.end - 1, s) + 1};
-    case OpKind::kUpsampleBilinear:
-      // Source position (i + 0.5) / s - 0.5 lies between its floor and the next index.
-      return {FloorDiv(2 * out.begin + 1 - s, 2 * s), FloorDiv(2 * out.end - 1 - s, 2 * s) + 2};
-    case OpKind::kPad:
-      return {out.begin - before, out.end - before};
-    case OpKind::kCrop:
-      return {out.begin + before, out.end + before};
-    default:
-      return out;
-  }
-}
-
 int64_t OutputSize(const Node& node, int axis, int64_t in) {
-  const int64_t k = node.kernel[axis], s = node.stride[axis], d = node.dilation[axis];
-  const int64_t before = Before(node.amounts, axis), after = After(node.amounts, axis);
-  int64_t out = in;
-  switch (node.op) {
-    case OpKind::kConv:
-    case OpKind::kMaxPool:
-    case OpKind::kAvgPool:
-      out = FloorDiv(in + before + after - (k - 1) * d - 1, s) + 1;
-      break;
-    case OpKind::kConvTranspose:
-      out = CheckedMul(in - 1, s, "size") - before - after + k + node.output_padding[axis];
-      break;
-    case OpKind::kUpsampleNearest:
-    case OpKind::kUpsampleBilinear:
-      out = CheckedMul(in, s, "size");
-      break;
-    case OpKind::kPad:
-      out = in + before + after;
-      break;
-    case OpKind::kCrop:
-      out = in - before - after;
-      break;
-    default:
-      break;
-  }
+  const int64_t out = TypeOf(node.op).output_size(node, axis, in);
   if (out < 1)
     throw Error(ErrorCode::kInvalidArgument, "the image is too small for the network: '" +
                                                  node.name + "' (" + OpName(node.op) + ") gets " +
@@ -121,15 +56,27 @@ int64_t OutputSize(const Node& node, int axis, int64_t in) {
   return out;
 }
 
-std::string WholeImageReason(const Node& node) {
-  const std::string who = "'" + node.name + "' (" + OpName(node.op) + ")";
-  if (node.op == OpKind::kGlobalAvgPool) return who + " averages over the whole image";
-  if (node.op == OpKind::kFlatten || node.op == OpKind::kLinear)
-    return who + " joins all pixels of the image";
-  if (node.op == OpKind::kUpsampleBilinear && node.align_corners)
-    return who + " with align_corners=True stretches with the size of the image";
-  return "";
+// The planes that one node joins must have one size.
+void CheckJoined(const Graph& graph, const Node& node, const std::vector<Extent>& extents,
+                 Extent& out) {
+  const Extent& image = extents[0];
+  for (int i : node.inputs) {
+    if (graph.tensors[i].vector) continue;
+    const Extent& other = extents[i];
+    if (graph.tensors[node.inputs[0]].vector) out = other;
+    if (other.size[0] != out.size[0] || other.size[1] != out.size[1])
+      throw Error(ErrorCode::kInvalidArgument,
+                  "an input of " + Px(image) + " px does not fit the network: '" + node.name +
+                      "' joins planes of " + Px(out) + " and " + Px(other));
+  }
 }
+
+std::string WholeImageReason(const Node& node) {
+  const std::string reason = TypeOf(node.op).whole_image_reason(node);
+  return reason.empty() ? "" : "'" + node.name + "' (" + OpName(node.op) + ") " + reason;
+}
+
+}  // namespace
 
 std::vector<Region> NeededRegions(const Graph& graph, const Region& out) {
   return WalkBack(graph, out, [](int, Region&) {});
@@ -151,60 +98,17 @@ std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
   std::vector<Extent> extents(graph.tensors.size());
   extents[0] = {{h, w}};
   for (const Node& node : graph.nodes) {
-    const Extent& in = extents[node.inputs[0]];
+    const TensorInfo& in = graph.tensors[node.inputs[0]];
+    const Extent& in_extent = extents[node.inputs[0]];
     Extent out;
     if (!graph.tensors[node.output].vector)
-      for (int axis = 0; axis < 2; ++axis) out.size[axis] = OutputSize(node, axis, in.size[axis]);
-    const bool pads = node.op == OpKind::kPad || node.op == OpKind::kConv;
-    if (pads && node.border == BorderMode::kReflect)
       for (int axis = 0; axis < 2; ++axis)
-        if (std::max(Before(node.amounts, axis), After(node.amounts, axis)) >= in.size[axis])
-          throw Error(ErrorCode::kInvalidArgument,
-                      "'" + node.name + "' pads " + std::to_string(in.size[axis]) +
-                          " px by reflection, which needs more pixels than the padding");
-    if (node.op == OpKind::kConcat || node.op == OpKind::kAdd || node.op == OpKind::kMul) {
-      for (int i : node.inputs) {
-        if (graph.tensors[i].vector) continue;
-        const Extent& other = extents[i];
-        if (graph.tensors[node.inputs[0]].vector) out = other;
-        if (other.size[0] != out.size[0] || other.size[1] != out.size[1])
-          throw Error(ErrorCode::kInvalidArgument,
-                      "an input of " + std::to_string(h) + " x " + std::to_string(w) +
-                          " px does not fit the network: '" + node.name + "' joins planes of " +
-                          std::to_string(out.size[0]) + " x " + std::to_string(out.size[1]) +
-                          " and " + std::to_string(other.size[0]) + " x " +
-                          std::to_string(other.size[1]));
-      }
-    }
-    if (node.op == OpKind::kFlatten && !graph.tensors[node.inputs[0]].vector) {
-      const int64_t values = CheckedMul(graph.tensors[node.inputs[0]].channels,
-                                        CheckedMul(in.size[0], in.size[1], "flatten"), "flatten");
-      if (values != node.out_channels)
-        throw Error(ErrorCode::kInvalidArgument,
-                    "an input of " + std::to_string(h) + " x " + std::to_string(w) + " px gives " +
-                        std::to_string(values) + " values at '" + node.name +
-                        "', the network needs " + std::to_string(node.out_channels));
-    }
+        out.size[axis] = OutputSize(node, axis, in_extent.size[axis]);
+    TypeOf(node.op).check_extent(node, in, in_extent, extents[0]);
+    if (node.inputs.size() > 1) CheckJoined(graph, node, extents, out);
     extents[node.output] = out;
   }
   return extents;
-}
-
-double NodeFlops(const Node& node, double output_pixels) {
-  const double channels =
-      double(node.in_channels) / double(node.groups) * double(node.out_channels);
-  const double taps = double(node.kernel[0]) * double(node.kernel[1]);
-  switch (node.op) {
-    case OpKind::kConv:
-      return 2 * channels * taps * output_pixels;
-    case OpKind::kConvTranspose:
-      // Each input pixel reaches all taps; there are stride^2 fewer of them than output pixels.
-      return 2 * channels * taps * output_pixels / double(node.stride[0] * node.stride[1]);
-    case OpKind::kLinear:
-      return 2 * channels;
-    default:
-      return 0;
-  }
 }
 
 GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
@@ -218,8 +122,9 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
   int64_t alignment = 1;
   for (const Node& node : graph.nodes) {
     if (result.not_tileable_reason.empty()) result.not_tileable_reason = WholeImageReason(node);
-    step_y[node.output] = Step(node, 0, step_y[node.inputs[0]]);
-    step_x[node.output] = Step(node, 1, step_x[node.inputs[0]]);
+    const OpType& type = TypeOf(node.op);
+    step_y[node.output] = step_y[node.inputs[0]].Times(type.step(node, 0));
+    step_x[node.output] = step_x[node.inputs[0]].Times(type.step(node, 1));
     for (int i : node.inputs)
       if (!graph.tensors[i].vector && !graph.tensors[node.inputs[0]].vector &&
           (!(step_y[i] == step_y[node.inputs[0]]) || !(step_x[i] == step_x[node.inputs[0]])))
@@ -279,7 +184,7 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
     const double density = 1.0 / (step_y[t].value() * step_x[t].value());
     const double pixels =
         net.tileable ? density : double(extents[t].size[0]) * double(extents[t].size[1]);
-    result.node_flops.push_back(NodeFlops(node, pixels));
+    result.node_flops.push_back(TypeOf(node.op).flops(node, pixels));
     result.flops_per_pixel += result.node_flops.back();
   }
   return result;

@@ -24,16 +24,6 @@ struct Region {
   }
 };
 
-// Input indices that output indices `out` of `node` need on one axis (0 = y, 1 = x), padding seen
-// as a shift. Not for operators that need the whole plane.
-Range NeededInput(const Node& node, int axis, Range out);
-
-// Size of the output for an input of size `in`; throws Error(kInvalidArgument) if it is empty.
-int64_t OutputSize(const Node& node, int axis, int64_t in);
-
-// Empty, or why an output pixel of this operator depends on the whole image.
-std::string WholeImageReason(const Node& node);
-
 // Regions of all tensors from which region `out` of the output follows on the infinite plane.
 // Tensors that it does not need get empty regions.
 std::vector<Region> NeededRegions(const Graph& graph, const Region& out);
@@ -45,9 +35,6 @@ std::vector<Region> NeededBlocks(const Graph& graph, const Region& out,
                                  const std::vector<int64_t>& grid,
                                  const std::vector<Region>& limits);
 
-struct Extent {
-  int64_t size[2] = {1, 1};
-};
 // Extents of all tensors for an h x w image.
 // Throws Error(kInvalidArgument) if the sizes of a concat, add or mul disagree.
 std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w);
@@ -66,8 +53,5 @@ struct GraphAnalysis {
 GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w);
 
 constexpr int64_t kMaxHaloPx = 16384;
-
-// Multiply-adds count twice; activations and pooling are not counted.
-double NodeFlops(const Node& node, double output_pixels);
 
 }  // namespace pyengine

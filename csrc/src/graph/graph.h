@@ -6,47 +6,19 @@
 #include <vector>
 
 #include "core/json.h"
+#include "graph/activation_kind.h"
 
 namespace pyengine {
 
 enum class OpKind {
-  kConv,
-  kConvTranspose,
-  kLinear,
-  kAffine,  // per-channel scale and shift: batch norm that could not be folded
-  kActivation,
-  kMaxPool,
-  kAvgPool,
-  kGlobalAvgPool,
-  kUpsampleNearest,
-  kUpsampleBilinear,
-  kConcat,
-  kAdd,
-  kMul,
-  kCrop,
-  kPad,
-  kFlatten,
-  kSoftmax,
-};
-
-enum class ActivationKind {
-  kNone,
-  kRelu,
-  kLeakyRelu,  // alpha: slope below zero
-  kPRelu,      // slopes per channel
-  kElu,        // alpha
-  kSilu,
-  kGelu,      // exact, with erf
-  kGeluTanh,  // tanh approximation
-  kSigmoid,
-  kTanh,
-  kHardSwish,
-  kHardSigmoid,  // clamp(alpha * x + beta, 0, 1)
-  kClip,         // clamp(x, alpha, beta)
-  kErf,
+#define PYENGINE_OP(name) k##name,
+#include "graph/ops/op_list.inc"
+#undef PYENGINE_OP
 };
 
 enum class BorderMode { kZero, kReflect, kReplicate, kConstant };
+
+constexpr int64_t kMaxChannels = 1 << 20;
 
 struct Amounts {
   int64_t top = 0, left = 0, bottom = 0, right = 0;
@@ -82,6 +54,11 @@ struct TensorInfo {
   bool vector = false;
 };
 
+// Size of a tensor's planes on a finite image [y, x].
+struct Extent {
+  int64_t size[2] = {1, 1};
+};
+
 struct Graph {
   std::vector<TensorInfo> tensors;  // 0 is the image
   std::vector<Node> nodes;          // in an order in which every input precedes its use
@@ -90,10 +67,11 @@ struct Graph {
   int64_t channels() const { return tensors[0].channels; }
 };
 
+// The operator's word in the engine file.
+const char* OpName(OpKind op);
+
 // Reads and checks the graph of an engine file.
 // Throws Error(kBadEngineFile) naming the field, Error(kUnsupported) naming an unknown operator.
 Graph ParseGraph(const Json& json);
-
-const char* OpName(OpKind op);
 
 }  // namespace pyengine

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "core/checked_math.h"
+#include "graph/ops/op_type.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -35,30 +36,8 @@ int64_t WeightTensor::count() const {
 void CheckWeights(const Graph& graph, const WeightMap& weights) {
   for (const Node& node : graph.nodes) {
     const int64_t channels = graph.tensors[node.output].channels;
-    switch (node.op) {
-      case OpKind::kConv:
-        Require(
-            node, weights, node.weight,
-            {node.out_channels, node.in_channels / node.groups, node.kernel[0], node.kernel[1]});
-        break;
-      case OpKind::kConvTranspose:
-        Require(
-            node, weights, node.weight,
-            {node.in_channels, node.out_channels / node.groups, node.kernel[0], node.kernel[1]});
-        break;
-      case OpKind::kLinear:
-        Require(node, weights, node.weight, {node.out_channels, node.in_channels});
-        break;
-      case OpKind::kAffine:
-        Require(node, weights, node.weight, {channels});
-        break;
-      case OpKind::kActivation:
-        if (node.activation == ActivationKind::kPRelu)
-          Require(node, weights, node.weight, {channels});
-        break;
-      default:
-        break;
-    }
+    const std::vector<int64_t> shape = TypeOf(node.op).weight_shape(node, channels);
+    if (!shape.empty()) Require(node, weights, node.weight, shape);
     if (!node.bias.empty()) Require(node, weights, node.bias, {channels});
   }
 }

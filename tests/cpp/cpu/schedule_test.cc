@@ -7,7 +7,6 @@
 #include <algorithm>
 
 #include "cpu/cpu_features.h"
-#include "cpu/op_rows.h"
 #include "cpu/plan.h"
 #include "graph/geometry.h"
 #include "support/network.h"
@@ -66,8 +65,8 @@ class Replay {
       if (program_.storages[ref.storage].external) continue;
       const Buffer& buffer = plan_.buffers[ref.storage];
       const int64_t row = plan.in_row[input] + ref.dy;
-      const int64_t begin = row + FirstInputRow(op, plan, plan_.tables, work.y_begin);
-      const int64_t end = row + InputRowsEnd(op, plan, plan_.tables, work.y_end);
+      const int64_t begin = row + op.step->FirstInputRow(plan, work.y_begin);
+      const int64_t end = row + op.step->InputRowsEnd(plan, work.y_end);
       EXPECT_GE(std::max(begin, buffer.y0), held_[ref.storage].begin) << "gone";
       EXPECT_LE(std::min(end, buffer.y0 + buffer.rows), held_[ref.storage].end) << "not there yet";
     }

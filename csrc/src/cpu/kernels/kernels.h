@@ -10,6 +10,8 @@
 
 #include <stdint.h>
 
+#include "graph/activation_kind.h"
+
 namespace pyengine {
 
 constexpr int kBlock = 16;  // channels per plane
@@ -37,22 +39,7 @@ struct Span {
   int64_t x_begin, x_end;
 };
 
-enum class Activation : int {
-  kNone,
-  kRelu,
-  kLeakyRelu,
-  kPRelu,
-  kElu,
-  kSilu,
-  kGelu,
-  kGeluTanh,
-  kSigmoid,
-  kTanh,
-  kHardSwish,
-  kHardSigmoid,
-  kClip,
-  kErf,
-};
+using Activation = ActivationKind;
 
 struct ActivationArgs {
   Activation kind;

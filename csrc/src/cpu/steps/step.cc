@@ -1,0 +1,74 @@
+#include "cpu/steps/step.h"
+
+#include "core/checked_math.h"
+#include "cpu/plan.h"
+
+namespace pyengine {
+
+Step::~Step() = default;
+
+void Step::Share(const Op& op, const OpPlan& /*plan*/, int threads, Work& work) const {
+  work.block_step = 1;
+  SetRowPieces(CeilDiv(WantedPieces(threads), static_cast<int64_t>(op.out.size())), work);
+}
+
+int64_t Step::ScratchFloats(const Op& /*op*/, const OpPlan& /*plan*/, const Work& /*work*/,
+                            int /*threads*/) const {
+  return 0;
+}
+
+double Step::Cost(double flops, double bytes) const {
+  // Fitted to profiles: how far kernels stay below the peak, and what moving a byte costs.
+  // benchmarks/cost_model.py compares with measured times.
+  constexpr double kDirect = 1.25, kPerByte = 10;
+  return kDirect * flops + kPerByte * bytes;
+}
+
+int64_t WantedPieces(int threads) {
+  return threads == 1 ? 1 : int64_t(threads) * 4;
+}
+
+void SetRowPieces(int64_t wanted, Work& work) {
+  work.row_pieces = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, work.y_end - work.y_begin));
+}
+
+Placing RowByRow::Place(const Region& out, const Region& /*in*/) const {
+  Placing placing;
+  for (int axis = 0; axis < 2; ++axis) {
+    placing.in_at[axis] = placing.out_at[axis] = out.axis[axis].begin;
+    placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
+  }
+  return placing;
+}
+
+// Never asked: their rows are not interleaved with others.
+int64_t WholePlane::FirstInputRow(const OpPlan& /*plan*/, int64_t /*y*/) const {
+  return 0;
+}
+
+int64_t WholePlane::InputRowsEnd(const OpPlan& plan, int64_t /*y_end*/) const {
+  return std::get<WholePlanePart>(plan.part).height;
+}
+
+Placing WholePlane::Place(const Region& out, const Region& in) const {
+  Placing placing;
+  for (int axis = 0; axis < 2; ++axis) {
+    placing.in_at[axis] = 0;
+    placing.out_at[axis] = out.axis[axis].begin;
+    placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
+  }
+  placing.part = WholePlanePart{in.axis[0].size(), in.axis[1].size()};
+  return placing;
+}
+
+WindowShape WindowOf(const Node& node) {
+  WindowShape window;
+  for (int axis = 0; axis < 2; ++axis) {
+    window.kernel[axis] = node.kernel[axis];
+    window.stride[axis] = node.stride[axis];
+    window.dilation[axis] = node.dilation[axis];
+  }
+  return window;
+}
+
+}  // namespace pyengine

@@ -1,0 +1,162 @@
+// How the CPU does one operation: everything that depends on the algorithm, from the rows that it
+// reads to the kernel that it calls. Each algorithm is a class of its own in a file of this folder.
+//
+// A step is fixed when the network is lowered. What it needs for one size lies in the operation's
+// OpPlan, what it needs for one call in the StepRun.
+#pragma once
+
+#include <cstdint>
+#include <variant>
+#include <vector>
+
+#include "cpu/kernels/kernels.h"
+#include "graph/geometry.h"
+
+namespace pyengine {
+
+struct Op;
+struct OpPlan;
+struct StepRun;
+struct Work;
+
+// ---- what a step needs for one size, beside the common head of OpPlan
+// ----------------------------
+
+// Taps outside [begin, end) per axis, counted from tap 0 of output 0, are skipped.
+struct WindowPart {
+  int64_t valid[2][2] = {{0, 0}, {0, 0}};  // [axis][begin, end)
+};
+
+// Two taps per axis, and the weight of the second; no weights: the first tap alone.
+struct ResizePart {
+  std::vector<int64_t> y_index, y_next, x_index, x_next;
+  std::vector<float> y_weight, x_weight;
+};
+
+// Size of the whole input plane.
+struct WholePlanePart {
+  int64_t height = 0, width = 0;
+};
+
+struct WinogradPart {
+  int64_t patch_columns = 0;    // patches per row of patches
+  int pools = -1;               // the pooling that it computes on its way, or -1
+  int64_t pool_at[2] = {0, 0};  // the first window, in this operation's outputs
+};
+
+using StepPart = std::variant<std::monostate, WindowPart, ResizePart, WholePlanePart, WinogradPart>;
+
+// Where an operation's planes begin, in tensor indices, and how much it computes.
+struct Placing {
+  int64_t in_at[2], out_at[2];  // [y, x]
+  int64_t size[2];              // outputs (of one phase)
+  int64_t out_row_step = 1;
+  StepPart part = {};
+};
+
+// How the resolution of an operation's output differs from its input's.
+enum class Resolution { kSame, kSmaller, kLarger };
+
+class Step {
+ public:
+  Step() = default;
+  virtual ~Step();
+  Step(const Step&) = delete;
+  Step& operator=(const Step&) = delete;
+
+  // As profiles call it: "winograd", "direct".
+  virtual const char* algorithm() const = 0;
+
+  // ---- rows
+  // -------------------------------------------------------------------------------------- Whether
+  // rows of the output depend on nearby rows of the input alone. Where they do, operations are
+  // interleaved by bands, and the two functions below say which rows are read.
+  virtual bool by_rows() const = 0;
+  // First row, and one past the last, counted from the input planes' row 0, that outputs from `y`
+  // on and before `y_end` read.
+  virtual int64_t FirstInputRow(const OpPlan& plan, int64_t y) const = 0;
+  virtual int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const = 0;
+  virtual Resolution resolution() const = 0;
+  // Outputs per side that are computed, and round, together.
+  virtual int64_t patch_px() const { return 1; }
+
+  // ---- sizes and shares
+  // -------------------------------------------------------------------------- `out` and `in`: the
+  // regions of the output and of the first input.
+  virtual Placing Place(const Region& out, const Region& in) const = 0;
+  // How `threads` threads share `work`. The default deals out blocks one by one, and rows.
+  virtual void Share(const Op& op, const OpPlan& plan, int threads, Work& work) const;
+  // Memory that each of `threads` threads needs beside the planes [floats].
+  virtual int64_t ScratchFloats(const Op& op, const OpPlan& plan, const Work& work,
+                                int threads) const;
+
+  // ---- computing
+  // ---------------------------------------------------------------------------------
+  virtual void Run(const StepRun& run) const = 0;
+
+  // ---- what it costs
+  // ----------------------------------------------------------------------------- Multiply-adds per
+  // output pixel (of all phases), which is also how many weights are read.
+  virtual double MultiplyAdds(const Op& /*op*/) const { return 0; }
+  // Input pixels that are read, seen from the outputs' side: a stride of 2 reads four per output.
+  virtual double InputsPerOutput() const { return 1; }
+  // Outputs written per output pixel, and the share of the region's pixels that are such outputs:
+  // phases of a transposed convolution.
+  virtual int64_t phases() const { return 1; }
+  virtual double RegionShare() const { return 1; }
+  // Estimated time, in operations at the machine's peak rate. See op_cost.cc.
+  virtual double Cost(double flops, double bytes) const;
+
+  // ---- what it can do on its way
+  // ----------------------------------------------------------------- Takes up an activation that
+  // follows.
+  virtual bool CanFuse(const ActivationArgs& /*activation*/) const { return false; }
+  virtual void Fuse(const ActivationArgs& /*activation*/) {}
+  // Writes the caller's planes instead of blocks; false if it cannot.
+  virtual bool WritePlanes(const Op& /*op*/, const KernelTable& /*kernels*/) { return false; }
+  // Maxima of 2x2, which a step that computes patches can take of its own outputs.
+  virtual bool is_maximum_of_2x2() const { return false; }
+  virtual bool can_take_maxima() const { return false; }
+};
+
+// ---- what several steps share ------------------------------------------------------------------
+
+// Several pieces per thread, so that a thread that the system holds up does not stall the rest.
+int64_t WantedPieces(int threads);
+// Row pieces of `work`: as wanted, but no more than rows.
+void SetRowPieces(int64_t wanted, Work& work);
+
+// Steps whose row y reads row y of their inputs.
+class RowByRow : public Step {
+ public:
+  bool by_rows() const override { return true; }
+  int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override { return y; }
+  int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override { return y_end; }
+  Resolution resolution() const override { return Resolution::kSame; }
+  Placing Place(const Region& out, const Region& in) const override;
+};
+
+// Steps that need the whole input before they begin.
+class WholePlane : public Step {
+ public:
+  bool by_rows() const override { return false; }
+  int64_t FirstInputRow(const OpPlan& plan, int64_t y) const override;
+  int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const override;
+  Resolution resolution() const override { return Resolution::kSame; }
+  Placing Place(const Region& out, const Region& in) const override;
+};
+
+// Kernel, stride and dilation of windows [y, x].
+struct WindowShape {
+  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};
+
+  int64_t taps() const { return kernel[0] * kernel[1]; }
+  int64_t stride_area() const { return stride[0] * stride[1]; }
+  Resolution resolution() const { return stride[0] > 1 ? Resolution::kSmaller : Resolution::kSame; }
+  int64_t InputRowsEnd(int64_t y_end) const {
+    return (y_end - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
+  }
+};
+WindowShape WindowOf(const Node& node);
+
+}  // namespace pyengine

@@ -1,0 +1,202 @@
+// Transposed convolutions: output i = j * s + r meets input j through taps k = r, r + s, ...: one
+// small convolution per phase r and axis, on the same input. Where the kernel is a multiple of the
+// stride and nothing is cut off, all phases are one operation.
+#include "core/checked_math.h"
+#include "cpu/lowering.h"
+#include "cpu/steps/step_run.h"
+
+namespace pyengine {
+namespace {
+
+// Taps of one phase, or of each phase where all are computed together.
+struct PhaseShape {
+  int64_t taps[2];       // per axis [y, x]
+  int64_t first_tap[2];  // input index of output (i - phase) / stride, less that quotient
+  int64_t phase[2];      // of one phase: output indices congruent to it, modulo the stride
+};
+
+// One phase: outputs `stride` pixels apart.
+class TransposedPhase : public Step {
+ public:
+  TransposedPhase(const Node& node, const PhaseShape& shape, const PackedConv* packed)
+      : stride_{node.stride[0], node.stride[1]},
+        groups_(node.groups),
+        shape_(shape),
+        packed_(packed) {}
+
+  const char* algorithm() const override { return "direct"; }
+  // Several phases write the rows of one plane.
+  bool by_rows() const override { return false; }
+  int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override { return y; }
+  int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override {
+    return y_end + shape_.taps[0] - 1;
+  }
+  Resolution resolution() const override { return Resolution::kLarger; }
+
+  Placing Place(const Region& out, const Region& /*in*/) const override {
+    Placing placing;
+    for (int axis = 0; axis < 2; ++axis) {
+      const Range& r = out.axis[axis];
+      const int64_t s = stride_[axis], phase = shape_.phase[axis];
+      const int64_t m = CeilDiv(r.begin - phase, s);
+      placing.size[axis] = std::max<int64_t>(0, FloorDiv(r.end - 1 - phase, s) - m + 1);
+      placing.out_at[axis] = m * s + phase;
+      placing.in_at[axis] = m + shape_.first_tap[axis];
+    }
+    placing.out_row_step = stride_[0];
+    return placing;
+  }
+
+  void Share(const Op& op, const OpPlan& /*plan*/, int threads, Work& work) const override {
+    const auto blocks = static_cast<int64_t>(op.out.size());
+    const int64_t rows = std::max<int64_t>(1, work.y_end - work.y_begin);
+    const int64_t wanted = WantedPieces(threads);
+    // As in direct convolutions: kernels of one tap read a piece's inputs once for all blocks.
+    const bool one_tap = shape_.taps[0] * shape_.taps[1] == 1;
+    const int64_t by_blocks = std::clamp<int64_t>(wanted / rows, 1, blocks);
+    work.block_step = one_tap ? CeilDiv(blocks, by_blocks) : std::min<int64_t>(blocks, 4);
+    SetRowPieces(wanted / CeilDiv(blocks, work.block_step), work);
+  }
+
+  void Run(const StepRun& run) const override {
+    const ConvArgs args{.in = run.in[0],
+                        .out = run.out,
+                        .blocks = packed_->blocks.data(),
+                        .bias = packed_->bias.data(),
+                        .activation = activation_,
+                        .in_channels = run.op.in_channels,
+                        .in_lanes = run.op.in_lanes,
+                        .in_pixel_stride = run.op.in_lanes,
+                        .out_pixel_stride = kBlock * stride_[1],
+                        .kernel_y = shape_.taps[0],
+                        .kernel_x = shape_.taps[1],
+                        .stride_y = 1,
+                        .stride_x = 1,
+                        .dilation_y = 1,
+                        .dilation_x = 1};
+    ParallelSpans(run, [&](const Span& span) { run.kernels.conv(args, span); });
+  }
+
+  double MultiplyAdds(const Op& op) const override {
+    return double(op.in_channels) * double(op.channels) / double(groups_) * double(shape_.taps[0]) *
+           double(shape_.taps[1]) * double(phases());
+  }
+  double RegionShare() const override { return 1 / (double(stride_[0]) * double(stride_[1])); }
+
+  bool CanFuse(const ActivationArgs& /*activation*/) const override {
+    return activation_.kind == Activation::kNone;
+  }
+  void Fuse(const ActivationArgs& activation) override { activation_ = activation; }
+
+ protected:
+  int64_t stride(int axis) const { return stride_[axis]; }
+  const PhaseShape& shape() const { return shape_; }
+
+ private:
+  int64_t stride_[2];
+  int64_t groups_;
+  PhaseShape shape_;
+  const PackedConv* packed_;
+  ActivationArgs activation_ = {};
+};
+
+// All phases at once: for each block of channels as many output blocks as there are phases.
+class TransposedPhases final : public TransposedPhase {
+ public:
+  using TransposedPhase::TransposedPhase;
+
+  bool by_rows() const override { return true; }
+  int64_t phases() const override { return stride(0) * stride(1); }
+
+  // Whole groups of phases follow from the same inputs.
+  Placing Place(const Region& out, const Region& /*in*/) const override {
+    Placing placing;
+    for (int axis = 0; axis < 2; ++axis) {
+      const int64_t s = stride(axis);
+      const Range groups = WholeGroups(out.axis[axis], s);
+      placing.out_at[axis] = groups.begin;
+      placing.size[axis] = out.axis[axis].empty() ? 0 : groups.size() / s;
+      placing.in_at[axis] = groups.begin / s + shape().first_tap[axis];
+    }
+    placing.out_row_step = stride(0);
+    return placing;
+  }
+
+  // Slopes are counted by block of channels, phases by block of the operation.
+  bool CanFuse(const ActivationArgs& activation) const override {
+    return !activation.slopes && TransposedPhase::CanFuse(activation);
+  }
+};
+
+void LowerTogether(Lowering& lowering, int index, const Value& value) {
+  const Node& node = lowering.node(index);
+  PhaseShape shape{};
+  for (int axis = 0; axis < 2; ++axis) {
+    shape.taps[axis] = node.kernel[axis] / node.stride[axis];
+    shape.first_tap[axis] = 1 - shape.taps[axis];
+  }
+  const PackedConv* packed = lowering.weights().TransposedPhases(index, shape.taps);
+  Op op = lowering.NewOp(index, std::make_unique<TransposedPhases>(node, shape, packed));
+  op.in[0] = value.refs;
+  Op& emitted = lowering.Emit(std::move(op));
+  // Neighbours along x follow each other: they share input pixels and cache lines of the output.
+  std::vector<BlockRef> out;
+  for (const BlockRef& ref : emitted.out) {
+    std::copy_n(node.stride, 2, lowering.storage(ref.storage).group);
+    for (int64_t y = 0; y < node.stride[0]; ++y)
+      for (int64_t x = 0; x < node.stride[1]; ++x)
+        out.push_back({ref.storage, ref.block, ref.dy + y, ref.dx + x});
+  }
+  emitted.out = std::move(out);
+}
+
+void LowerOneByOne(Lowering& lowering, int index, const Value& value) {
+  const Node& node = lowering.node(index);
+  const int64_t before[2] = {node.amounts.top, node.amounts.left};
+  int64_t r[2];
+  for (r[0] = 0; r[0] < node.stride[0]; ++r[0])
+    for (r[1] = 0; r[1] < node.stride[1]; ++r[1]) {
+      PhaseShape shape{};
+      for (int axis = 0; axis < 2; ++axis) {
+        const int64_t s = node.stride[axis], k = node.kernel[axis];
+        shape.taps[axis] = r[axis] < k ? CeilDiv(k - r[axis], s) : 0;
+        // r is the phase of i + before; the output's own phase is r - before.
+        shape.phase[axis] = FloorMod(r[axis] - before[axis], s);
+        shape.first_tap[axis] =
+            (shape.phase[axis] + before[axis] - r[axis]) / s - (shape.taps[axis] - 1);
+      }
+      const PackedConv* packed = lowering.weights().TransposedPhase(index, r, shape.taps);
+      Op op = lowering.NewOp(index, std::make_unique<TransposedPhase>(node, shape, packed));
+      op.in[0] = value.refs;
+      lowering.Emit(std::move(op));
+    }
+}
+
+}  // namespace
+
+void LowerConvTranspose(Lowering& lowering, int index) {
+  const Node& node = lowering.node(index);
+  const int in = node.inputs[0];
+  const int64_t before[2] = {node.amounts.top, node.amounts.left};
+  const int64_t after[2] = {node.amounts.bottom, node.amounts.right};
+  int64_t pad_before[2], pad_after[2];
+  bool together = node.groups == 1 && !node.amounts.Any();
+  for (int axis = 0; axis < 2; ++axis) {
+    // Taps that reach past the input's ends see zeros on a finite image.
+    const int64_t k = node.kernel[axis], s = node.stride[axis];
+    pad_before[axis] = std::max<int64_t>(0, -CeilDiv(before[axis] - (k - 1), s));
+    pad_after[axis] =
+        std::max<int64_t>(0, FloorDiv(k - 1 + node.output_padding[axis] - after[axis], s));
+    together = together && node.output_padding[axis] == 0 && k % s == 0;
+  }
+  const Amounts pads{pad_before[0], pad_before[1], pad_after[0], pad_after[1]};
+  // Padded, then back to the input's own indices.
+  const Value value = Lowering::Shifted(
+      lowering.Padded(in, lowering.Blocked(in), pads, BorderMode::kZero, 0), pads.top, pads.left);
+  if (together)
+    LowerTogether(lowering, index, value);
+  else
+    LowerOneByOne(lowering, index, value);
+}
+
+}  // namespace pyengine

@@ -1,0 +1,130 @@
+// Convolutions: plain, transposed, and linear layers.
+#include "core/checked_math.h"
+#include "graph/ops/op_type.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+void CheckWeighted(const Json& json, const Node& node, const TensorInfo& in) {
+  if (node.weight.empty()) json.Fail("field 'weight' is missing");
+  if (node.out_channels == 0) json.Fail("field 'out_channels' is missing");
+  if (node.in_channels != in.channels)
+    json.Fail("in_channels " + std::to_string(node.in_channels) + " but its input has " +
+              std::to_string(in.channels));
+  if (node.in_channels % node.groups || node.out_channels % node.groups)
+    json.At("groups").Fail("must divide in_channels and out_channels");
+}
+
+TensorInfo InferConv(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  CheckWeighted(json, node, in[0]);
+  // One tap sees no neighbours: a vector will do.
+  const bool one_tap = node.kernel[0] == 1 && node.kernel[1] == 1 && !node.amounts.Any();
+  if (!one_tap) RequirePlanes(json, in[0]);
+  return {{}, node.out_channels, in[0].vector};
+}
+
+TensorInfo InferTransposed(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  CheckWeighted(json, node, in[0]);
+  if (node.dilation[0] != 1 || node.dilation[1] != 1)
+    throw Error(ErrorCode::kUnsupported,
+                "conv_transpose2d with dilation is not one that the CPU executor runs");
+  for (int axis = 0; axis < 2; ++axis)
+    if (node.output_padding[axis] >= node.stride[axis])
+      json.Fail("output_padding must be smaller than the stride");
+  RequirePlanes(json, in[0]);
+  return {{}, node.out_channels, false};
+}
+
+TensorInfo InferLinear(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  CheckWeighted(json, node, in[0]);
+  if (!in[0].vector) json.Fail("linear needs a flattened input");
+  return {{}, node.out_channels, true};
+}
+
+std::vector<int64_t> ConvWeight(const Node& node, int64_t /*channels*/) {
+  return {node.out_channels, node.in_channels / node.groups, node.kernel[0], node.kernel[1]};
+}
+
+std::vector<int64_t> TransposedWeight(const Node& node, int64_t /*channels*/) {
+  return {node.in_channels, node.out_channels / node.groups, node.kernel[0], node.kernel[1]};
+}
+
+std::vector<int64_t> LinearWeight(const Node& node, int64_t /*channels*/) {
+  return {node.out_channels, node.in_channels};
+}
+
+Range TransposedInput(const Node& node, int axis, Range out) {
+  const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
+  return {CeilDiv(out.begin + before - (node.kernel[axis] - 1), s),
+          FloorDiv(out.end - 1 + before, s) + 1};
+}
+
+int64_t TransposedSize(const Node& node, int axis, int64_t in) {
+  return CheckedMul(in - 1, node.stride[axis], "size") - Before(node.amounts, axis) -
+         After(node.amounts, axis) + node.kernel[axis] + node.output_padding[axis];
+}
+
+const char* JoinsAllPixels(const Node& /*node*/) {
+  return "joins all pixels of the image";
+}
+
+double ChannelFlops(const Node& node) {
+  return 2 * double(node.in_channels) / double(node.groups) * double(node.out_channels);
+}
+
+double ConvFlops(const Node& node, double output_pixels) {
+  return ChannelFlops(node) * double(node.kernel[0]) * double(node.kernel[1]) * output_pixels;
+}
+
+double TransposedFlops(const Node& node, double output_pixels) {
+  // Each input pixel reaches all taps; there are stride^2 fewer of them than output pixels.
+  return ConvFlops(node, output_pixels) / double(node.stride[0] * node.stride[1]);
+}
+
+double LinearFlops(const Node& node, double /*output_pixels*/) {
+  return ChannelFlops(node);
+}
+
+}  // namespace
+
+const OpType kConvType = {
+    .word = "conv2d",
+    .inputs = 1,
+    .infer = InferConv,
+    .weight_shape = ConvWeight,
+    .needed_input = WindowInput,
+    .output_size = WindowSize,
+    .step = Shrinks,
+    .check_extent = RoomToReflect,
+    .whole_image_reason = NotWholeImage,
+    .flops = ConvFlops,
+};
+
+const OpType kConvTransposeType = {
+    .word = "conv_transpose2d",
+    .inputs = 1,
+    .infer = InferTransposed,
+    .weight_shape = TransposedWeight,
+    .needed_input = TransposedInput,
+    .output_size = TransposedSize,
+    .step = Enlarges,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = TransposedFlops,
+};
+
+const OpType kLinearType = {
+    .word = "linear",
+    .inputs = 1,
+    .infer = InferLinear,
+    .weight_shape = LinearWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = JoinsAllPixels,
+    .flops = LinearFlops,
+};
+
+}  // namespace pyengine

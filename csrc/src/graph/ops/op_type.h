@@ -1,0 +1,88 @@
+// What an operator of the network is, whoever computes it: its word in the engine file, what it
+// accepts, and its index arithmetic. Each is a row in the file of its family in this folder.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "core/json.h"
+#include "core/range.h"
+#include "graph/graph.h"
+
+namespace pyengine {
+
+// By how much an operator's step on the image differs from its input's: a stride of 2 is {2, 1},
+// an enlargement by 2 is {1, 2}.
+struct StepFactor {
+  int64_t num = 1, den = 1;
+};
+
+struct OpType {
+  const char* word;  // in the engine file
+  int inputs;        // tensors that it reads; 0: one or more, which are joined
+
+  // Checks the attributes against the inputs; the result's channels, and whether it is a vector.
+  // `json` is the node, for errors that name the field. Throws Error(kBadEngineFile).
+  TensorInfo (*infer)(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
+  // The shape of the weight; empty: it has none.
+  std::vector<int64_t> (*weight_shape)(const Node& node, int64_t channels);
+
+  // Input indices that output indices `out` need on one axis (0 = y, 1 = x), padding seen as a
+  // shift. Not asked of operators that need the whole plane.
+  Range (*needed_input)(const Node& node, int axis, Range out);
+  // Size of the output for an input of size `in`; below 1 where the input is too small.
+  int64_t (*output_size)(const Node& node, int axis, int64_t in);
+  StepFactor (*step)(const Node& node, int axis);
+  // Throws Error(kInvalidArgument) where its input's extent, of an image of extent `image`, does
+  // not suit the operator.
+  void (*check_extent)(const Node& node, const TensorInfo& in, const Extent& extent,
+                       const Extent& image);
+  // Empty, or why an output pixel depends on the whole image: "averages over the whole image".
+  const char* (*whole_image_reason)(const Node& node);
+
+  // Multiply-adds count twice; activations and pooling are not counted.
+  double (*flops)(const Node& node, double output_pixels);
+};
+
+#define PYENGINE_OP(name) extern const OpType k##name##Type;
+#include "graph/ops/op_list.inc"
+#undef PYENGINE_OP
+
+const OpType& TypeOf(OpKind kind);
+
+// The operator that a file calls `word`.
+// Throws Error(kUnsupported) naming it if there is none.
+OpKind OpNamed(const std::string& word);
+
+// ---- what many operators share -----------------------------------------------------------------
+
+// Amounts before and after the image on one axis.
+int64_t Before(const Amounts& amounts, int axis);
+int64_t After(const Amounts& amounts, int axis);
+
+void RequirePlanes(const Json& json, const TensorInfo& in);
+
+TensorInfo InferSame(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
+TensorInfo InferPlanes(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
+std::vector<int64_t> NoWeight(const Node& node, int64_t channels);
+std::vector<int64_t> WeightPerChannel(const Node& node, int64_t channels);
+Range SameInput(const Node& node, int axis, Range out);
+int64_t SameSize(const Node& node, int axis, int64_t in);
+StepFactor SameStep(const Node& node, int axis);
+void AnyExtent(const Node& node, const TensorInfo& in, const Extent& extent, const Extent& image);
+// Padding by reflection needs more pixels than the padding.
+void RoomToReflect(const Node& node, const TensorInfo& in, const Extent& extent,
+                   const Extent& image);
+const char* NotWholeImage(const Node& node);
+double NoFlops(const Node& node, double output_pixels);
+
+// Windows of `kernel` pixels, `stride` apart: convolution and pooling.
+Range WindowInput(const Node& node, int axis, Range out);
+int64_t WindowSize(const Node& node, int axis, int64_t in);
+StepFactor Shrinks(const Node& node, int axis);
+// `stride` outputs for each input: enlargements.
+int64_t EnlargedSize(const Node& node, int axis, int64_t in);
+StepFactor Enlarges(const Node& node, int axis);
+
+}  // namespace pyengine

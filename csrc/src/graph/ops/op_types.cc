@@ -1,0 +1,124 @@
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "core/checked_math.h"
+#include "graph/ops/op_type.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+constexpr std::array kOpTypes = {
+#define PYENGINE_OP(name) &k##name##Type,
+#include "graph/ops/op_list.inc"
+#undef PYENGINE_OP
+};
+
+}  // namespace
+
+const OpType& TypeOf(OpKind kind) {
+  return *kOpTypes[static_cast<size_t>(kind)];
+}
+
+OpKind OpNamed(const std::string& word) {
+  const auto found = std::find_if(kOpTypes.begin(), kOpTypes.end(),
+                                  [&](const OpType* type) { return word == type->word; });
+  if (found == kOpTypes.end())
+    throw Error(ErrorCode::kUnsupported,
+                "operator '" + word + "' is not one that the CPU executor runs");
+  return static_cast<OpKind>(found - kOpTypes.begin());
+}
+
+const char* OpName(OpKind op) {
+  return TypeOf(op).word;
+}
+
+int64_t Before(const Amounts& amounts, int axis) {
+  return axis == 0 ? amounts.top : amounts.left;
+}
+
+int64_t After(const Amounts& amounts, int axis) {
+  return axis == 0 ? amounts.bottom : amounts.right;
+}
+
+void RequirePlanes(const Json& json, const TensorInfo& in) {
+  if (in.vector) json.Fail("needs planes, got a vector");
+}
+
+TensorInfo InferSame(const Json& /*json*/, const Node& /*node*/,
+                     const std::vector<TensorInfo>& in) {
+  return {{}, in[0].channels, in[0].vector};
+}
+
+TensorInfo InferPlanes(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  RequirePlanes(json, in[0]);
+  return InferSame(json, node, in);
+}
+
+std::vector<int64_t> NoWeight(const Node& /*node*/, int64_t /*channels*/) {
+  return {};
+}
+
+std::vector<int64_t> WeightPerChannel(const Node& /*node*/, int64_t channels) {
+  return {channels};
+}
+
+Range SameInput(const Node& /*node*/, int /*axis*/, Range out) {
+  return out;
+}
+
+int64_t SameSize(const Node& /*node*/, int /*axis*/, int64_t in) {
+  return in;
+}
+
+StepFactor SameStep(const Node& /*node*/, int /*axis*/) {
+  return {};
+}
+
+void AnyExtent(const Node& /*node*/, const TensorInfo& /*in*/, const Extent& /*extent*/,
+               const Extent& /*image*/) {}
+
+void RoomToReflect(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
+                   const Extent& /*image*/) {
+  if (node.border != BorderMode::kReflect) return;
+  for (int axis = 0; axis < 2; ++axis)
+    if (std::max(Before(node.amounts, axis), After(node.amounts, axis)) >= extent.size[axis])
+      throw Error(ErrorCode::kInvalidArgument,
+                  "'" + node.name + "' pads " + std::to_string(extent.size[axis]) +
+                      " px by reflection, which needs more pixels than the padding");
+}
+
+const char* NotWholeImage(const Node& /*node*/) {
+  return "";
+}
+
+double NoFlops(const Node& /*node*/, double /*output_pixels*/) {
+  return 0;
+}
+
+Range WindowInput(const Node& node, int axis, Range out) {
+  const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
+  return {out.begin * s - before,
+          (out.end - 1) * s - before + (node.kernel[axis] - 1) * node.dilation[axis] + 1};
+}
+
+int64_t WindowSize(const Node& node, int axis, int64_t in) {
+  const int64_t padded = in + Before(node.amounts, axis) + After(node.amounts, axis);
+  return FloorDiv(padded - (node.kernel[axis] - 1) * node.dilation[axis] - 1, node.stride[axis]) +
+         1;
+}
+
+StepFactor Shrinks(const Node& node, int axis) {
+  return {node.stride[axis], 1};
+}
+
+int64_t EnlargedSize(const Node& node, int axis, int64_t in) {
+  return CheckedMul(in, node.stride[axis], "size");
+}
+
+StepFactor Enlarges(const Node& node, int axis) {
+  return {1, node.stride[axis]};
+}
+
+}  // namespace pyengine

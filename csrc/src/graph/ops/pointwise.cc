@@ -1,0 +1,102 @@
+// Operators that look at one pixel at a time.
+#include <algorithm>
+#include <string>
+
+#include "graph/ops/op_type.h"
+
+namespace pyengine {
+namespace {
+
+TensorInfo InferAffine(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  if (node.weight.empty() || node.bias.empty()) json.Fail("affine needs weight and bias");
+  return InferSame(json, node, in);
+}
+
+TensorInfo InferActivation(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  if (node.activation == ActivationKind::kPRelu && node.weight.empty())
+    json.Fail("prelu needs a weight");
+  return InferSame(json, node, in);
+}
+
+// One channel meets all, and a vector meets every pixel.
+TensorInfo InferBinary(const Json& json, const Node& /*node*/, const std::vector<TensorInfo>& in) {
+  const TensorInfo &a = in[0], &b = in[1];
+  if (a.channels != b.channels && a.channels != 1 && b.channels != 1)
+    json.Fail("channels " + std::to_string(a.channels) + " and " + std::to_string(b.channels) +
+              " do not match");
+  return {{}, std::max(a.channels, b.channels), a.vector && b.vector};
+}
+
+std::vector<int64_t> SlopesOfPRelu(const Node& node, int64_t channels) {
+  return node.activation == ActivationKind::kPRelu ? WeightPerChannel(node, channels)
+                                                   : NoWeight(node, channels);
+}
+
+}  // namespace
+
+const OpType kAffineType = {
+    .word = "affine",
+    .inputs = 1,
+    .infer = InferAffine,
+    .weight_shape = WeightPerChannel,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kActivationType = {
+    .word = "activation",
+    .inputs = 1,
+    .infer = InferActivation,
+    .weight_shape = SlopesOfPRelu,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kAddType = {
+    .word = "add",
+    .inputs = 2,
+    .infer = InferBinary,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kMulType = {
+    .word = "mul",
+    .inputs = 2,
+    .infer = InferBinary,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kSoftmaxType = {
+    .word = "softmax",
+    .inputs = 1,
+    .infer = InferSame,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+}  // namespace pyengine

@@ -1,0 +1,67 @@
+// Pooling: maxima and means of windows, and of whole planes.
+#include <algorithm>
+
+#include "graph/ops/op_type.h"
+
+namespace pyengine {
+namespace {
+
+TensorInfo InferPool(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  // A window without a single pixel of the image has no maximum and no mean.
+  if (std::max(node.amounts.top, node.amounts.bottom) >= node.kernel[0] ||
+      std::max(node.amounts.left, node.amounts.right) >= node.kernel[1])
+    json.Fail("amounts must be smaller than the kernel");
+  return InferPlanes(json, node, in);
+}
+
+TensorInfo InferGlobal(const Json& json, const Node& /*node*/, const std::vector<TensorInfo>& in) {
+  RequirePlanes(json, in[0]);
+  return {{}, in[0].channels, true};
+}
+
+const char* AveragesAll(const Node& /*node*/) {
+  return "averages over the whole image";
+}
+
+}  // namespace
+
+const OpType kMaxPoolType = {
+    .word = "max_pool",
+    .inputs = 1,
+    .infer = InferPool,
+    .weight_shape = NoWeight,
+    .needed_input = WindowInput,
+    .output_size = WindowSize,
+    .step = Shrinks,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kAvgPoolType = {
+    .word = "avg_pool",
+    .inputs = 1,
+    .infer = InferPool,
+    .weight_shape = NoWeight,
+    .needed_input = WindowInput,
+    .output_size = WindowSize,
+    .step = Shrinks,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kGlobalAvgPoolType = {
+    .word = "global_avg_pool",
+    .inputs = 1,
+    .infer = InferGlobal,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = AveragesAll,
+    .flops = NoFlops,
+};
+
+}  // namespace pyengine

@@ -1,0 +1,51 @@
+// Enlargements by whole factors.
+#include "core/checked_math.h"
+#include "graph/ops/op_type.h"
+
+namespace pyengine {
+namespace {
+
+Range NearestInput(const Node& node, int axis, Range out) {
+  const int64_t s = node.stride[axis];
+  return {FloorDiv(out.begin, s), FloorDiv(out.end - 1, s) + 1};
+}
+
+Range BilinearInput(const Node& node, int axis, Range out) {
+  // Source position (i + 0.5) / s - 0.5 lies between its floor and the next index.
+  const int64_t s = node.stride[axis];
+  return {FloorDiv(2 * out.begin + 1 - s, 2 * s), FloorDiv(2 * out.end - 1 - s, 2 * s) + 2};
+}
+
+const char* StretchesWithTheImage(const Node& node) {
+  return node.align_corners ? "with align_corners=True stretches with the size of the image" : "";
+}
+
+}  // namespace
+
+const OpType kUpsampleNearestType = {
+    .word = "upsample_nearest",
+    .inputs = 1,
+    .infer = InferPlanes,
+    .weight_shape = NoWeight,
+    .needed_input = NearestInput,
+    .output_size = EnlargedSize,
+    .step = Enlarges,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kUpsampleBilinearType = {
+    .word = "upsample_bilinear",
+    .inputs = 1,
+    .infer = InferPlanes,
+    .weight_shape = NoWeight,
+    .needed_input = BilinearInput,
+    .output_size = EnlargedSize,
+    .step = Enlarges,
+    .check_extent = AnyExtent,
+    .whole_image_reason = StretchesWithTheImage,
+    .flops = NoFlops,
+};
+
+}  // namespace pyengine

@@ -1,0 +1,115 @@
+// Operators that only say where values lie.
+#include "core/checked_math.h"
+#include "graph/ops/op_type.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+TensorInfo InferConcat(const Json& json, const Node& /*node*/, const std::vector<TensorInfo>& in) {
+  TensorInfo out{{}, 0, in[0].vector};
+  for (const TensorInfo& one : in) {
+    if (one.vector != out.vector) json.Fail("concat of planes and vectors");
+    out.channels += one.channels;
+  }
+  if (out.channels > kMaxChannels) json.Fail("too many channels");
+  return out;
+}
+
+TensorInfo InferFlatten(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  if (node.out_channels == 0) json.Fail("field 'out_channels' is missing");
+  if (in[0].vector && node.out_channels != in[0].channels)
+    json.At("out_channels").Fail("must equal the channels of a vector");
+  return {{}, node.out_channels, true};
+}
+
+Range CropInput(const Node& node, int axis, Range out) {
+  const int64_t before = Before(node.amounts, axis);
+  return {out.begin + before, out.end + before};
+}
+
+int64_t CropSize(const Node& node, int axis, int64_t in) {
+  return in - Before(node.amounts, axis) - After(node.amounts, axis);
+}
+
+Range PadInput(const Node& node, int axis, Range out) {
+  const int64_t before = Before(node.amounts, axis);
+  return {out.begin - before, out.end - before};
+}
+
+int64_t PadSize(const Node& node, int axis, int64_t in) {
+  return in + Before(node.amounts, axis) + After(node.amounts, axis);
+}
+
+void CheckFlattened(const Node& node, const TensorInfo& in, const Extent& extent,
+                    const Extent& image) {
+  if (in.vector) return;
+  const int64_t values =
+      CheckedMul(in.channels, CheckedMul(extent.size[0], extent.size[1], "flatten"), "flatten");
+  if (values != node.out_channels)
+    throw Error(ErrorCode::kInvalidArgument,
+                "an input of " + std::to_string(image.size[0]) + " x " +
+                    std::to_string(image.size[1]) + " px gives " + std::to_string(values) +
+                    " values at '" + node.name + "', the network needs " +
+                    std::to_string(node.out_channels));
+}
+
+const char* JoinsAllPixels(const Node& /*node*/) {
+  return "joins all pixels of the image";
+}
+
+}  // namespace
+
+const OpType kConcatType = {
+    .word = "concat",
+    .inputs = 0,
+    .infer = InferConcat,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kCropType = {
+    .word = "crop",
+    .inputs = 1,
+    .infer = InferPlanes,
+    .weight_shape = NoWeight,
+    .needed_input = CropInput,
+    .output_size = CropSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kPadType = {
+    .word = "pad",
+    .inputs = 1,
+    .infer = InferPlanes,
+    .weight_shape = NoWeight,
+    .needed_input = PadInput,
+    .output_size = PadSize,
+    .step = SameStep,
+    .check_extent = RoomToReflect,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kFlattenType = {
+    .word = "flatten",
+    .inputs = 1,
+    .infer = InferFlatten,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = CheckFlattened,
+    .whole_image_reason = JoinsAllPixels,
+    .flops = NoFlops,
+};
+
+}  // namespace pyengine
