@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <map>
+#include <string>
 #include <tuple>
 
 #include "core/checked_math.h"
@@ -64,7 +66,7 @@ std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int6
 
 }  // namespace
 
-void WinogradKernel(const float* kernel, int64_t tile, double* out) {
+void WinogradKernel(const float* kernel, int64_t patch_px, double* out) {
   using Rows = std::vector<std::array<double, 3>>;
   const auto make = [](const std::vector<double>& points) {
     Rows g;
@@ -79,7 +81,7 @@ void WinogradKernel(const float* kernel, int64_t tile, double* out) {
   };
   static const Rows kF4 = make({0, 0.75, -0.75, 1.5, -1.5});
   static const Rows kF6 = make({0, 0.5, -0.5, 1, -1, 2, -2});
-  const Rows& g = tile == kFastWinogradTile ? kF6 : kF4;
+  const Rows& g = patch_px == kFastWinogradTile ? kF6 : kF4;
   for (size_t r = 0; r < g.size(); ++r) {
     double row[3];
     for (int x = 0; x < 3; ++x)
@@ -92,19 +94,23 @@ void WinogradKernel(const float* kernel, int64_t tile, double* out) {
 
 PackedWeights::PackedWeights(const Graph& graph, const WeightMap& weights, ThreadPool& pool)
     : graph_(graph), weights_(weights), pool_(pool) {
-  const auto content = [](const Node& n) {
-    return std::tie(n.op, n.weight, n.bias, n.in_channels, n.out_channels, n.groups, n.kernel[0],
-                    n.kernel[1], n.stride[0], n.stride[1]);
-  };
+  // What packed weights depend on, by the first node that has it.
+  std::map<std::tuple<OpKind, std::string, std::string, int64_t, int64_t, int64_t, int64_t, int64_t,
+                      int64_t, int64_t>,
+           int>
+      known;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
-    size_t first = 0;
-    while (content(graph.nodes[first]) != content(graph.nodes[i])) ++first;
-    first_.push_back(static_cast<int>(first));
+    const Node& n = graph.nodes[i];
+    const auto [found, is_new] =
+        known.try_emplace({n.op, n.weight, n.bias, n.in_channels, n.out_channels, n.groups,
+                           n.kernel[0], n.kernel[1], n.stride[0], n.stride[1]},
+                          static_cast<int>(i));
+    first_.push_back(found->second);
   }
 }
 
 const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
-  auto& slot = convs_[{first_[index], in_lanes, -1}];
+  auto& slot = convs_[{.node = first_[index], .layout = Layout::kDirect, .lanes = in_lanes}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
@@ -127,15 +133,16 @@ const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
   return slot.get();
 }
 
-const PackedConv* PackedWeights::Winograd(int index, int64_t tile, const WinogradKernels& kernels) {
-  auto& slot = convs_[{first_[index], -1, tile}];
+const PackedConv* PackedWeights::Winograd(int index, int64_t patch_px,
+                                          const WinogradKernels& kernels) {
+  auto& slot = convs_[{.node = first_[index], .layout = Layout::kWinograd, .patch_px = patch_px}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
   const int64_t cin = node.in_channels, cout = node.out_channels;
   slot = std::make_unique<PackedConv>();
-  const int64_t blocks = CeilDiv(cout, kBlock), points = PYENGINE_WINOGRAD_POINTS(tile);
+  const int64_t blocks = CeilDiv(cout, kBlock), points = PYENGINE_WINOGRAD_POINTS(patch_px);
   const int64_t each = kernels.weight_floats(cin);
   slot->weights = Zeros(CheckedMul(blocks, points * each, "weights"));
   const int64_t block_floats = points * cin * kBlock;
@@ -147,7 +154,7 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t tile, const Winogra
     double transformed[kBlock][PYENGINE_WINOGRAD_POINTS(kFastWinogradTile)];
     for (int64_t i = 0; i < cin; ++i) {
       for (int64_t lane = 0; lane < lanes; ++lane)
-        WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, tile, transformed[lane]);
+        WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, patch_px, transformed[lane]);
       for (int64_t xi = 0; xi < points; ++xi)
         for (int64_t lane = 0; lane < kBlock; ++lane)
           block[(xi * cin + i) * kBlock + lane] =
@@ -166,7 +173,8 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t tile, const Winogra
 
 const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[2],
                                                  const int64_t taps[2]) {
-  auto& slot = convs_[{first_[index], phase[0], phase[1]}];
+  auto& slot =
+      convs_[{.node = first_[index], .layout = Layout::kPhase, .phase = {phase[0], phase[1]}}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
@@ -188,7 +196,7 @@ const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[
 }
 
 const PackedConv* PackedWeights::TransposedPhases(int index, const int64_t taps[2]) {
-  auto& slot = convs_[{first_[index], -2, -1}];
+  auto& slot = convs_[{.node = first_[index], .layout = Layout::kPhases}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();

@@ -2,10 +2,11 @@
 // where several nodes share them.
 #pragma once
 
+#include <array>
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <tuple>
 #include <vector>
 
 #include "core/aligned_buffer.h"
@@ -25,10 +26,11 @@ struct PackedAffine {
   AlignedBuffer<float> scale, shift;
 };
 
-// G g G^T of Winograd's F(tile x tile, 3x3) for a kernel g of 3x3, row by row: (tile + 2)^2 values.
+// G g G^T of Winograd's F(m x m, 3x3), m = `patch_px`, for a kernel g of 3x3, row by row: (m + 2)^2
+// values.
 // Row p of G is (1, p, p^2) over the product of the distances of p to the other points; the last
 // row is infinity's.
-void WinogradKernel(const float* kernel, int64_t tile, double* out);
+void WinogradKernel(const float* kernel, int64_t patch_px, double* out);
 
 class PackedWeights {
  public:
@@ -37,8 +39,8 @@ class PackedWeights {
 
   // Convolution or linear node, for input planes of `in_lanes` channels.
   const PackedConv* Conv(int node, int64_t in_lanes);
-  // 3x3 convolution node, transformed for tiles of this size and packed for these kernels.
-  const PackedConv* Winograd(int node, int64_t tile, const WinogradKernels& kernels);
+  // 3x3 convolution node, transformed for patches of this size and packed for these kernels.
+  const PackedConv* Winograd(int node, int64_t patch_px, const WinogradKernels& kernels);
   // The taps of a transposed convolution that meet outputs of one phase, in reading order.
   const PackedConv* TransposedPhase(int node, const int64_t phase[2], const int64_t taps[2]);
   // The same for all phases together, where each has `taps`: blocks in the order (block of output
@@ -54,11 +56,21 @@ class PackedWeights {
   }
 
  private:
+  enum class Layout { kDirect, kWinograd, kPhase, kPhases };
+  struct ConvKey {
+    int node = 0;
+    Layout layout = Layout::kDirect;
+    int64_t lanes = 0;                      // kDirect: of the input planes
+    int64_t patch_px = 0;                   // kWinograd
+    std::array<int64_t, 2> phase = {0, 0};  // kPhase
+    auto operator<=>(const ConvKey&) const = default;
+  };
+
   const Graph& graph_;
   const WeightMap& weights_;
   ThreadPool& pool_;
   std::vector<int> first_;  // by node, the first node whose packed weights are the same
-  std::map<std::tuple<int, int64_t, int64_t>, std::unique_ptr<PackedConv>> convs_;
+  std::map<ConvKey, std::unique_ptr<PackedConv>> convs_;
   std::map<int, std::unique_ptr<PackedAffine>> affines_;
 };
 

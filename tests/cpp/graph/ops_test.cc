@@ -1,0 +1,168 @@
+// What operators say of their indices, against an enumeration of single taps.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "graph/ops/op_type.h"
+
+namespace pyengine {
+namespace {
+
+constexpr OpKind kAllKinds[] = {
+#define PYENGINE_OP(name) OpKind::k##name,
+#include "graph/ops/op_list.inc"
+#undef PYENGINE_OP
+};
+
+constexpr int64_t kFar = 60;  // more than any tap below reaches
+
+// All inputs that output `i` of the operator reads on the rows' axis, tap by tap.
+std::vector<int64_t> Taps(const Node& node, int64_t i) {
+  const int64_t k = node.kernel[0], s = node.stride[0], d = node.dilation[0];
+  const int64_t before = node.amounts.top;
+  std::vector<int64_t> taps;
+  switch (node.op) {
+    case OpKind::kConv:
+    case OpKind::kMaxPool:
+    case OpKind::kAvgPool:
+      for (int64_t tap = 0; tap < k; ++tap) taps.push_back(i * s - before + tap * d);
+      return taps;
+    case OpKind::kConvTranspose:
+      // Input j meets outputs j * s + tap, less what is cut off.
+      for (int64_t j = -kFar; j < kFar; ++j)
+        for (int64_t tap = 0; tap < k; ++tap)
+          if (j * s + tap - before == i) taps.push_back(j);
+      return taps;
+    case OpKind::kUpsampleNearest:
+      return {static_cast<int64_t>(std::floor(double(i) / double(s)))};
+    case OpKind::kUpsampleBilinear: {
+      const auto first = static_cast<int64_t>(std::floor((double(i) + 0.5) / double(s) - 0.5));
+      return {first, first + 1};
+    }
+    case OpKind::kCrop:
+      return {i + before};
+    case OpKind::kPad:
+      return {i - before};
+    case OpKind::kLinear:
+    case OpKind::kAffine:
+    case OpKind::kActivation:
+    case OpKind::kGlobalAvgPool:
+    case OpKind::kConcat:
+    case OpKind::kAdd:
+    case OpKind::kMul:
+    case OpKind::kFlatten:
+    case OpKind::kSoftmax:
+      return {i};
+  }
+  return taps;
+}
+
+// Outputs that a finite image of `in` pixels gives: those whose taps lie within image and padding,
+// or, of enlargements, those that its pixels reach.
+int64_t CountOutputs(const Node& node, int64_t in) {
+  const int64_t before = node.amounts.top, after = node.amounts.bottom;
+  switch (node.op) {
+    case OpKind::kConv:
+    case OpKind::kMaxPool:
+    case OpKind::kAvgPool: {
+      int64_t count = 0;
+      while (Taps(node, count).back() < in + after) ++count;
+      return count;
+    }
+    case OpKind::kConvTranspose: {
+      const int64_t last = (in - 1) * node.stride[0] + node.kernel[0] - 1;
+      return last + 1 - before - after + node.output_padding[0];
+    }
+    case OpKind::kUpsampleNearest:
+    case OpKind::kUpsampleBilinear: {
+      int64_t count = 0;
+      while (std::floor(double(count) / double(node.stride[0])) < double(in)) ++count;
+      return count;
+    }
+    case OpKind::kCrop:
+      return in - before - after;
+    case OpKind::kPad:
+      return in + before + after;
+    case OpKind::kLinear:
+    case OpKind::kAffine:
+    case OpKind::kActivation:
+    case OpKind::kGlobalAvgPool:
+    case OpKind::kConcat:
+    case OpKind::kAdd:
+    case OpKind::kMul:
+    case OpKind::kFlatten:
+    case OpKind::kSoftmax:
+      return in;
+  }
+  return in;
+}
+
+std::vector<Node> Variants(OpKind kind) {
+  std::vector<Node> nodes;
+  for (int64_t kernel : {1, 2, 3, 5})
+    for (int64_t stride : {1, 2, 3})
+      for (int64_t dilation : {1, 2})
+        for (int64_t before : {0, 1, 3})
+          for (int64_t after : {0, 2}) {
+            Node node;
+            node.op = kind;
+            node.kernel[0] = kernel;
+            node.stride[0] = stride;
+            // Only convolutions have one; a file that gives it to others is refused or ignored.
+            node.dilation[0] = kind == OpKind::kConv ? dilation : 1;
+            node.amounts = {before, 0, after, 0};
+            node.output_padding[0] = kind == OpKind::kConvTranspose ? stride - 1 : 0;
+            nodes.push_back(node);
+          }
+  return nodes;
+}
+
+TEST(Ops, NeedTheInputsOfAllTaps) {
+  for (OpKind kind : kAllKinds)
+    for (const Node& node : Variants(kind))
+      for (int64_t begin = -7; begin < 7; ++begin)
+        for (int64_t end = begin + 1; end < begin + 8; ++end) {
+          Range taps;
+          for (int64_t i = begin; i < end; ++i)
+            for (int64_t tap : Taps(node, i)) taps.Include({tap, tap + 1});
+          const Range need = TypeOf(kind).needed_input(node, 0, {begin, end});
+          if (taps.empty()) {
+            ASSERT_TRUE(need.empty()) << OpName(kind);
+            continue;
+          }
+          ASSERT_EQ(need.begin, taps.begin) << OpName(kind) << " of " << begin << " to " << end;
+          ASSERT_EQ(need.end, taps.end) << OpName(kind) << " of " << begin << " to " << end;
+        }
+}
+
+TEST(Ops, GiveAsManyOutputsAsTapsFit) {
+  for (OpKind kind : kAllKinds)
+    for (const Node& node : Variants(kind))
+      for (int64_t in : {5, 6, 7, 12, 17}) {
+        const int64_t reach = (node.kernel[0] - 1) * node.dilation[0] + 1;
+        if (in + node.amounts.top + node.amounts.bottom < reach) continue;
+        ASSERT_EQ(TypeOf(kind).output_size(node, 0, in), CountOutputs(node, in))
+            << OpName(kind) << " of " << in;
+      }
+}
+
+TEST(Ops, StepOnTheImageAsTheirOutputsDo) {
+  for (OpKind kind : kAllKinds)
+    for (const Node& node : Variants(kind)) {
+      // Far outputs: `step` outputs further, the taps are `num / den` as many inputs further.
+      const StepFactor step = TypeOf(kind).step(node, 0);
+      const auto begin = [&](int64_t i) {
+        return TypeOf(kind).needed_input(node, 0, {i, i + node.stride[0]}).begin;
+      };
+      const int64_t outputs = 6 * step.den;
+      ASSERT_EQ(begin(outputs) - begin(0), 6 * step.num) << OpName(kind);
+    }
+}
+
+TEST(Ops, AreFoundByTheirWords) {
+  for (OpKind kind : kAllKinds) EXPECT_EQ(OpNamed(OpName(kind)), kind);
+}
+
+}  // namespace
+}  // namespace pyengine

@@ -1,0 +1,130 @@
+// Every refusal of the graph's reader, with the words that name what is wrong.
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "core/json.h"
+#include "graph/graph.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+Graph Parse(const std::string& nodes, const std::string& output = "y",
+            const std::string& input = R"({"name": "x", "channels": 3})") {
+  return ParseGraph(Json::Parse(
+      "{\"input\": " + input + ", \"nodes\": [" + nodes + "], \"output\": \"" + output + "\"}",
+      "graph"));
+}
+
+std::string Node(const std::string& op, const std::string& fields, const std::string& inputs = "x",
+                 const std::string& output = "y") {
+  const std::string list = inputs.empty() ? "" : "\"" + inputs + "\"";
+  return R"({"op": ")" + op + R"(", "inputs": [)" + list + R"(], "output": ")" + output + "\"" +
+         (fields.empty() ? "" : ", " + fields) + "}";
+}
+
+const std::string kVector = Node("global_avg_pool", "", "x", "v");
+
+struct Refusal {
+  const char* what;
+  std::string nodes, message;
+};
+
+const Refusal kRefusals[] = {
+    {"unknown operator", Node("attention", ""), "operator 'attention'"},
+    {"unknown activation", Node("activation", R"("kind": "mish")"), "activation 'mish'"},
+    {"no kind", Node("activation", ""), "kind"},
+    {"unknown tensor", Node("softmax", "", "z"), "'z' is used before it is produced"},
+    {"produced twice", Node("softmax", "") + "," + Node("softmax", "", "y", "y"),
+     "'y' is produced twice"},
+    {"no inputs", Node("softmax", "", ""), "is empty"},
+    {"two inputs for one", Node("softmax", "", R"(x", "x)"), "must hold one tensor"},
+    {"one input for two", Node("add", ""), "must hold two tensors"},
+    {"kernel of one number", Node("max_pool", R"("kernel": [2])"), "must hold two integers"},
+    {"kernel of 0", Node("max_pool", R"("kernel": [0, 2])"), "kernel"},
+    {"kernel of 256", Node("max_pool", R"("kernel": [256, 2])"), "kernel"},
+    {"stride of 65", Node("max_pool", R"("stride": [65, 1])"), "stride"},
+    {"dilation of 0", Node("max_pool", R"("dilation": [0, 1])"), "dilation"},
+    {"three amounts", Node("crop", R"("amounts": [1, 1, 1])"),
+     "must hold top, left, bottom, right"},
+    {"negative amounts", Node("crop", R"("amounts": [-1, 0, 0, 0])"), "amounts"},
+    {"unknown border", Node("pad", R"("border": "wrap")"), "unknown mode 'wrap'"},
+    {"no weight", Node("conv2d", R"("in_channels": 3, "out_channels": 2)"), "'weight' is missing"},
+    {"no output channels", Node("conv2d", R"("weight": "w", "in_channels": 3)"),
+     "'out_channels' is missing"},
+    {"other input channels",
+     Node("conv2d", R"("weight": "w", "in_channels": 4, "out_channels": 2)"),
+     "in_channels 4 but its input has 3"},
+    {"groups that do not divide",
+     Node("conv2d", R"("weight": "w", "in_channels": 3, "out_channels": 2, "groups": 3)"),
+     "must divide"},
+    {"transposed with dilation",
+     Node("conv_transpose2d",
+          R"("weight": "w", "in_channels": 3, "out_channels": 2, "dilation": [2, 2])"),
+     "conv_transpose2d with dilation"},
+    {"output padding of a stride",
+     Node("conv_transpose2d",
+          R"("weight": "w", "in_channels": 3, "out_channels": 2, "output_padding": [1, 1])"),
+     "must be smaller than the stride"},
+    {"linear of planes", Node("linear", R"("weight": "w", "in_channels": 3, "out_channels": 2)"),
+     "flattened"},
+    {"affine without shift", Node("affine", R"("weight": "w")"), "needs weight and bias"},
+    {"prelu without slopes", Node("activation", R"("kind": "prelu")"), "prelu needs a weight"},
+    {"padding of a whole window", Node("max_pool", R"("kernel": [2, 2], "amounts": [2, 0, 0, 0])"),
+     "smaller than the kernel"},
+    {"flatten without size", Node("flatten", ""), "'out_channels' is missing"},
+    {"flatten of a vector", kVector + "," + Node("flatten", R"("out_channels": 5)", "v"),
+     "must equal the channels of a vector"},
+    {"planes joined with a vector", kVector + "," + Node("concat", "", R"(x", "v)"),
+     "concat of planes and vectors"},
+    {"channels that do not match",
+     Node("conv2d", R"("weight": "w", "in_channels": 3, "out_channels": 2)", "x", "a") + "," +
+         Node("add", "", R"(x", "a)"),
+     "channels 3 and 2 do not match"},
+    {"window on a vector", kVector + "," + Node("max_pool", R"("kernel": [2, 2])", "v"),
+     "needs planes"},
+    {"convolution of a vector",
+     kVector + "," +
+         Node("conv2d", R"("weight": "w", "in_channels": 3, "out_channels": 2, "kernel": [3, 3])",
+              "v"),
+     "needs planes"},
+    {"enlarged vector", kVector + "," + Node("upsample_nearest", R"("stride": [2, 2])", "v"),
+     "needs planes"},
+    {"cropped vector", kVector + "," + Node("crop", R"("amounts": [0, 0, 0, 0])", "v"),
+     "needs planes"},
+    {"unknown output", Node("softmax", "", "x", "other"), "'y' is used before"},
+};
+
+TEST(ParseGraph, RefusesByName) {
+  for (const Refusal& refusal : kRefusals) {
+    SCOPED_TRACE(refusal.what);
+    try {
+      Parse(refusal.nodes);
+      ADD_FAILURE() << "accepted";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(refusal.message), std::string::npos) << error.what();
+    }
+  }
+}
+
+TEST(ParseGraph, RefusesChannelsOutOfRange) {
+  for (const char* channels : {"0", "-1", "1048577", "1.5"})
+    EXPECT_THROW(Parse("", "x", std::string(R"({"name": "x", "channels": )") + channels + "}"),
+                 Error);
+}
+
+TEST(ParseGraph, ReadsWhatItShould) {
+  const Graph graph = Parse(
+      Node("conv2d", R"("weight": "w", "in_channels": 3, "out_channels": 2, "kernel": [3, 5])", "x",
+           "a") +
+      "," + Node("activation", R"("kind": "leaky_relu", "alpha": 0.25)", "a"));
+  ASSERT_EQ(graph.nodes.size(), 2u);
+  EXPECT_EQ(graph.nodes[0].kernel[1], 5);
+  EXPECT_EQ(graph.nodes[1].activation, ActivationKind::kLeakyRelu);
+  EXPECT_EQ(graph.nodes[1].alpha, 0.25f);
+  EXPECT_EQ(graph.tensors[graph.output].channels, 2);
+}
+
+}  // namespace
+}  // namespace pyengine
