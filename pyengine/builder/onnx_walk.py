@@ -6,8 +6,8 @@ constants here, by ONNX's own reference operators.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import onnx
 
 Array = npt.NDArray[Any]
+# Translates one node with these attributes.
+ImportFn: TypeAlias = "Callable[[OnnxWalker, onnx.NodeProto, dict[str, Any]], None]"
 
 _WHOLE_IMAGE = {
     "InstanceNormalization": "normalises with the mean and variance of the whole image",
@@ -46,18 +48,26 @@ def refuse(node: onnx.NodeProto, why: str = "") -> _core.UnsupportedError:
 
 
 class OnnxWalker:
-    """Visits nodes in order; `_op_<name>` methods of a subclass translate them.
+    """Visits nodes in order, and lets the operators translate them.
 
     Parameters
     ----------
     model : onnx.ModelProto
     sample_shape : tuple of int
         (1, C, H, W); all shapes follow from it.
+    operators : mapping of ImportFn
+        By ONNX's name of the operator; see `pyengine.builder.ops`.
     """
 
-    def __init__(self, model: onnx.ModelProto, sample_shape: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        model: onnx.ModelProto,
+        sample_shape: tuple[int, ...],
+        operators: Mapping[str, ImportFn],
+    ) -> None:
         from onnx import numpy_helper
 
+        self.operators = operators
         graph = model.graph
         self.constants: dict[str, Array] = {
             t.name: numpy_helper.to_array(t) for t in graph.initializer
@@ -96,25 +106,25 @@ class OnnxWalker:
             name = self.alias[name]
         return name
 
-    def _shape(self, node: onnx.NodeProto, name: str) -> tuple[int, ...]:
+    def shape(self, node: onnx.NodeProto, name: str) -> tuple[int, ...]:
         if name in self.constants:
             return self.constants[name].shape
         if name not in self.shapes:
             raise refuse(node, f"the shape of '{name}' is not known at build time")
         return self.shapes[name]
 
-    def _constant(self, node: onnx.NodeProto, index: int, what: str) -> Array:
+    def constant(self, node: onnx.NodeProto, index: int, what: str) -> Array:
         name = node.input[index]
         if name not in self.constants:
             raise refuse(node, f"{what} must be a constant")
         return self.constants[name]
 
-    def _optional(self, node: onnx.NodeProto, index: int) -> Array | None:
+    def optional(self, node: onnx.NodeProto, index: int) -> Array | None:
         if len(node.input) <= index or not node.input[index]:
             return None
-        return self._constant(node, index, f"input {index}")
+        return self.constant(node, index, f"input {index}")
 
-    def _emit(
+    def emit(
         self, node: onnx.NodeProto, op: str, inputs: list[str] | None = None, **attr: Any
     ) -> None:
         sources = [self._tensor_name(i) for i in (inputs or [node.input[0]])]
@@ -122,7 +132,7 @@ class OnnxWalker:
         self.builder.add(op, name, sources, node.output[0], **attr)
         self.tensors.add(node.output[0])
 
-    def _pass(self, node: onnx.NodeProto) -> None:
+    def pass_through(self, node: onnx.NodeProto) -> None:
         self.alias[node.output[0]] = self._tensor_name(node.input[0])
 
     # -- dispatch ------------------------------------------------------------------------------
@@ -137,13 +147,11 @@ class OnnxWalker:
         elif not live:
             self._fold(node)
         else:
-            handler: Callable[[onnx.NodeProto, dict[str, Any]], None] | None = getattr(
-                self, f"_op_{node.op_type.lower()}", None
-            )
+            handler = self.operators.get(node.op_type)
             if handler is None or node.domain not in ("", "ai.onnx"):
                 raise refuse(node)
             self._infer(node)
-            handler(node, attributes_of(node))
+            handler(self, node, attributes_of(node))
 
     def _infer(self, node: onnx.NodeProto) -> None:
         """Shapes of a node's outputs, from its inputs; constants are known by value."""

@@ -17,7 +17,8 @@ from pyengine import _core
 from pyengine.arguments import positive, tile_sides
 from pyengine.atomic_file import write_atomically
 from pyengine.builder.container import deserialize, serialize
-from pyengine.builder.onnx_export import INPUT, export_onnx
+from pyengine.builder.onnx_export import export_onnx
+from pyengine.builder.onnx_write import INPUT
 from pyengine.builder.parity import network_inputs, random_samples
 from pyengine.builder.precision import PrecisionReport, choose_layers
 from pyengine.engine import Engine

@@ -10,7 +10,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from pyengine.builder.onnx_export import INPUT, LayerType, export_onnx
+from pyengine.builder.onnx_export import export_onnx
+from pyengine.builder.onnx_write import INPUT, LayerType
 from pyengine.builder.parity import labels_of, relative
 from pyengine.builder.sources import require
 

@@ -16,7 +16,8 @@ from torch import nn
 import pyengine
 from pyengine import _core
 from pyengine.builder.container import deserialize, serialize
-from pyengine.builder.onnx_export import INPUT, export_onnx
+from pyengine.builder.onnx_export import export_onnx
+from pyengine.builder.onnx_write import INPUT
 from pyengine.builder.parity import random_samples
 from pyengine.builder.precision import choose_layers
 from pyengine.shipped import resolve

@@ -1,6 +1,5 @@
 #include "graph/graph.h"
 
-#include <iterator>
 #include <unordered_map>
 
 #include "graph/ops/op_type.h"
@@ -12,36 +11,6 @@ namespace {
 constexpr int64_t kMaxKernel = 255;
 constexpr int64_t kMaxAmount = 1 << 14;
 constexpr size_t kMaxNodes = 100000;
-
-struct ActivationWord {
-  const char* word;
-  ActivationKind kind;
-};
-constexpr ActivationWord kActivationWords[] = {
-    {"relu", ActivationKind::kRelu},
-    {"leaky_relu", ActivationKind::kLeakyRelu},
-    {"prelu", ActivationKind::kPRelu},
-    {"elu", ActivationKind::kElu},
-    {"silu", ActivationKind::kSilu},
-    {"gelu", ActivationKind::kGelu},
-    {"gelu_tanh", ActivationKind::kGeluTanh},
-    {"sigmoid", ActivationKind::kSigmoid},
-    {"tanh", ActivationKind::kTanh},
-    {"hard_swish", ActivationKind::kHardSwish},
-    {"hard_sigmoid", ActivationKind::kHardSigmoid},
-    {"clip", ActivationKind::kClip},
-    {"erf", ActivationKind::kErf},
-};
-// All but kNone, which no file names.
-static_assert(std::size(kActivationWords) == static_cast<size_t>(ActivationKind::kErf));
-
-ActivationKind ReadActivation(const Json& json) {
-  const std::string& word = json.String();
-  for (const ActivationWord& one : kActivationWords)
-    if (word == one.word) return one.kind;
-  throw Error(ErrorCode::kUnsupported,
-              "activation '" + word + "' is not one that the CPU executor runs");
-}
 
 void ReadPair(const Json& json, const char* key, int64_t min, int64_t max, int64_t out[2]) {
   if (!json.Has(key)) return;
@@ -140,7 +109,7 @@ class GraphReader {
     if (json.Has("out_channels")) node.out_channels = json.At("out_channels").Int(1, kMaxChannels);
     node.alpha = ReadFloat(json, "alpha", 0);
     node.beta = ReadFloat(json, "beta", 0);
-    if (node.op == OpKind::kActivation) node.activation = ReadActivation(json.At("kind"));
+    TypeOf(node.op).read(json, node);
   }
 
   const Json& json_;

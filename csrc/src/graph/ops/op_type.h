@@ -22,6 +22,8 @@ struct OpType {
   const char* word;  // in the engine file
   int inputs;        // tensors that it reads; 0: one or more, which are joined
 
+  // Reads what this operator alone has; graph.cc reads the fields that several share.
+  void (*read)(const Json& json, Node& node);
   // Checks the attributes against the inputs; the result's channels, and whether it is a vector.
   // `json` is the node, for errors that name the field. Throws Error(kBadEngineFile).
   TensorInfo (*infer)(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
@@ -63,6 +65,7 @@ int64_t After(const Amounts& amounts, int axis);
 
 void RequirePlanes(const Json& json, const TensorInfo& in);
 
+void NoFields(const Json& json, Node& node);
 TensorInfo InferSame(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
 TensorInfo InferPlanes(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
 std::vector<int64_t> NoWeight(const Node& node, int64_t channels);

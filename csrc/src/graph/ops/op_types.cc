@@ -46,6 +46,8 @@ void RequirePlanes(const Json& json, const TensorInfo& in) {
   if (in.vector) json.Fail("needs planes, got a vector");
 }
 
+void NoFields(const Json& /*json*/, Node& /*node*/) {}
+
 TensorInfo InferSame(const Json& /*json*/, const Node& /*node*/,
                      const std::vector<TensorInfo>& in) {
   return {{}, in[0].channels, in[0].vector};

@@ -1,11 +1,47 @@
 // Operators that look at one pixel at a time.
 #include <algorithm>
+#include <iterator>
 #include <string>
 
 #include "graph/ops/op_type.h"
+#include "pyengine/error.h"
 
 namespace pyengine {
 namespace {
+
+struct ActivationWord {
+  const char* word;
+  ActivationKind kind;
+};
+constexpr ActivationWord kActivationWords[] = {
+    {"relu", ActivationKind::kRelu},
+    {"leaky_relu", ActivationKind::kLeakyRelu},
+    {"prelu", ActivationKind::kPRelu},
+    {"elu", ActivationKind::kElu},
+    {"silu", ActivationKind::kSilu},
+    {"gelu", ActivationKind::kGelu},
+    {"gelu_tanh", ActivationKind::kGeluTanh},
+    {"sigmoid", ActivationKind::kSigmoid},
+    {"tanh", ActivationKind::kTanh},
+    {"hard_swish", ActivationKind::kHardSwish},
+    {"hard_sigmoid", ActivationKind::kHardSigmoid},
+    {"clip", ActivationKind::kClip},
+    {"erf", ActivationKind::kErf},
+};
+// All but kNone, which no file names.
+static_assert(std::size(kActivationWords) == static_cast<size_t>(ActivationKind::kErf));
+
+ActivationKind ReadActivation(const Json& json) {
+  const std::string& word = json.String();
+  for (const ActivationWord& one : kActivationWords)
+    if (word == one.word) return one.kind;
+  throw Error(ErrorCode::kUnsupported,
+              "activation '" + word + "' is not one that the CPU executor runs");
+}
+
+void ReadKind(const Json& json, Node& node) {
+  node.activation = ReadActivation(json.At("kind"));
+}
 
 TensorInfo InferAffine(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
   if (node.weight.empty() || node.bias.empty()) json.Fail("affine needs weight and bias");
@@ -37,6 +73,7 @@ std::vector<int64_t> SlopesOfPRelu(const Node& node, int64_t channels) {
 const OpType kAffineType = {
     .word = "affine",
     .inputs = 1,
+    .read = NoFields,
     .infer = InferAffine,
     .weight_shape = WeightPerChannel,
     .needed_input = SameInput,
@@ -50,6 +87,7 @@ const OpType kAffineType = {
 const OpType kActivationType = {
     .word = "activation",
     .inputs = 1,
+    .read = ReadKind,
     .infer = InferActivation,
     .weight_shape = SlopesOfPRelu,
     .needed_input = SameInput,
@@ -63,6 +101,7 @@ const OpType kActivationType = {
 const OpType kAddType = {
     .word = "add",
     .inputs = 2,
+    .read = NoFields,
     .infer = InferBinary,
     .weight_shape = NoWeight,
     .needed_input = SameInput,
@@ -76,6 +115,7 @@ const OpType kAddType = {
 const OpType kMulType = {
     .word = "mul",
     .inputs = 2,
+    .read = NoFields,
     .infer = InferBinary,
     .weight_shape = NoWeight,
     .needed_input = SameInput,
@@ -89,6 +129,7 @@ const OpType kMulType = {
 const OpType kSoftmaxType = {
     .word = "softmax",
     .inputs = 1,
+    .read = NoFields,
     .infer = InferSame,
     .weight_shape = NoWeight,
     .needed_input = SameInput,

@@ -25,6 +25,7 @@ const char* StretchesWithTheImage(const Node& node) {
 const OpType kUpsampleNearestType = {
     .word = "upsample_nearest",
     .inputs = 1,
+    .read = NoFields,
     .infer = InferPlanes,
     .weight_shape = NoWeight,
     .needed_input = NearestInput,
@@ -38,6 +39,7 @@ const OpType kUpsampleNearestType = {
 const OpType kUpsampleBilinearType = {
     .word = "upsample_bilinear",
     .inputs = 1,
+    .read = NoFields,
     .infer = InferPlanes,
     .weight_shape = NoWeight,
     .needed_input = BilinearInput,
