@@ -52,6 +52,7 @@ ENLARGING = {
     "transposed, prelu": nn.Sequential(nn.ConvTranspose2d(5, 3, 2, stride=2), nn.PReLU(3)),
     "transposed, softmax": nn.Sequential(nn.ConvTranspose2d(5, 3, 2, stride=2), nn.Softmax(1)),
     "transposed, sum": Sum(),
+    "pixel shuffle": nn.Sequential(nn.Conv2d(5, 12, 1), nn.PixelShuffle(2)),
     "nearest": nn.Upsample(scale_factor=2),
     "bilinear": nn.Upsample(scale_factor=2, mode="bilinear"),
 }
@@ -98,6 +99,9 @@ def first_networks() -> dict[str, nn.Module]:
         "transposed": nn.Sequential(nn.ConvTranspose2d(3, 5, 2, stride=2), nn.MaxPool2d(2)),
         "transposed 3x3": nn.Sequential(
             nn.ConvTranspose2d(3, 5, 3, stride=2, padding=1, output_padding=1), nn.AvgPool2d(2)
+        ),
+        "pixel shuffle": nn.Sequential(
+            Fn(lambda x: torch.cat([x] * 4, 1)), nn.PixelShuffle(2), nn.MaxPool2d(2)
         ),
         "nearest": nn.Sequential(nn.Upsample(scale_factor=2), nn.MaxPool2d(2)),
         "bilinear": nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.MaxPool2d(2)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -132,6 +133,8 @@ CASES = {
     "bilinear by 3": Op(nn.Upsample(scale_factor=3, mode="bilinear", align_corners=False)),
     "bilinear align corners": Op(nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True)),
     "concat, add, multiply": Op(Skip(), 5, 42),
+    "pixel shuffle": Op(nn.PixelShuffle(2), 20, 5),
+    "pixel shuffle of many channels": Op(nn.PixelShuffle(3), 162, 18),
     "crop": Op(Fn(lambda x: x[:, :, 2:-3, 1:])),
     "crop then pad": Op(Fn(lambda x: F.pad(x[:, :, 2:-2, 1:-1], (1, 1, 2, 2)))),
     "pad constant": Op(Fn(lambda x: F.pad(x, (1, 2, 3, 4), value=0.7))),
@@ -213,6 +216,24 @@ def test_classifier_with_linear_layers(isa: str, tmp_path: Path) -> None:
     with torch.inference_mode():
         want = module(torch.from_numpy(x)).numpy()
     np.testing.assert_allclose(engine.run(x)[:, :, 0, 0], want, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("mode", ["CRD", "DCR"])
+@pytest.mark.parametrize("isa", _core.isas())
+def test_depth_to_space_in_both_orders(mode: str, isa: str, tmp_path: Path) -> None:
+    from onnx import TensorProto, helper
+    from onnx.reference import ReferenceEvaluator
+
+    shapes = {"x": (1, 36, 7, 5), "y": (1, 9, 14, 10)}
+    values = [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in shapes.items()]
+    node = helper.make_node("DepthToSpace", ["x"], ["y"], blocksize=2, mode=mode)
+    graph = helper.make_graph([node], "shuffle", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    path = tmp_path / "x.pyengine"
+    pyengine.build(model, path, task="classification", activation="none")
+    x = np.random.default_rng(0).standard_normal(shapes["x"], dtype=np.float32)
+    (want,) = ReferenceEvaluator(model).run(None, {"x": x})
+    np.testing.assert_array_equal(open_with_isa(path, isa).run(x), want)
 
 
 @pytest.mark.parametrize("approximate", ["none", "tanh"])
@@ -350,3 +371,12 @@ def test_other_operators_are_refused_by_name(module, words, tmp_path: Path) -> N
     for word in words:
         assert word in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_operator_of_the_engine_file_goes_back_to_onnx() -> None:
+    from pyengine.builder.ops import EXPORT
+
+    source = Path(__file__).parents[2] / "csrc/src/graph/ops"
+    words = {w for f in source.glob("*.cc") for w in re.findall(r'\.word = "(\w+)"', f.read_text())}
+    assert "conv2d" in words
+    assert set(EXPORT) == words

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/checked_math.h"
+
 namespace pyengine {
 
 void CopyChannels(const Plane* in, int64_t in_lanes, const Plane* out, int64_t out_lanes,
@@ -42,6 +44,31 @@ void Flatten(const Plane* in, const Plane* out, int64_t channels, int64_t height
       for (int64_t x = 0; x < width; ++x, ++i)
         out[i / kBlock].data[i % kBlock] =
             in[c / kBlock].data[y * in[c / kBlock].row_stride + x * kBlock + c % kBlock];
+}
+
+void DepthToSpaceRows(const DepthToSpaceArgs& args, int64_t out_block, int64_t width,
+                      int64_t y_begin, int64_t y_end) {
+  const Plane& out = args.out[out_block];
+  const int64_t first = out_block * kBlock;
+  const int64_t lanes = std::min<int64_t>(kBlock, args.channels - first);
+  const int64_t block = args.block_y * args.block_x;
+  for (int64_t y = y_begin; y < y_end; ++y) {
+    const int64_t row = (args.at_y + y) / args.block_y, pixel_y = (args.at_y + y) % args.block_y;
+    for (int64_t pixel_x = 0; pixel_x < args.block_x; ++pixel_x) {
+      const int64_t pixel = pixel_y * args.block_x + pixel_x;
+      for (int64_t lane = 0; lane < kBlock; ++lane) {
+        // Lanes beyond the last channel repeat it: they must hold numbers.
+        const int64_t c = first + std::min(lane, lanes - 1);
+        const int64_t channel = args.blocks_first ? pixel * args.channels + c : c * block + pixel;
+        const Plane& in = args.in[channel / kBlock];
+        const float* from = in.data + row * in.row_stride + channel % kBlock;
+        float* to = out.data + y * out.row_stride + lane;
+        const int64_t begin = FloorMod(pixel_x - args.at_x, args.block_x);
+        for (int64_t x = begin; x < width; x += args.block_x)
+          to[x * kBlock] = from[(args.at_x + x) / args.block_x * kBlock];
+      }
+    }
+  }
 }
 
 namespace {

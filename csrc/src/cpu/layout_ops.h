@@ -19,6 +19,21 @@ void GlobalAverage(const Plane& in, const Plane& out, int64_t height, int64_t wi
 // Planes to a vector in (channel, y, x) order.
 void Flatten(const Plane* in, const Plane* out, int64_t channels, int64_t height, int64_t width);
 
+// Rows [y_begin, y_end) of one block of 16 output channels, of `channels` in all, from the channels
+// of an image `block_y` x `block_x` times as small: output pixel (y, x), counted on the whole image
+// from (at_y, at_x), is pixel (y % block_y, x % block_x) of a block. `in` points at the input of
+// output (at_y, at_x).
+struct DepthToSpaceArgs {
+  const Plane* in;
+  Plane* out;
+  int64_t block_y, block_x;
+  int64_t at_y, at_x;  // of output (0, 0), within its block
+  int64_t channels;
+  bool blocks_first;
+};
+void DepthToSpaceRows(const DepthToSpaceArgs& args, int64_t out_block, int64_t width,
+                      int64_t y_begin, int64_t y_end);
+
 // Fills the `border` around rows [y_begin, y_end) of the height x width pixels at `plane` (blocks
 // of `lanes` channels): beside them, above row 0 and below the last row. What lies above row 0 is
 // made of as many rows below it, which must be there.

@@ -42,6 +42,8 @@ struct Node {
   float border_value = 0;
   bool count_include_pad = true;
   bool align_corners = false;
+  bool blocks_first =
+      false;  // depth_to_space: input channel = pixel of the block * channels + channel
 
   ActivationKind activation = ActivationKind::kNone;
   float alpha = 0, beta = 0;

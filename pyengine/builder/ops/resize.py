@@ -62,12 +62,24 @@ def export_upsample(e: OnnxWriter, node: Node, x: str) -> None:
     e.add("Resize", node, [x, "", name], **how)
 
 
+def import_depthtospace(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    order = "channels_first" if a.get("mode", "DCR") == "CRD" else "blocks_first"
+    w.emit(node, "depth_to_space", stride=[a["blocksize"], a["blocksize"]], order=order)
+
+
+def export_depth_to_space(e: OnnxWriter, node: Node, x: str) -> None:
+    mode = "DCR" if node.get("order") == "blocks_first" else "CRD"
+    e.add("DepthToSpace", node, [x], blocksize=node["stride"][0], mode=mode)
+
+
 # By ONNX's name of the operator, and by ours.
 IMPORT: dict[str, ImportFn] = {
     "Resize": import_resize,
     "Upsample": import_upsample,
+    "DepthToSpace": import_depthtospace,
 }
 EXPORT: dict[str, ExportFn] = {
     "upsample_nearest": export_upsample,
     "upsample_bilinear": export_upsample,
+    "depth_to_space": export_depth_to_space,
 }

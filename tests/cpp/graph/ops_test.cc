@@ -35,6 +35,7 @@ std::vector<int64_t> Taps(const Node& node, int64_t i) {
           if (j * s + tap - before == i) taps.push_back(j);
       return taps;
     case OpKind::kUpsampleNearest:
+    case OpKind::kDepthToSpace:
       return {static_cast<int64_t>(std::floor(double(i) / double(s)))};
     case OpKind::kUpsampleBilinear: {
       const auto first = static_cast<int64_t>(std::floor((double(i) + 0.5) / double(s) - 0.5));
@@ -75,6 +76,7 @@ int64_t CountOutputs(const Node& node, int64_t in) {
       return last + 1 - before - after + node.output_padding[0];
     }
     case OpKind::kUpsampleNearest:
+    case OpKind::kDepthToSpace:
     case OpKind::kUpsampleBilinear: {
       int64_t count = 0;
       while (std::floor(double(count) / double(node.stride[0])) < double(in)) ++count;

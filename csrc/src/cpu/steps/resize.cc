@@ -1,5 +1,7 @@
-// Enlargements by whole factors: the nearest pixel, or two taps per axis mixed.
+// Enlargements by whole factors: the nearest pixel, two taps per axis mixed, or pixels from
+// channels.
 #include "core/checked_math.h"
+#include "cpu/layout_ops.h"
 #include "cpu/lowering.h"
 #include "cpu/steps/step_run.h"
 
@@ -86,6 +88,53 @@ class Upsample final : public Step {
   Taps taps_;
 };
 
+// Pixels of a block lie in channels (pixel shuffle).
+class DepthToSpace final : public Step {
+ public:
+  explicit DepthToSpace(const Node& node)
+      : block_{node.stride[0], node.stride[1]}, blocks_first_(node.blocks_first) {}
+
+  const char* algorithm() const override { return "copy"; }
+  bool by_rows() const override { return true; }
+  int64_t FirstInputRow(const OpPlan& plan, int64_t y) const override {
+    return (FloorMod(plan.out_row, block_[0]) + y) / block_[0];
+  }
+  int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const override {
+    return FirstInputRow(plan, y_end - 1) + 1;
+  }
+  Resolution resolution() const override { return Resolution::kLarger; }
+  double InputsPerOutput() const override { return 1 / (double(block_[0]) * double(block_[1])); }
+
+  Placing Place(const Region& out, const Region& /*in*/) const override {
+    Placing placing;
+    for (int axis = 0; axis < 2; ++axis) {
+      placing.in_at[axis] = FloorDiv(out.axis[axis].begin, block_[axis]);
+      placing.out_at[axis] = out.axis[axis].begin;
+      placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
+    }
+    return placing;
+  }
+
+  void Run(const StepRun& run) const override {
+    const DepthToSpaceArgs args{.in = run.in[0],
+                                .out = run.out,
+                                .block_y = block_[0],
+                                .block_x = block_[1],
+                                .at_y = FloorMod(run.plan.out_row, block_[0]),
+                                .at_x = FloorMod(run.plan.out_column, block_[1]),
+                                .channels = run.op.channels,
+                                .blocks_first = blocks_first_};
+    ParallelSpans(run, [&](const Span& span) {
+      for (int64_t b = span.block_begin; b < span.block_end; ++b)
+        DepthToSpaceRows(args, b, run.plan.width, span.y_begin, span.y_end);
+    });
+  }
+
+ private:
+  int64_t block_[2];  // pixels [y, x]
+  bool blocks_first_;
+};
+
 void LowerUpsample(Lowering& lowering, int index, Taps taps) {
   const Node& node = lowering.node(index);
   Op op = lowering.NewOp(index, std::make_unique<Upsample>(node, taps));
@@ -97,6 +146,13 @@ void LowerUpsample(Lowering& lowering, int index, Taps taps) {
 
 void LowerUpsampleNearest(Lowering& lowering, int index) {
   LowerUpsample(lowering, index, Taps::kNearest);
+}
+
+void LowerDepthToSpace(Lowering& lowering, int index) {
+  const Node& node = lowering.node(index);
+  Op op = lowering.NewOp(index, std::make_unique<DepthToSpace>(node));
+  op.in[0] = lowering.Blocked(node.inputs[0]).refs;
+  lowering.Emit(std::move(op));
 }
 
 void LowerUpsampleBilinear(Lowering& lowering, int index) {

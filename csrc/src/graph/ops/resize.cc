@@ -1,4 +1,4 @@
-// Enlargements by whole factors.
+// Enlargements by whole factors: pixels repeated, mixed, or brought from channels.
 #include "core/checked_math.h"
 #include "graph/ops/op_type.h"
 
@@ -18,6 +18,25 @@ Range BilinearInput(const Node& node, int axis, Range out) {
 
 const char* StretchesWithTheImage(const Node& node) {
   return node.align_corners ? "with align_corners=True stretches with the size of the image" : "";
+}
+
+void ReadOrder(const Json& json, Node& node) {
+  if (!json.Has("order")) return;
+  const Json& order = json.At("order");
+  const std::string& word = order.String();
+  if (word != "channels_first" && word != "blocks_first")
+    order.Fail("unknown order '" + word + "'; channels_first and blocks_first exist");
+  node.blocks_first = word == "blocks_first";
+}
+
+TensorInfo InferDepthToSpace(const Json& json, const Node& node,
+                             const std::vector<TensorInfo>& in) {
+  RequirePlanes(json, in[0]);
+  const int64_t block = node.stride[0] * node.stride[1];
+  if (in[0].channels % block != 0)
+    json.Fail(std::to_string(in[0].channels) + " channels are no multiple of " +
+              std::to_string(block) + ", the pixels of a block");
+  return {{}, in[0].channels / block, false};
 }
 
 }  // namespace
@@ -47,6 +66,20 @@ const OpType kUpsampleBilinearType = {
     .step = Enlarges,
     .check_extent = AnyExtent,
     .whole_image_reason = StretchesWithTheImage,
+    .flops = NoFlops,
+};
+
+const OpType kDepthToSpaceType = {
+    .word = "depth_to_space",
+    .inputs = 1,
+    .read = ReadOrder,
+    .infer = InferDepthToSpace,
+    .weight_shape = NoWeight,
+    .needed_input = NearestInput,
+    .output_size = EnlargedSize,
+    .step = Enlarges,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
     .flops = NoFlops,
 };
 
