@@ -32,18 +32,14 @@ _WHOLE_IMAGE = {
 
 
 def refuse(node: onnx.NodeProto, why: str = "") -> _core.UnsupportedError:
-    """The error for an operator the CPU executor does not run, by name, with a way out."""
+    """The error for an operator that the CPU executor does not run, by name."""
     name = node.name or (node.output[0] if node.output else "?")
     reason = f": {why}" if why else ""
     text = f"operator {node.op_type} ('{name}') is not one that the CPU executor runs{reason}"
     if node.op_type in _WHOLE_IMAGE:
-        text += (
-            f". It {_WHOLE_IMAGE[node.op_type]}, so the network cannot be tiled exactly either; "
-            "train with batch norm"
-        )
+        text += f". It {_WHOLE_IMAGE[node.op_type]}, so the network cannot be tiled exactly either"
     return _core.UnsupportedError(
-        text + ". An executor that could run it: onnxruntime on the ONNX file, as a callable; "
-        "TensorRT, once this build has it"
+        text + ". onnxruntime runs the ONNX file as it is; pyengine cannot build it yet"
     )
 
 

@@ -13,7 +13,7 @@ struct PlanRequest {
   std::string input_name = "image";
   int64_t channels = 1;
   PlanProfile profile;
-  std::string precision;     // "fp16" or "fp32": what to call the network's types in the key
+  std::string precision;  // "fp16", "fp32" or "int8": what to call the network's types in the key
   std::string timing_cache;  // of an earlier build, or empty
   int device = 0;            // GPU that the plan is for, CUDA's current one; not used by RTX
 };

@@ -26,7 +26,7 @@ struct PlanKey {
   std::string version;             // of the library, "1.7.1"
   std::string compute_capability;  // "8.9"; "any": portable, as TensorRT for RTX builds without GPU
   std::string gpu;                 // name of the model; "any": likewise
-  std::string precision;           // "fp16" or "fp32"
+  std::string precision;           // "fp16", "fp32" or "int8"
   std::string onnx_sha256;         // of the network that the plan was built from
   PlanProfile profile;
 };
