@@ -1,33 +1,155 @@
-"""Files that are complete or absent, never half-written."""
+"""Files and folders that are complete or absent, never half-written."""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import fcntl
+import functools
 import os
+import re
+import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+_MARK = ".pyengine-unfinished-"
+_LEFTOVER = re.compile(rf"\..*{re.escape(_MARK)}[a-z0-9_]{{8}}", re.DOTALL)
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+
+def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Call ``write(temporary)``, then rename to `path`; nothing is left behind on failure.
+
+    The content is on the disk before the name appears. What a killed run left behind is hidden,
+    and the next process that writes into the folder removes it.
 
     Parameters
     ----------
     path : Path
-        Destination.
+        Destination. A file there is replaced, a folder never.
     write : callable
-        Creates the file it is given the name of, in the same folder and with the same suffix.
+        Creates the file or folder whose name it is given: that of `path`, in a hidden folder
+        beside it.
+
+    Raises
+    ------
+    FileExistsError
+        `path` is a folder, or something else that is no file.
     """
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    refuse_what_is_no_file(path)
+    with _hidden_folder(path) as folder:
+        temporary = folder / path.name
         write(temporary)
-        # mkstemp files are private; a result should have the permissions of any new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
+        _flush(temporary)
+        if temporary.is_dir() and path.exists():
+            raise FileExistsError(f"{path}: exists already; a folder replaces nothing")
         os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+        _flush_folder(path.parent)
+
+
+def update_atomically(path: Path, change: Callable[[Path], object]) -> None:
+    """Call ``change(copy)`` on a copy of an existing file, then put the copy in its place.
+
+    The file stays as it was until then, and on failure. Its folder needs room for the copy.
+
+    Parameters
+    ----------
+    path : Path
+        A file. Where it is a link, the file that it leads to is changed.
+    change : callable
+        Changes the file whose name it is given.
+
+    Raises
+    ------
+    PermissionError
+        The file is write-protected.
+    OSError
+        Another program changed the file meanwhile; its change is kept, this one is not made.
+    """
+    path = path.resolve(strict=True)
+    if not os.access(path, os.W_OK):
+        raise PermissionError(errno.EACCES, "the file is write-protected", str(path))
+    before = _state(path)
+
+    def write(temporary: Path) -> None:
+        shutil.copy2(path, temporary)
+        change(temporary)
+        if _state(path) != before:
+            raise OSError(f"{path}: another program changed it meanwhile; nothing was added")
+
+    write_atomically(path, write)
+
+
+def refuse_what_is_no_file(path: Path) -> None:
+    """Raise FileExistsError where `path` is there and cannot be replaced by a file."""
+    if path.is_dir():
+        raise FileExistsError(f"{path}: is a folder, which is never replaced; choose another name")
+    if path.exists() and not path.is_file():
+        raise FileExistsError(f"{path}: exists and is no file; choose another name")
+
+
+def _state(path: Path) -> tuple[int, ...]:
+    status = path.stat()
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+@contextlib.contextmanager
+def _hidden_folder(path: Path) -> Iterator[Path]:
+    """A new folder beside `path`, locked while this process lives, removed at the end."""
+    _remove_leftovers(path.parent.resolve())
+    # Names may have 255 bytes at most, and a character up to four.
+    folder, lock = _locked_folder(path.parent, f".{path.name[:50]}{_MARK}")
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
+        lock = os.open(folder, os.O_RDONLY)
+        # Some network file systems lock no folders; there, leftovers stay.
+        with contextlib.suppress(OSError):
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        # Another process may have taken the folder for a leftover before the lock was there.
+        if folder.exists():
+            return folder, lock
+        os.close(lock)
+
+
+@functools.cache  # a process leaves nothing behind itself, and large folders take long to list
+def _remove_leftovers(parent: Path) -> None:
+    """Remove hidden folders of dead processes: those that nobody holds a lock on."""
+    for name in [n for n in os.listdir(parent) if _LEFTOVER.fullmatch(n)]:
+        with contextlib.suppress(OSError):
+            lock = os.open(parent / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(parent / name, ignore_errors=True)
+            finally:
+                os.close(lock)
+
+
+def _flush(path: Path) -> None:
+    """Bring a file, or all that a folder holds, to the disk."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        return
+    for entry in path.iterdir():
+        _flush(entry)
+    _flush_folder(path)
+
+
+def _flush_folder(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems have nothing to flush in a folder and say so.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(handle)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,8 @@ from pyengine.arguments import (
     positive,
     tile_sides,
 )
-from pyengine.atomic_file import write_atomically
+from pyengine.atomic_file import refuse_what_is_no_file, update_atomically, write_atomically
+from pyengine.distinct_files import check_distinct
 from pyengine.image_source import HDF5, TIFF, Array, ImageSource, open_source, split_dataset
 from pyengine.progress import Progress, progress_callback
 
@@ -47,15 +49,93 @@ def segment_file(
     tta: Augmentation = "none",
 ) -> None:
     """See `Engine.segment_file`."""
+    target, dataset = split_dataset(dst)
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"{target.parent}: no such folder")
+    check_distinct([split_dataset(src)[0], Path(engine.info.path)], replaced_files(src, dst))
+    check_target(dst, output)
     with open_source(src, engine.info.input["channels"]) as source:
-        target, dataset = split_dataset(dst)
-        if not target.parent.is_dir():
-            raise FileNotFoundError(f"{target.parent}: no such folder")
         job = _Job(engine, source, output, tile, batch_size, max_memory, padding_mode, tta)
-        writer = _writer(target, (dataset or "").strip("/") or output, job)
+        writer = _writer(target, _dataset_name(dataset, output), job)
         with progress_callback(progress) as callback:
             job.callback = callback
-            write_atomically(target, lambda temporary: writer(temporary, job))
+            put = update_atomically if _is_added_to(target) else write_atomically
+            put(target, lambda temporary: writer(temporary, job))
+
+
+def replaced_files(src: str, dst: str) -> list[tuple[Path, str]]:
+    """What a result from `src` replaces at `dst`, for `check_distinct`.
+
+    A data set that is named joins those of an HDF5 file, which may be the input itself.
+    """
+    target, dataset = split_dataset(dst)
+    return [] if dataset and _is_added_to(target) else [(target, src)]
+
+
+def check_target(dst: str, output: Output) -> None:
+    """Refuse a target that holds something which is not replaced.
+
+    Raises
+    ------
+    FileExistsError
+        A folder, or a data set of that name.
+    OSError
+        A file that cannot be added to.
+    """
+    target, dataset = split_dataset(dst)
+    refuse_what_is_no_file(target)
+    if _is_added_to(target):
+        _refuse_taken_name(target, _dataset_name(dataset, output))
+
+
+def is_done(dst: str, output: Output) -> bool:
+    """Whether a result is there already."""
+    target, dataset = split_dataset(dst)
+    if not _is_added_to(target):
+        return target.exists()
+    import h5py
+
+    with h5py.File(target, "r") as handle:
+        return _dataset_name(dataset, output) in handle
+
+
+def _dataset_name(given: str | None, output: Output) -> str:
+    return (given or "").strip("/") or output
+
+
+def _is_added_to(target: Path) -> bool:
+    """Whether results join what the file holds: HDF5 files that exist."""
+    return target.suffix.lower() in HDF5[:2] and target.is_file() and target.stat().st_size > 0
+
+
+def _refuse_taken_name(target: Path, name: str) -> None:
+    import h5py
+
+    try:
+        handle = h5py.File(target, "r")
+    except OSError as error:
+        raise OSError(
+            f"{target}: exists and cannot be added to, choose another name ({error})"
+        ) from error
+    with handle:
+        group: Any = handle
+        *parents, _ = parts = name.split("/")
+        for depth, part in enumerate(parts):
+            if group.get(part, getlink=True) is None:
+                return
+            group = group.get(part)
+            if depth == len(parents) or not isinstance(group, h5py.Group):
+                taken = "/".join(parts[: depth + 1])
+                free = next(n for n in (f"{taken}_{i}" for i in count(2)) if n not in handle)
+                raise FileExistsError(
+                    f"{target}: holds '{taken}' already, which is not replaced; choose another "
+                    f"name, such as {target}:/{free}"
+                )
+            if group.file.filename != handle.filename:
+                raise OSError(
+                    f"{target}: '{part}' is a link into {group.file.filename}; name a data set in "
+                    "the file itself"
+                )
 
 
 class _Job:
@@ -210,9 +290,11 @@ def _write_hdf5(path: Path, dataset: str, job: _Job) -> None:
     import h5py
 
     # The HDF5 library crashes when its last flush finds no room: make sure of the room first.
-    with path.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, math.prod(job.shape) * job.dtype.itemsize + (1 << 16))
-    with h5py.File(path, "w") as handle:
+    mode = "r+" if path.exists() else "w"
+    with path.open("ab") as file:
+        room = math.prod(job.shape) * job.dtype.itemsize + (1 << 16)
+        os.posix_fallocate(file.fileno(), file.tell(), room)
+    with h5py.File(path, mode) as handle:
         _fill(handle.create_dataset(dataset, job.shape, job.dtype), job)
 
 

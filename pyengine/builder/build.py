@@ -16,7 +16,8 @@ from pyengine.atomic_file import write_atomically
 from pyengine.builder.container import serialize
 from pyengine.builder.onnx_import import import_onnx
 from pyengine.builder.parity import BuildReport, check_geometry, compare, random_samples
-from pyengine.builder.sources import load_source
+from pyengine.builder.sources import load_source, source_files
+from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 
 # Distinct and readable over grey images; class 0 is background. (Okabe and Ito 2008, reordered.)
@@ -97,7 +98,7 @@ def build(
     UnsupportedError
         An operator that the CPU engine does not run, by name.
     ValueError
-        A bad argument, or parity beyond the tolerance.
+        A bad argument, parity beyond the tolerance, or a `path` that is a file of the source.
     ImportError
         A package that this source needs, with the extra that brings it.
 
@@ -115,6 +116,7 @@ def build(
         raise FileNotFoundError(f"{target.parent}: no such folder")
     if weights not in _TOLERANCE:
         raise ValueError(f"weights must be 'float32' or 'float16', got {weights!r}")
+    check_distinct(source_files(source), [(target, "the source")])
     loaded = load_source(source, sample_shape)
     graph = import_onnx(loaded.model, loaded.sample_shape)
     in_network = graph.strip_head()

@@ -91,6 +91,28 @@ def load_source(source: Any, sample_shape: tuple[int, ...] | None) -> Source:
     )
 
 
+def source_files(source: Any) -> list[Path]:
+    """All files that `load_source` reads for this source."""
+    if not isinstance(source, (str, os.PathLike)) or not Path(source).is_file():
+        return []
+    path = Path(source)
+    return [path, *(_external_data(path) if path.suffix == ".onnx" else [])]
+
+
+def _external_data(path: Path) -> list[Path]:
+    """Files beside an ONNX file that hold its weights."""
+    require("onnx", "build")
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:
+        return []  # `load_source` says what is wrong with the file
+    tensors = [t for t in model.graph.initializer if uses_external_data(t)]
+    return sorted({path.parent / ExternalDataInfo(t).location for t in tensors})
+
+
 def require(module: str, extra: str) -> None:
     try:
         __import__(module)

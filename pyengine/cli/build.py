@@ -9,12 +9,15 @@ import sys
 import tempfile
 from pathlib import Path
 
+from pyengine.atomic_file import write_atomically
 from pyengine.builder import build, build_plan, verify
+from pyengine.builder.sources import source_files
 from pyengine.cli.info import plan_line
 from pyengine.cli.options import expand, size
+from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
-from pyengine.image_source import read_image
-from pyengine.shipped import engines
+from pyengine.image_source import read_image, split_dataset
+from pyengine.shipped import engines, resolve
 
 
 def run_build(args: argparse.Namespace) -> int:
@@ -28,10 +31,11 @@ def run_build(args: argparse.Namespace) -> int:
         preprocessing = json.loads(args.preprocessing) if args.preprocessing else None
     except json.JSONDecodeError as error:
         raise ValueError(f"preprocessing is not JSON: {error}") from error
+    _refuse_losses(args)
     # Checkpoints need the 'train' folder, which lies beside where this is run from.
     if os.getcwd() not in sys.path:
         sys.path.insert(0, os.getcwd())
-    plan_only = args.executor != "cpu" and _is_engine(args.source)
+    plan_only = _makes_plan(args) and _is_engine(args.source)
     with tempfile.TemporaryDirectory() as folder:
         # With a plan to come, nothing is written before it is there.
         engine = args.output if args.executor == "cpu" else os.path.join(folder, "cpu.pyengine")
@@ -44,10 +48,26 @@ def run_build(args: argparse.Namespace) -> int:
                 tolerance=args.tolerance,
             )  # fmt: skip
             print(f"{args.output}: {report}")
-        if args.executor != "cpu":
+        if _makes_plan(args):
             _build_plan(args, args.source if plan_only else engine)
     print(f"{args.output}: {Path(args.output).stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _refuse_losses(args: argparse.Namespace) -> None:
+    """Refuse outputs that are an input; an engine that gets a plan is replaced on purpose."""
+    images = [split_dataset(path)[0] for path, _ in expand(args.input)] if _makes_plan(args) else []
+    written = [(Path(args.output), "the network")]
+    if args.log:
+        written.append((Path(args.log), "what TensorRT says"))
+    engine = _is_engine(args.source)
+    check_distinct([*images, *(() if engine else source_files(args.source))], written)
+    if args.log and engine:
+        check_distinct([resolve(args.source)], written[1:])
+
+
+def _makes_plan(args: argparse.Namespace) -> bool:
+    return str(args.executor) != "cpu"
 
 
 def _is_engine(source: str) -> bool:
@@ -65,7 +85,7 @@ def _build_plan(args: argparse.Namespace, engine: str) -> None:
         tolerance=args.tolerance,
     )  # fmt: skip
     if args.log:
-        Path(args.log).write_text(plan.log)
+        write_atomically(Path(args.log), lambda temporary: temporary.write_text(plan.log))
     print(f"{args.output}: plan for {plan_line(plan.key)}: {plan.plan_bytes / 1e6:.1f} MB in {plan.seconds:.1f} s")  # fmt: skip
     if plan.precision:
         print(f"{args.output}: {plan.precision}")

@@ -58,7 +58,10 @@ def tile_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def expand(patterns: list[str]) -> list[tuple[str, str]]:
-    """(input, name relative to its folder) of all files; folders give what is readable in them."""
+    """(input, name relative to its folder) of all files.
+
+    Folders give what is readable in them and not hidden.
+    """
     found: list[tuple[str, str]] = []
     for pattern in patterns:
         path, dataset = split_dataset(pattern)
@@ -66,7 +69,9 @@ def expand(patterns: list[str]) -> list[tuple[str, str]]:
             found.append((pattern, path.name))
         elif path.is_dir():
             files = sorted(
-                p for p in path.rglob("*") if p.suffix.lower() in READABLE and p.is_file()
+                p
+                for p in path.rglob("*")
+                if p.suffix.lower() in READABLE and p.is_file() and not _is_hidden(p, path)
             )
             if not files:
                 raise FileNotFoundError(f"{path}: no image in this folder")
@@ -77,3 +82,8 @@ def expand(patterns: list[str]) -> list[tuple[str, str]]:
                 raise FileNotFoundError(f"{pattern}: no such file or folder, and nothing matches")
             found += [(m, Path(m).name) for m in matches if Path(m).is_file()]
     return found
+
+
+def _is_hidden(file: Path, folder: Path) -> bool:
+    """Whether a file below `folder`, or a folder on the way to it, is hidden."""
+    return any(part.startswith(".") for part in file.relative_to(folder).parts)

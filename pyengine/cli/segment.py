@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,10 +12,13 @@ from typing import Any
 from pyengine import phantoms
 from pyengine.arguments import OUTPUTS
 from pyengine.cli.options import expand, size, tile_options
+from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.image_source import Array, read_image, split_dataset
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
+from pyengine.segment_file import check_target, is_done, replaced_files
+from pyengine.shipped import resolve
 
 DEMOS: dict[str, tuple[str, Callable[[int, int], Array]]] = {
     "em-membranes": ("2048x2048", phantoms.synthetic_em),
@@ -31,27 +33,16 @@ def run_segment(args: argparse.Namespace) -> int:
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
     output = _one_output(args.output, args.output_kind)
-    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
     options = tile_options(args) | {"tta": args.tta}
-    out = Path(split_dataset(output)[0])
-    single = len(inputs) == 1 and out.suffix and not out.is_dir()
-    jobs: list[tuple[str, str]] = []
-    for path, name in inputs:
-        if single:
-            jobs.append((path, output))
-            continue
-        suffix = f".{args.format}" if args.format else _default_suffix(path, args.output_kind)
-        jobs.append((path, str(out / Path(name).with_suffix(suffix))))
-    targets = Counter(target for _, target in jobs)
-    twice = next((target for target, count in targets.items() if count > 1), None)
-    if twice:
-        raise ValueError(f"{twice}: two inputs would be written to this name")
+    jobs = _jobs(inputs, output, args.format, args.output_kind)
+    _refuse_losses(jobs, args)
+    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
     failed = skipped = 0
     quiet = not sys.stderr.isatty()
     from tqdm import tqdm
 
     for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
-        if args.resume and split_dataset(target)[0].exists():
+        if args.resume and is_done(target, args.output_kind):
             skipped += 1
             continue
         try:
@@ -71,6 +62,45 @@ def run_segment(args: argparse.Namespace) -> int:
     if len(jobs) > 1 or skipped:
         print(f"{len(jobs) - failed - skipped} segmented, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
+
+
+def _jobs(
+    inputs: list[tuple[str, str]], output: str, suffix: str | None, kind: str
+) -> list[tuple[str, str]]:
+    """(input, output) of each image; `output` is a file for one input, else a folder."""
+    out, dataset = split_dataset(output)
+    if len(inputs) == 1 and out.suffix and not out.is_dir():
+        return [(inputs[0][0], output)]
+    if dataset is not None or (out.exists() and not out.is_dir()):
+        raise ValueError(
+            f"--output {output} is a file; for {len(inputs)} input(s) name a folder"
+            + ("" if out.suffix else ", or a file with a suffix such as .png")
+        )
+    return [
+        (
+            path,
+            str(
+                out
+                / Path(name).with_suffix(f".{suffix}" if suffix else _default_suffix(path, kind))
+            ),
+        )
+        for path, name in inputs
+    ]
+
+
+def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> None:
+    """Refuse outputs that would replace an input, each other, or what is no output."""
+    written = [file for path, target in jobs for file in replaced_files(path, target)]
+    if args.overlay:
+        written += [(_overlay_path(target), path) for path, target in jobs]
+    check_distinct([resolve(args.engine), *(split_dataset(path)[0] for path, _ in jobs)], written)
+    for _, target in jobs:
+        if not (args.resume and is_done(target, args.output_kind)):
+            check_target(target, args.output_kind)
+
+
+def _overlay_path(target: str) -> Path:
+    return split_dataset(target)[0].with_suffix(".overlay.png")
 
 
 def _one_output(given: list[str], kind: str) -> str:
@@ -101,8 +131,7 @@ def _write_overlay(
 ) -> None:
     image = read_image(path, engine.info.input["channels"])
     labels = read_image(target, 1) if kind == "labels" else engine.segment(image, **options)
-    name = split_dataset(target)[0].with_suffix(".overlay.png")
-    save_image(name, overlay(image, labels, engine.info.colors))
+    save_image(_overlay_path(target), overlay(image, labels, engine.info.colors))
 
 
 def run_classify(args: argparse.Namespace) -> int:

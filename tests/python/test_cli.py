@@ -244,6 +244,132 @@ def test_a_killed_run_leaves_no_half_file(tmp_path) -> None:
     assert not (tmp_path / "out.npy").exists()
 
 
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+@pytest.fixture
+def no_engine(monkeypatch) -> None:
+    """Any try to open an engine fails the test."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("an engine was opened")
+
+    monkeypatch.setattr("pyengine.cli.segment.Engine", refuse)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("a.png -o a.png", ["a.png: this output would replace the input a.png"]),
+        ("a.png -o sub/../a.png", ["sub/../a.png", "the input a.png"]),
+        ("a.png -o hard.png", ["hard.png", "the input a.png"]),
+        ("a.png -o soft.png", ["soft.png", "the input a.png"]),
+        ("a.png -o .", ["a.png", "would replace"]),
+        (". -o .", ["a.png", "would replace"]),
+        (". -o linked", ["linked/a.png", "would replace"]),
+        (". -o linked --resume", ["linked/a.png", "would replace"]),
+        ("sub a.png -o sub", ["sub/a.overlay.png", "would replace"]),
+        ("sub a.png b.tif -o . --format tif", ["b.tif", "would replace"]),
+        ("a.png -o net.png -e net.png", ["net.png", "would replace the input net.png"]),
+        ("a.png sub/a.overlay.png -o sub2 --overlay", ["a.overlay.png: would be written twice"]),
+        ("sub/a.overlay.png x.png -o sub --overlay", ["would replace"]),
+        ("x.png x.tif -o sub2 --overlay", ["x.overlay.png: would be written twice", "x.tif"]),
+        ("x.png sub/x.png -o sub2", ["x.png: would be written twice, for x.png and for sub/x.png"]),
+        ("a.png x.png -o notes.txt", ["notes.txt is a file"]),
+        ("a.png -o notes", ["notes is a file", "suffix such as .png"]),
+        ("a.png x.png -o new.h5:/labels", ["new.h5:/labels is a file"]),
+        ("e.h5:/raw -o e.h5:/raw", ["e.h5: holds 'raw' already", "e.h5:/raw_2"]),
+        ("e.h5 -o e.h5", ["e.h5: this output would replace the input"]),
+        ("e.h5 -o .", ["e.h5: this output would replace the input"]),
+        ("a.png -o e.h5:/raw", ["e.h5: holds 'raw' already"]),
+    ],
+)
+def test_originals_are_never_replaced(
+    capsys, tmp_path, monkeypatch, no_engine, arguments, words
+) -> None:
+    import h5py
+
+    monkeypatch.chdir(tmp_path)
+    Path("sub").mkdir()
+    Path("sub2").mkdir()
+    for name in ("a.png", "x.png", "x.tif", "b.tif", "net.png", "sub/c.png", "sub/x.png",
+                 "sub/a.overlay.png", "sub/x.overlay.png"):  # fmt: skip
+        Image.fromarray(np.full((8, 8), 7, np.uint8)).save(name)
+    with h5py.File("e.h5", "w") as file:
+        file["raw"] = np.zeros((8, 8), np.uint8)
+    os.link("a.png", "hard.png")
+    os.symlink("a.png", "soft.png")
+    os.symlink(".", "linked")
+    Path("notes.txt").write_text("mine")
+    Path("notes").write_text("mine")
+    before = snapshot(tmp_path)
+    status, _, err = run(capsys, "segment", *arguments.split())
+    assert status == 2
+    assert len(err.strip().splitlines()) == 1
+    for word in words:
+        assert word in err
+    assert snapshot(tmp_path) == before
+
+
+def test_a_source_is_never_replaced_by_its_engine(capsys, tmp_path, monkeypatch) -> None:
+    import onnx
+
+    monkeypatch.chdir(tmp_path)
+    net = nn.Conv2d(1, 2, 3).eval()
+    torch.onnx.export(net, (torch.zeros(1, 1, 8, 8),), "net.onnx", dynamo=False)
+    onnx.save(
+        onnx.load("net.onnx"), "large.onnx", save_as_external_data=True, size_threshold=0,
+        location="weights.bin",
+    )  # fmt: skip
+    Path("net.pt").write_bytes(b"no checkpoint, but the user's")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save("a.png")
+    before = snapshot(tmp_path)
+    for arguments, words in {
+        "net.onnx -o net.onnx": "net.onnx: this output would replace the input net.onnx",
+        "net.pt -o ./net.pt": "would replace the input net.pt",
+        "large.onnx -o weights.bin": "would replace the input weights.bin",
+        "net.onnx -o x.pyengine --executor tensorrt -i a.png --log a.png": "the input a.png",
+        "net.onnx -o x.pyengine --executor tensorrt -i . --log net.onnx": "the input net.onnx",
+        "net.onnx -o a.png --executor tensorrt -i a.png": "would replace the input a.png",
+        "net.onnx -o x.pyengine --executor tensorrt --log x.pyengine": "would be written twice",
+    }.items():
+        status, _, err = run(capsys, "build", *arguments.split())
+        assert (status, len(err.strip().splitlines())) == (2, 1), err
+        assert words in err
+        assert snapshot(tmp_path) == before
+    with pytest.raises(ValueError, match="would replace the input"):
+        pyengine.build("net.onnx", tmp_path / "net.onnx")
+
+
+def test_resume_looks_for_the_data_set(capsys, tmp_path) -> None:
+    import h5py
+
+    path = tmp_path / "e.h5"
+    with h5py.File(path, "w") as file:
+        file["raw"] = np.zeros((8, 9), np.uint8)
+    arguments = ["segment", f"{path}:/raw", "-o", f"{path}:/labels", "--resume"]
+    status, text, _ = run(capsys, *arguments)
+    assert (status, text) == (0, "")
+    status, text, _ = run(capsys, *arguments)
+    assert status == 0
+    assert "0 segmented, 1 skipped" in text
+    with h5py.File(path) as file:
+        assert sorted(file) == ["labels", "raw"]
+
+
+def test_hidden_files_are_no_inputs(capsys, images, tmp_path) -> None:
+    (images / "._a.png").write_bytes(b"of another system")
+    left = images / "sub" / ".c.png.pyengine-unfinished-01234567"
+    left.mkdir()
+    (left / "c.png").write_bytes((images / "a.png").read_bytes())
+    status, text, _ = run(capsys, "segment", images, "-o", tmp_path / ".hidden" / "out")
+    assert status == 0
+    assert "3 segmented" in text
+    status, text, _ = run(capsys, "segment", tmp_path / ".hidden" / "out", "-o", tmp_path / "again")
+    assert "3 segmented" in text
+
+
 @pytest.mark.parametrize("unbuffered", ["", "1"])  # met at the last flush, or by print
 @pytest.mark.parametrize(
     "code",

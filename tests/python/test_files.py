@@ -200,3 +200,178 @@ def test_overlay_colours_only_the_classes() -> None:
     assert out.shape == (2, 2, 3)
     np.testing.assert_array_equal(out[0], [[0, 0, 0], [255, 255, 255]])
     assert (out[1, :, 0] > out[1, :, 1]).all()
+
+
+# ---- nothing of a user's is lost ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["in.tif", "in.npy"])
+@pytest.mark.parametrize(
+    "way", ["same", "relative", "dots", "symlink", "hard link", "linked folder"]
+)
+def test_an_output_never_replaces_its_input(membranes, tmp_path, monkeypatch, name, way) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    source = folder / name
+    write(source, STACK)
+    before = source.read_bytes()
+    monkeypatch.chdir(folder)
+    target = {
+        "same": source,
+        "relative": Path(name),
+        "dots": folder / ".." / "data" / name,
+        "symlink": tmp_path / name,
+        "hard link": tmp_path / name,
+        "linked folder": tmp_path / "link" / name,
+    }[way]
+    if way == "symlink":
+        target.symlink_to(source)
+    elif way == "hard link":
+        target.hardlink_to(source)
+    elif way == "linked folder":
+        target.parent.symlink_to(folder)
+    with pytest.raises(ValueError, match="would replace the input") as caught:
+        membranes.segment_file(source, target)
+    assert str(source) in str(caught.value)
+    assert str(target) in str(caught.value)
+    assert source.read_bytes() == before
+    assert [p.name for p in folder.iterdir()] == [name]
+
+
+def test_an_output_never_replaces_the_engine(tmp_path) -> None:
+    path = tmp_path / "engine.npy"  # any name may be an engine's
+    path.write_bytes(Path(pyengine.Engine("em-membranes").info.path).read_bytes())
+    engine = pyengine.Engine(path)
+    source = write(tmp_path / "in.npy", STACK[0])
+    with pytest.raises(ValueError, match=r"would replace the input .*engine\.npy"):
+        engine.segment_file(source, path)
+
+
+@pytest.fixture
+def experiment(tmp_path) -> Path:
+    path = tmp_path / "exp.h5"
+    with h5py.File(path, "w") as f:
+        f["raw"] = STACK
+        f["raw"].attrs["voxel_nm"] = [50.0, 4.0, 4.0]
+        f["meta/notes"] = "by hand"
+        f.attrs["operator"] = "A. B."
+    path.chmod(0o640)
+    return path
+
+
+def contents(path: Path) -> dict[str, object]:
+    found: dict[str, object] = {}
+
+    def note(name: str, item: object) -> None:
+        value = item[()] if isinstance(item, h5py.Dataset) else None
+        found[name] = (
+            value.tobytes() if isinstance(value, np.ndarray) else value,
+            {k: np.asarray(v).tolist() for k, v in item.attrs.items()},
+        )
+
+    with h5py.File(path) as f:
+        f.visititems(note)
+        found["/"] = dict(f.attrs)
+    return found
+
+
+def test_a_data_set_joins_what_an_hdf5_file_holds(membranes, labels, experiment) -> None:
+    before = contents(experiment)
+    membranes.segment_file(f"{experiment}:/raw", f"{experiment}:/results/labels")
+    np.testing.assert_array_equal(read(f"{experiment}:/results/labels"), labels)
+    after = contents(experiment)
+    assert {k: after[k] for k in before} == before
+    assert set(after) - set(before) == {"results", "results/labels"}
+    assert experiment.stat().st_mode & 0o777 == 0o640
+    assert [p.name for p in experiment.parent.iterdir()] == ["exp.h5"]
+    # And from another file, by way of a link, which stays a link.
+    source = write(experiment.parent / "in.npy", STACK[0])
+    link = experiment.parent / "link.h5"
+    link.symlink_to(experiment)
+    membranes.segment_file(source, f"{link}:/one", tile=64)
+    assert link.is_symlink()
+    np.testing.assert_array_equal(read(f"{experiment}:/one"), labels[0])
+    assert {k: contents(experiment)[k] for k in after} == after
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("raw", ["holds 'raw' already", "exp.h5:/raw_2"]),
+        ("meta", ["holds 'meta' already"]),
+        ("/meta/notes/", ["holds 'meta/notes' already", "meta/notes_2"]),
+        ("raw/labels", ["holds 'raw' already"]),
+        ("nowhere/labels", ["holds 'nowhere' already"]),
+        ("elsewhere/labels", ["is a link into", "other.h5"]),
+    ],
+)
+def test_names_that_are_taken_in_an_hdf5_file(membranes, experiment, name, words) -> None:
+    other = experiment.parent / "other.h5"
+    with h5py.File(other, "w") as f:
+        f.create_group("group")
+    with h5py.File(experiment, "r+") as f:
+        f["nowhere"] = h5py.SoftLink("/absent")
+        f["elsewhere"] = h5py.ExternalLink("other.h5", "/group")
+    before = experiment.read_bytes(), other.read_bytes()
+    with pytest.raises(OSError, match="exp.h5") as caught:
+        membranes.segment_file(f"{experiment}:/raw", f"{experiment}:{name}")
+    for word in words:
+        assert word in str(caught.value)
+    assert (experiment.read_bytes(), other.read_bytes()) == before
+
+
+def test_an_hdf5_input_is_added_to_only_by_name(membranes, experiment) -> None:
+    with pytest.raises(ValueError, match="would replace the input"):
+        membranes.segment_file(f"{experiment}:/raw", experiment)
+
+
+def test_a_failed_run_leaves_an_hdf5_file_as_it_was(membranes, experiment, monkeypatch) -> None:
+    before = experiment.read_bytes()
+
+    def cancel(done: int, total: int) -> bool:
+        return done < 2
+
+    target = f"{experiment}:/labels"
+    with pytest.raises(pyengine.CancelledError):
+        membranes.segment_file(f"{experiment}:/raw", target, tile=64, progress=cancel)
+    assert experiment.read_bytes() == before
+    assert [p.name for p in experiment.parent.iterdir()] == ["exp.h5"]
+    # A change by another program while the run goes on is kept.
+    source = write(experiment.parent / "in.npy", STACK)
+
+    def change(done: int, total: int) -> bool:
+        if done == 1:
+            with h5py.File(experiment, "r+") as f:
+                f["theirs"] = 1
+        return True
+
+    with pytest.raises(OSError, match="another program changed it"):
+        membranes.segment_file(source, target, progress=change)
+    assert set(contents(experiment)) == {"/", "raw", "meta", "meta/notes", "theirs"}
+
+
+def test_what_is_no_hdf5_file_is_not_replaced_by_one(membranes, tmp_path) -> None:
+    source = write(tmp_path / "in.npy", STACK[0])
+    (tmp_path / "out.h5").write_text("a letter")
+    with pytest.raises(OSError, match=r"out\.h5: exists and cannot be added to"):
+        membranes.segment_file(source, tmp_path / "out.h5")
+    assert (tmp_path / "out.h5").read_text() == "a letter"
+
+
+def test_a_folder_is_never_replaced(membranes, tmp_path) -> None:
+    source = write(tmp_path / "in.npy", STACK[0])
+    (tmp_path / "out.npy").mkdir()
+    with pytest.raises(FileExistsError, match="is a folder"):
+        membranes.segment_file(source, tmp_path / "out.npy")
+
+
+def test_an_older_output_is_replaced_in_one_step(membranes, labels, tmp_path) -> None:
+    source = write(tmp_path / "in.npy", STACK[0])
+    (tmp_path / "out.npy").write_bytes(b"older")
+
+    def look(done: int, total: int) -> bool:
+        assert (tmp_path / "out.npy").read_bytes() == b"older"
+        return True
+
+    membranes.segment_file(source, tmp_path / "out.npy", progress=look)
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), labels[0])
