@@ -31,13 +31,15 @@ from pyengine.arguments import (
 )
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
+from pyengine.image_check import check_image, describe
 from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
+from pyengine.preprocess import network_input
 from pyengine.progress import Progress, progress_callback
+from pyengine.segment_batch import segment_batch
+from pyengine.segment_file import segment_file
 from pyengine.shipped import resolve
 
 Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-
-_DTYPES = (np.uint8, np.uint16, np.float32)
 
 
 class Engine:
@@ -243,7 +245,7 @@ class Engine:
             )
         if out is not None or stream is not None:
             raise ValueError("out and stream belong to images on the GPU")
-        self._check_image(image)
+        check_image(image, self._info.input["channels"])
         tile_h, tile_w = tile_sides(tile)
         with progress_callback(progress) as callback:
             return self._core.segment(
@@ -304,9 +306,7 @@ class Engine:
         ndarray
             As from `segment`, in the order of the images.
         """
-        from pyengine.segment_batch import segment_batch
-
-        return segment_batch(self, images, options)
+        return segment_batch(self.segment, self._info, images, options)
 
     def segment_file(
         self,
@@ -325,26 +325,30 @@ class Engine:
         Parameters
         ----------
         src : path
-            TIFF (also multi-page), ``.npy``, HDF5 data set as ``file.h5:/path``: streamed. PNG,
-            JPEG and other formats of Pillow: read whole.
+            An image, or a stack of images of one size, of any format in `pyengine.formats`. Of
+            formats that hold several by name, one is named as in ``file.h5:/name``. What can be
+            read by rows (TIFF, NumPy, HDF5) is never read whole.
         dst : path
-            ``.tif``, ``.npy`` or ``file.h5:/path``: streamed. ``.png``: labels only. Written to a
-            temporary name and renamed, so that a killed run leaves no half file.
+            The suffix says the format: ``.png`` for the labels of one image, ``.tif``, ``.npy`` or
+            ``file.h5:/name`` for all. Complete or absent, even if the run is killed. An older
+            file is replaced, but never `src` nor the engine. An HDF5 file keeps what it holds:
+            the result is added in a copy, for which the folder needs room, and the copy takes the
+            file's place; a name that it holds already is refused.
         tile, batch_size, output, max_memory, progress, padding_mode, tta
             As in `segment`; the mode is "exact". With `tta` each image is read whole.
 
         Raises
         ------
         OSError
-            The file cannot be read or written.
+            The file cannot be read or written; FileExistsError where the result would replace a
+            folder or a data set.
         ValueError
-            The format or the image does not fit.
+            The format or the image does not fit, or `dst` is `src`.
         """
-        from pyengine.segment_file import segment_file
-
         segment_file(
-            self, os.fspath(src), os.fspath(dst), tile=tile, batch_size=batch_size, output=output,
-            max_memory=max_memory, progress=progress, padding_mode=padding_mode, tta=tta,
+            self._core, self._info, os.fspath(src), os.fspath(dst), tile=tile,
+            batch_size=batch_size, output=output, max_memory=max_memory, progress=progress,
+            padding_mode=padding_mode, tta=tta,
         )  # fmt: skip
 
     def classify(self, image: npt.NDArray[Any]) -> Classification:
@@ -371,9 +375,7 @@ class Engine:
             raise _core.UnsupportedError(
                 f"this engine's task is {self._info.task}; classify() needs classification"
             )
-        self._check_image(image)
-        from pyengine.preprocess import network_input
-
+        check_image(image, self._info.input["channels"])
         batch = network_input(image, self._info.input)
         scores = self._core.run(batch).reshape(-1)
         if not self._info.manifest["head"]["in_network"]:
@@ -402,7 +404,7 @@ class Engine:
             Wrong dtype or shape, or a size the network does not accept.
         """
         if not isinstance(batch, np.ndarray) or batch.dtype != np.float32:
-            raise TypeError(f"batch must be a float32 array, got {_describe(batch)}")
+            raise TypeError(f"batch must be a float32 array, got {describe(batch)}")
         channels = self._info.input["channels"]
         if batch.ndim != 4 or batch.shape[1] != channels or 0 in batch.shape:
             raise ValueError(
@@ -432,33 +434,6 @@ class Engine:
         """
         sizes = (positive("height", height), positive("width", width), positive("passes", passes))
         return tuple(LayerTime(**row) for row in self._core.profile(*sizes))
-
-    def _check_image(self, image: Any) -> None:
-        if not isinstance(image, np.ndarray):
-            raise TypeError(f"image must be a numpy array, got {_describe(image)}")
-        if image.dtype not in _DTYPES or not image.dtype.isnative:
-            raise TypeError(
-                f"image must be uint8, uint16 or float32 in native byte order, got {image.dtype}; "
-                "convert it, for example with image.astype(numpy.float32)"
-            )
-        if image.ndim not in (2, 3):
-            raise ValueError(f"image must have shape (H, W) or (H, W, C), got {image.shape}")
-        if 0 in image.shape:
-            raise ValueError(f"image must be at least 1 x 1 px, got {image.shape}")
-        channels = image.shape[2] if image.ndim == 3 else 1
-        needed = self._info.input["channels"]
-        if channels != needed:
-            raise ValueError(
-                f"image has {channels} channel(s) (shape {image.shape}), the network needs {needed}"
-            )
-        if any(stride % image.itemsize for stride in image.strides):
-            raise ValueError("image memory is not aligned to its dtype; pass image.copy()")
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype} array of shape {value.shape}"
-    return type(value).__name__
 
 
 def _head(logits: npt.NDArray[np.float32], activation: str) -> npt.NDArray[np.float32]:

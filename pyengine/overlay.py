@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from pyengine.atomic_file import write_atomically
-from pyengine.image_source import Array
+from pyengine.formats import Array
 
 
 def overlay(image: Array, labels: Array, colors: tuple[tuple[int, int, int], ...]) -> Array:

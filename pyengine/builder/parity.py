@@ -13,6 +13,7 @@ import numpy.typing as npt
 from pyengine import _core
 from pyengine.builder.sources import Network, load_source
 from pyengine.engine import Engine
+from pyengine.image_check import check_image
 from pyengine.preprocess import normalise
 
 SEED = 2015
@@ -214,7 +215,7 @@ def network_inputs(
     height, width = shape[2:]
     samples = []
     for image in images:
-        engine._check_image(image)
+        check_image(image, engine.info.input["channels"])
         rows = _core.border_indices(0, height, image.shape[0], 0)
         columns = _core.border_indices(0, width, image.shape[1], 0)
         part = image[np.ix_(rows, columns)]

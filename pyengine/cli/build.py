@@ -16,7 +16,7 @@ from pyengine.cli.info import plan_line
 from pyengine.cli.options import expand, size
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
-from pyengine.image_source import read_image, split_dataset
+from pyengine.formats.registry import locate, read_image
 from pyengine.shipped import engines, resolve
 
 
@@ -56,7 +56,7 @@ def run_build(args: argparse.Namespace) -> int:
 
 def _refuse_losses(args: argparse.Namespace) -> None:
     """Refuse outputs that are an input; an engine that gets a plan is replaced on purpose."""
-    images = [split_dataset(path)[0] for path, _ in expand(args.input)] if _makes_plan(args) else []
+    images = [locate(path).path for path, _ in expand(args.input)] if _makes_plan(args) else []
     written = [(Path(args.output), "the network")]
     if args.log:
         written.append((Path(args.log), "what TensorRT says"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import ACCURACIES
-from pyengine.image_source import READABLE, split_dataset
+from pyengine.formats.registry import find_format, images_below, locate
 
 
 def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-membranes") -> None:
@@ -58,32 +58,29 @@ def tile_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def expand(patterns: list[str]) -> list[tuple[str, str]]:
-    """(input, name relative to its folder) of all files.
+    """(input, name relative to its folder) of all images.
 
-    Folders give what is readable in them and not hidden.
+    Folders give the images in them that are not hidden; a folder that is one image is one.
     """
     found: list[tuple[str, str]] = []
     for pattern in patterns:
-        path, dataset = split_dataset(pattern)
-        if dataset is not None or path.is_file():
+        location = locate(pattern)
+        path = location.path
+        if location.name is not None or _is_one_input(path):
             found.append((pattern, path.name))
         elif path.is_dir():
-            files = sorted(
-                p
-                for p in path.rglob("*")
-                if p.suffix.lower() in READABLE and p.is_file() and not _is_hidden(p, path)
-            )
-            if not files:
+            images = list(images_below(path))
+            if not images:
                 raise FileNotFoundError(f"{path}: no image in this folder")
-            found += [(str(p), str(p.relative_to(path))) for p in files]
+            found += [(str(p), str(p.relative_to(path))) for p in images]
         else:
             matches = sorted(glob.glob(pattern, recursive=True))
             if not matches:
                 raise FileNotFoundError(f"{pattern}: no such file or folder, and nothing matches")
-            found += [(m, Path(m).name) for m in matches if Path(m).is_file()]
+            found += [(m, Path(m).name) for m in matches if _is_one_input(Path(m))]
     return found
 
 
-def _is_hidden(file: Path, folder: Path) -> bool:
-    """Whether a file below `folder`, or a folder on the way to it, is hidden."""
-    return any(part.startswith(".") for part in file.relative_to(folder).parts)
+def _is_one_input(path: Path) -> bool:
+    # A file of an unknown format is one, too: it is refused by name.
+    return path.is_file() or find_format(path) is not None

@@ -11,6 +11,7 @@ from pyengine.cli.build import run_build, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.options import add_engine_options, add_tile_options
 from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
+from pyengine.formats.registry import readable_suffixes, written_suffixes
 from pyengine.shipped import engines
 
 
@@ -22,7 +23,11 @@ def make_parser() -> argparse.ArgumentParser:
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     p = _verb(verbs, "segment", run_segment, "segment files, folders or globs")
-    p.add_argument("input", nargs="*", metavar="IN", help="image files, folders or globs")
+    p.add_argument(
+        "input", nargs="*", metavar="IN",
+        help="images, folders of images or globs; what can be read: "
+        + ", ".join(readable_suffixes()),
+    )  # fmt: skip
     p.add_argument(
         "--input", "-i", dest="more_inputs", action="append", default=[], metavar="IN",
         help="the same as a flag; may be repeated",
@@ -41,7 +46,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--tta", choices=AUGMENTATIONS, default="none",
         help="mean over flips (4 passes) or flips and quarter turns (8) of each image",
     )  # fmt: skip
-    p.add_argument("--format", choices=["png", "tif", "npy", "h5"], help="of outputs in a folder")
+    p.add_argument(
+        "--format", choices=[suffix[1:] for suffix in written_suffixes()],
+        help="of outputs in a folder (default: the input's where it can be)",
+    )  # fmt: skip
     p.add_argument("--overlay", action="store_true", help="also write NAME.overlay.png")
     p.add_argument("--resume", action="store_true", help="skip outputs that exist")
 

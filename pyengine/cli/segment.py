@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pyengine import phantoms
-from pyengine.arguments import OUTPUTS
+from pyengine.arguments import OUTPUTS, Output
 from pyengine.cli.options import expand, size, tile_options
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
-from pyengine.image_source import Array, read_image, split_dataset
+from pyengine.formats import Array
+from pyengine.formats.registry import find_format, locate, locate_result, read_image, suffix_like
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
 from pyengine.segment_file import check_target, is_done, replaced_files
@@ -46,7 +47,7 @@ def run_segment(args: argparse.Namespace) -> int:
             skipped += 1
             continue
         try:
-            split_dataset(target)[0].parent.mkdir(parents=True, exist_ok=True)
+            locate(target).path.parent.mkdir(parents=True, exist_ok=True)
             engine.segment_file(
                 path, target, output=args.output_kind, progress=not quiet and len(jobs) == 1,
                 **options,
@@ -65,27 +66,29 @@ def run_segment(args: argparse.Namespace) -> int:
 
 
 def _jobs(
-    inputs: list[tuple[str, str]], output: str, suffix: str | None, kind: str
+    inputs: list[tuple[str, str]], output: str, suffix: str | None, kind: Output
 ) -> list[tuple[str, str]]:
     """(input, output) of each image; `output` is a file for one input, else a folder."""
-    out, dataset = split_dataset(output)
-    if len(inputs) == 1 and out.suffix and not out.is_dir():
+    location = locate(output)
+    out = location.path
+    if len(inputs) == 1 and out.suffix and (not out.is_dir() or _is_image_folder(out)):
         return [(inputs[0][0], output)]
-    if dataset is not None or (out.exists() and not out.is_dir()):
+    if location.name is not None or (out.exists() and not out.is_dir()):
         raise ValueError(
             f"--output {output} is a file; for {len(inputs)} input(s) name a folder"
             + ("" if out.suffix else ", or a file with a suffix such as .png")
         )
-    return [
-        (
-            path,
-            str(
-                out
-                / Path(name).with_suffix(f".{suffix}" if suffix else _default_suffix(path, kind))
-            ),
-        )
-        for path, name in inputs
-    ]
+
+    def named(path: str, name: str) -> str:
+        new = f".{suffix}" if suffix else suffix_like(locate(path).path, kind)
+        return str(out / Path(name).with_suffix(new))
+
+    return [(path, named(path, name)) for path, name in inputs]
+
+
+def _is_image_folder(path: Path) -> bool:
+    image_format = find_format(path)
+    return image_format is not None and image_format.is_folder
 
 
 def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> None:
@@ -93,14 +96,14 @@ def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> Non
     written = [file for path, target in jobs for file in replaced_files(path, target)]
     if args.overlay:
         written += [(_overlay_path(target), path) for path, target in jobs]
-    check_distinct([resolve(args.engine), *(split_dataset(path)[0] for path, _ in jobs)], written)
+    check_distinct([resolve(args.engine), *(locate(path).path for path, _ in jobs)], written)
     for _, target in jobs:
         if not (args.resume and is_done(target, args.output_kind)):
             check_target(target, args.output_kind)
 
 
 def _overlay_path(target: str) -> Path:
-    return split_dataset(target)[0].with_suffix(".overlay.png")
+    return locate(target).path.with_suffix(".overlay.png")
 
 
 def _one_output(given: list[str], kind: str) -> str:
@@ -119,18 +122,15 @@ def _one_output(given: list[str], kind: str) -> str:
     return output
 
 
-def _default_suffix(path: str, kind: str) -> str:
-    suffix = split_dataset(path)[0].suffix.lower()
-    if suffix in (".npy", ".h5", ".hdf5", ".tif", ".tiff"):
-        return suffix
-    return ".png" if kind == "labels" else ".tif"
-
-
 def _write_overlay(
-    engine: Engine, path: str, target: str, kind: str, options: dict[str, Any]
+    engine: Engine, path: str, target: str, kind: Output, options: dict[str, Any]
 ) -> None:
     image = read_image(path, engine.info.input["channels"])
-    labels = read_image(target, 1) if kind == "labels" else engine.segment(image, **options)
+    labels = (
+        read_image(str(locate_result(target, kind)), 1)
+        if kind == "labels"
+        else engine.segment(image, **options)
+    )
     save_image(_overlay_path(target), overlay(image, labels, engine.info.colors))
 
 

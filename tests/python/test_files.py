@@ -12,7 +12,7 @@ from conftest import random_image
 from PIL import Image
 
 import pyengine
-from pyengine.image_source import open_source, read_image
+from pyengine.formats import open_image, read_image
 from pyengine.overlay import overlay
 
 STACK = np.random.default_rng(0).integers(0, 256, (3, 300, 170), np.uint8)
@@ -91,7 +91,7 @@ def test_tiff_rows_are_decoded_piecewise(tmp_path, options, dtype, channels) -> 
     image = random_image(np.random.default_rng(1), 150, 101, channels, dtype)
     path = tmp_path / "x.tif"
     tifffile.imwrite(path, image, photometric="minisblack" if channels == 1 else "rgb", **options)
-    with open_source(str(path), channels) as source:
+    with open_image(str(path), channels) as source:
         assert source.shape == image.shape
         for begin, end in ((0, 150), (0, 1), (63, 65), (149, 150), (13, 140)):
             np.testing.assert_array_equal(source.rows(0, begin, end), image[begin:end])
@@ -100,11 +100,11 @@ def test_tiff_rows_are_decoded_piecewise(tmp_path, options, dtype, channels) -> 
 def test_large_image_is_not_read_whole(membranes, tmp_path, monkeypatch) -> None:
     np.save(tmp_path / "in.npy", np.zeros((3000, 40), np.uint8))
     seen = []
-    from pyengine import image_source
+    from pyengine.formats.array_reader import ArrayReader
 
-    rows = image_source._ArraySource.rows
+    rows = ArrayReader.rows
     monkeypatch.setattr(
-        image_source._ArraySource,
+        ArrayReader,
         "rows",
         lambda s, p, a, b: (seen.append(b - a), rows(s, p, a, b))[1],
     )

@@ -118,7 +118,7 @@ def test_real_sections_tile_exactly(data, membranes) -> None:
 
 def test_it_finds_membranes_in_another_data_set(data, membranes) -> None:
     """vnc_sstem, 1024 x 1024, never seen in training: other tissue, other contrast."""
-    from pyengine.image_source import read_image
+    from pyengine.formats import read_image
 
     image = read_image(str(data / "vnc_sstem" / "raw" / "00.tif"), 1)
     truth = np.asarray(Image.open(data / "vnc_sstem" / "membranes" / "00.png")).astype(bool)

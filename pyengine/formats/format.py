@@ -1,0 +1,224 @@
+"""What a file format is: how its images are recognised, read and written."""
+
+from __future__ import annotations
+
+import abc
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from pyengine.arguments import Output
+from pyengine.atomic_file import refuse_what_is_no_file, write_atomically
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Location:
+    """Where an image lies or goes.
+
+    Attributes
+    ----------
+    path : Path
+        A file; a folder, in formats that are folders.
+    name : str or None
+        Of the image inside, in formats that hold several by name; without outer slashes.
+    """
+
+    path: Path
+    name: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.name is None else f"{self.path}:/{self.name}"
+
+
+class Reader(abc.ABC):
+    """One or more images (pages) of one file, read by rows.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        (H, W) or (H, W, C) of each page.
+    dtype : numpy.dtype
+    pages : int
+    stacked : bool
+        Whether results should have a page axis, too.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pages: int = 1
+    stacked: bool = False
+
+    @abc.abstractmethod
+    def rows(self, page: int, begin: int, end: int) -> Array:
+        """Rows [begin, end) of a page, shape (end - begin, W) or (end - begin, W, C)."""
+
+    @abc.abstractmethod
+    def close(self) -> None:
+        """Release the file."""
+
+    def __enter__(self) -> Reader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a writer is told before the first band.
+
+    Attributes
+    ----------
+    page_shape : tuple of int
+        (H, W) of labels, (K, H, W) of scores.
+    dtype : numpy.dtype
+    pages : int
+    stacked : bool
+        Whether the result has a page axis.
+    """
+
+    page_shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    pages: int
+    stacked: bool
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the whole result."""
+        return (self.pages, *self.page_shape) if self.stacked else self.page_shape
+
+    @property
+    def size_bytes(self) -> int:
+        """Of all pixels."""
+        return self.pages * math.prod(self.page_shape) * self.dtype.itemsize
+
+
+class Band(NamedTuple):
+    """Full-width rows of a result.
+
+    Attributes
+    ----------
+    page : int
+    begin : int
+        The first row.
+    values : ndarray, shape (rows, W) or (K, rows, W)
+    """
+
+    page: int
+    begin: int
+    values: Array
+
+    @property
+    def end(self) -> int:
+        """The row after the last."""
+        return self.begin + int(self.values.shape[-2])
+
+
+class Format(abc.ABC):
+    """One file format: reader and writer side by side.
+
+    A format is one file of this package and one row of `registry.FORMATS`.
+
+    Attributes
+    ----------
+    title : str
+        For people.
+    suffixes : tuple of str
+        Of what can be read, in lower case and with their dots.
+    written_suffixes : tuple of str
+        Of what can be written, the usual one first; empty if nothing can.
+    is_folder : bool
+        Whether an image of this format is a folder of files rather than a file.
+    has_names : bool
+        Whether it holds several images by name, as in ``file.h5:/name``.
+    """
+
+    title: str
+    suffixes: tuple[str, ...]
+    written_suffixes: tuple[str, ...] = ()
+    is_folder: bool = False
+    has_names: bool = False
+
+    def recognises(self, path: Path) -> bool:
+        """Whether there is an image of this format at `path`."""
+        if path.suffix.lower() not in self.suffixes:
+            return False
+        return path.is_dir() if self.is_folder else path.is_file()
+
+    @abc.abstractmethod
+    def open(self, source: Location, channels: int) -> Reader:
+        """Open an image for reading.
+
+        Parameters
+        ----------
+        source : Location
+            What `recognises` said yes to.
+        channels : int
+            Channels the network needs; decides how ambiguous axes are read.
+
+        Raises
+        ------
+        OSError
+            Not readable as this format.
+        ValueError
+            A shape that is no image, or no image of that name.
+        """
+
+    def why_not(self, output: Output, stacked: bool) -> str:
+        """Why such results cannot be written in this format; empty if they can."""
+        return ""
+
+    def joins(self, target: Location) -> bool:
+        """Whether a result is added to what is at `target`, of which all is kept."""
+        return False
+
+    def holds(self, target: Location) -> bool:
+        """Whether there is a result at `target` already."""
+        return target.path.exists()
+
+    def refuse_taken(self, target: Location) -> None:
+        """Refuse a target that holds something which a result must not replace.
+
+        Raises
+        ------
+        FileExistsError
+            It does.
+        OSError
+            It cannot be told.
+        """
+        refuse_what_is_no_file(target.path)
+
+    def save(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
+        """Write a result that appears complete or not at all.
+
+        Parameters
+        ----------
+        target : Location
+            What `refuse_taken` let pass.
+        result : Result
+        bands : iterator of Band
+            Page by page, from the first row to the last; computed as they are asked for. Writers
+            ask, since the libraries of some formats do.
+        """
+        write_atomically(
+            target.path, lambda path: self.write(replace(target, path=path), result, bands)
+        )
+
+    def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
+        """Write a result under a temporary name; for `save`, which renames."""
+        raise NotImplementedError(f"{self.title} is not written")
+
+
+def fill(array: Any, result: Result, bands: Iterator[Band]) -> None:
+    """Put bands into anything that is assigned to like an array of the result's shape."""
+    for band in bands:
+        rows = slice(band.begin, band.end)
+        at: tuple[Any, ...] = (rows,) if len(result.page_shape) == 2 else (slice(None), rows)
+        array[(band.page, *at) if result.stacked else at] = band.values

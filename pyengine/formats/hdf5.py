@@ -1,0 +1,118 @@
+"""HDF5: images are data sets, and a result joins what the file holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from pyengine.atomic_file import update_atomically
+from pyengine.formats.array_reader import ArrayReader
+from pyengine.formats.format import Band, Format, Location, Reader, Result, fill
+
+
+class Hdf5(Format):
+    """Data sets as ``file.h5:/name``.
+
+    A file that exists is changed in a copy, which takes its place when the result is complete:
+    its folder needs room for both.
+    """
+
+    title = "HDF5"
+    suffixes = (".h5", ".hdf5", ".mat")
+    written_suffixes = (".h5", ".hdf5")
+    has_names = True
+
+    def open(self, source: Location, channels: int) -> Reader:
+        import h5py
+
+        path, name = source.path, source.name
+        try:
+            handle = h5py.File(path, "r")
+        except OSError as error:
+            raise OSError(f"{path}: not a readable HDF5 file ({error})") from error
+        names: list[str] = []
+        handle.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
+        if name is None and len(names) == 1:
+            name = names[0]
+        if name not in names:
+            handle.close()
+            raise ValueError(
+                f"{path}: name the data set as {path}:/NAME; it holds {', '.join(names) or 'none'}"
+            )
+        return ArrayReader(handle[name], channels, handle.close)
+
+    def joins(self, target: Location) -> bool:
+        # Only by name: a data set that is added unasked makes the file ambiguous for its readers.
+        return target.name is not None and _holds_something(target.path)
+
+    def holds(self, target: Location) -> bool:
+        if not _holds_something(target.path):
+            return False
+        with _open_target(target.path) as handle:
+            return target.name in handle
+
+    def refuse_taken(self, target: Location) -> None:
+        super().refuse_taken(target)
+        if _holds_something(target.path):
+            _refuse_taken_name(target.path, target.name or "")
+
+    def save(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
+        if not _holds_something(target.path):
+            super().save(target, result, bands)
+            return
+        update_atomically(
+            target.path, lambda path: self.write(replace(target, path=path), result, bands)
+        )
+
+    def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
+        import h5py
+
+        mode = "r+" if target.path.exists() else "w"
+        # The HDF5 library crashes when its last flush finds no room: make sure of it first.
+        with target.path.open("ab") as file:
+            os.posix_fallocate(file.fileno(), file.tell(), result.size_bytes + (1 << 16))
+        with h5py.File(target.path, mode) as handle:
+            fill(handle.create_dataset(target.name, result.shape, result.dtype), result, bands)
+
+
+def _holds_something(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _open_target(path: Path) -> Any:
+    import h5py
+
+    try:
+        return h5py.File(path, "r")
+    except OSError as error:
+        raise OSError(
+            f"{path}: exists and cannot be added to, choose another name ({error})"
+        ) from error
+
+
+def _refuse_taken_name(path: Path, name: str) -> None:
+    import h5py
+
+    with _open_target(path) as handle:
+        group: Any = handle
+        parts = name.split("/")
+        for depth, part in enumerate(parts, 1):
+            if group.get(part, getlink=True) is None:
+                return
+            group = group.get(part)
+            if depth == len(parts) or not isinstance(group, h5py.Group):
+                taken = "/".join(parts[:depth])
+                free = next(n for n in (f"{taken}_{i}" for i in count(2)) if n not in handle)
+                raise FileExistsError(
+                    f"{path}: holds '{taken}' already, which is not replaced; choose another "
+                    f"name, such as {path}:/{free}"
+                )
+            if group.file.filename != handle.filename:
+                raise OSError(
+                    f"{path}: '{part}' is a link into {group.file.filename}; name a data set in "
+                    "the file itself"
+                )

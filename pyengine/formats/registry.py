@@ -1,0 +1,148 @@
+"""The list of formats, and what walks it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from pyengine.arguments import Output
+from pyengine.formats.channels import fit_channels
+from pyengine.formats.format import Array, Format, Location, Reader
+from pyengine.formats.hdf5 import Hdf5
+from pyengine.formats.npy import Npy
+from pyengine.formats.pillow import Pillow
+from pyengine.formats.tiff import Tiff
+
+# Where a result may have any format, it gets the first that can hold it.
+FORMATS: list[Format] = [Pillow(), Tiff(), Npy(), Hdf5()]
+
+
+def readable_suffixes() -> list[str]:
+    """Suffixes of all images that can be read."""
+    return [suffix for f in FORMATS for suffix in f.suffixes]
+
+
+def written_suffixes() -> list[str]:
+    """The usual suffix of each format that can be written."""
+    return [f.written_suffixes[0] for f in FORMATS if f.written_suffixes]
+
+
+def locate(text: str) -> Location:
+    """``file.h5:/group/data`` to path and name; any other text is a path."""
+    for suffix in [suffix for f in FORMATS if f.has_names for suffix in f.suffixes]:
+        head, mark, name = text.partition(f"{suffix}:")
+        if mark:
+            return Location(Path(head + suffix), name.strip("/") or None)
+    return Location(Path(text))
+
+
+def locate_result(text: str, output: Output) -> Location:
+    """Where a result goes; one without a name, in a format that has names, is called `output`.
+
+    Raises
+    ------
+    ValueError
+        No format is written under this suffix.
+    """
+    location = locate(text)
+    if location.name is None and written_format(location.path).has_names:
+        return replace(location, name=output)
+    return location
+
+
+def find_format(path: Path) -> Format | None:
+    """The format of the image at `path`; None if there is none."""
+    return next((f for f in FORMATS if f.recognises(path)), None)
+
+
+def images_below(folder: Path) -> Iterator[Path]:
+    """All images in a folder and its folders, sorted; nothing that is hidden."""
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if find_format(path):
+            yield path
+        elif path.is_dir() and not path.is_symlink():
+            yield from images_below(path)
+
+
+def open_image(source: str, channels: int) -> Reader:
+    """Open an image for reading.
+
+    Parameters
+    ----------
+    source : str
+        See `Engine.segment_file`.
+    channels : int
+        Channels the network needs; decides how ambiguous axes are read.
+
+    Raises
+    ------
+    FileNotFoundError, OSError
+        The file cannot be opened or decoded.
+    ValueError
+        An unknown format, or a shape that is no image.
+    """
+    location = locate(source)
+    image_format = find_format(location.path)
+    if image_format is not None:
+        return image_format.open(location, channels)
+    if not location.path.exists():
+        raise FileNotFoundError(f"{location.path}: no such file")
+    if location.path.is_dir():
+        raise FileNotFoundError(f"{location.path}: is a folder, not an image")
+    raise ValueError(
+        f"{location.path}: unknown image format '{location.path.suffix}'; "
+        f"known: {', '.join(readable_suffixes())}"
+    )
+
+
+def read_image(source: str, channels: int) -> Array:
+    """The first image of a file, whole, shape (H, W) or (H, W, C); see `open_image`."""
+    with open_image(source, channels) as reader:
+        return fit_channels(reader.rows(0, 0, reader.shape[0]), channels)
+
+
+def written_format(target: Path) -> Format:
+    """The format that a result of this name will have.
+
+    Raises
+    ------
+    ValueError
+        No format is written under this suffix.
+    """
+    suffix = target.suffix.lower()
+    for image_format in FORMATS:
+        if suffix in image_format.written_suffixes:
+            return image_format
+    raise ValueError(
+        f"{target}: unknown output format '{suffix}'; known: {', '.join(written_suffixes())}"
+    )
+
+
+def check_holds(target: Path, output: Output, stacked: bool) -> None:
+    """Refuse a target whose format cannot hold such a result.
+
+    Raises
+    ------
+    ValueError
+        It cannot; the message names formats that can.
+    """
+    reason = written_format(target).why_not(output, stacked)
+    if reason:
+        others = ", ".join(f.written_suffixes[0] for f in _able(output, stacked))
+        what = f"stacks of {output}" if stacked else output
+        raise ValueError(f"{target}: {reason}; write {what} to one of {others} files")
+
+
+def suffix_like(source: Path, output: Output) -> str:
+    """The suffix of a result: that of its source where it can be, else the first that can."""
+    usable = [suffix for f in _able(output, False) for suffix in f.written_suffixes]
+    suffix = source.suffix.lower()
+    return suffix if suffix in usable else usable[0]
+
+
+def _able(output: Output, stacked: bool) -> list[Format]:
+    """The formats that can hold such results."""
+    return [f for f in FORMATS if f.written_suffixes and not f.why_not(output, stacked)]
