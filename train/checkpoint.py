@@ -1,20 +1,16 @@
-"""Checkpoints: weights, shape, configuration and manifest in one file that holds no code."""
+"""Checkpoints of our networks; the file format is `pyengine.inputs.checkpoint`'s."""
 
 from __future__ import annotations
 
-import io
+import argparse
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from pyengine.atomic_file import write_atomically
+from pyengine.inputs.checkpoint import read_checkpoint, write_checkpoint
 from train.models import ClassifierConfig, UNetConfig, build_network, network_config
-
-_MARK = "pyengine-checkpoint"
-_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -38,14 +34,6 @@ class Checkpoint:
     manifest: dict[str, Any]
     config: dict[str, Any]
 
-    @property
-    def sample_shape(self) -> tuple[int, int, int, int]:
-        """(1, C, H, W): a size that the network accepts."""
-        if isinstance(self.network, UNetConfig):
-            side = self.network.output_size(256) + 2 * self.network.margin
-            return (1, self.network.in_channels, side, side)
-        return (1, self.network.in_channels, *self.network.size)
-
 
 def save_checkpoint(
     path: Path,
@@ -63,18 +51,18 @@ def save_checkpoint(
     model, network, manifest, config
         As in `Checkpoint`.
     """
-    content = {
-        "format": _MARK,
-        "version": _VERSION,
-        "network": asdict(network),
-        "weights": model.state_dict(),
-        "manifest": manifest,
-        "config": config,
-    }
-    # By way of memory: torch's own file writer tells a full disk in words of its internals.
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_atomically(path, lambda temporary: temporary.write_bytes(buffer.getbuffer()))
+    write_checkpoint(
+        path, model, _sample_shape(network), network=asdict(network), manifest=manifest,
+        config=config,
+    )  # fmt: skip
+
+
+def _sample_shape(network: UNetConfig | ClassifierConfig) -> tuple[int, int, int, int]:
+    """(1, C, H, W): a size that the network accepts."""
+    if isinstance(network, UNetConfig):
+        side = network.output_size(256) + 2 * network.margin
+        return (1, network.in_channels, side, side)
+    return (1, network.in_channels, *network.size)
 
 
 def load_checkpoint(path: str | Path, system: str | None = None) -> Checkpoint:
@@ -93,22 +81,27 @@ def load_checkpoint(path: str | Path, system: str | None = None) -> Checkpoint:
     ValueError
         The file is not a checkpoint of `train/`, has another version or belongs to another system.
     """
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such checkpoint")
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(f"{path}: not a checkpoint of train/ ({error})") from error
-    if not isinstance(data, dict) or data.get("format") != _MARK:
-        raise ValueError(f"{path}: not a checkpoint of train/ (no {_MARK} mark)")
-    if data["version"] != _VERSION:
-        raise ValueError(
-            f"{path}: checkpoint version {data['version']}, this code reads {_VERSION}"
-        )
-    found = data["config"].get("system")
+    data = read_checkpoint(path)
+    found = data.config.get("system")
     if system is not None and found != system:
         raise ValueError(f"{path}: a checkpoint of {found!r}, expected one of {system!r}")
-    network = network_config(data["network"], str(path))
+    network = network_config(data.network, str(path))
     model = build_network(network)
-    model.load_state_dict(data["weights"])
-    return Checkpoint(model.eval(), network, data["manifest"], data["config"])
+    model.load_state_dict(data.weights)
+    return Checkpoint(model.eval(), network, data.manifest, data.config)
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.checkpoint",
+        description="Write a checkpoint of an earlier version anew, so that it can be built.",
+    )
+    parser.add_argument("old", type=Path)
+    parser.add_argument("new", type=Path)
+    args = parser.parse_args()
+    read = load_checkpoint(args.old)
+    save_checkpoint(args.new, read.model, read.network, read.manifest, read.config)
+
+
+if __name__ == "__main__":
+    _main()

@@ -15,10 +15,11 @@ from pyengine import _core
 from pyengine.atomic_file import write_atomically
 from pyengine.builder.container import serialize
 from pyengine.builder.onnx_import import import_onnx
-from pyengine.builder.parity import BuildReport, check_geometry, compare, random_samples
-from pyengine.builder.sources import load_source, source_files
+from pyengine.builder.parity import BuildReport, check_geometry, compare
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
+from pyengine.inputs.registry import load_source, source_files
+from pyengine.inputs.source import random_samples
 
 # Distinct and readable over grey images; class 0 is background. (Okabe and Ito 2008, reordered.)
 _COLORS = [
@@ -54,7 +55,7 @@ def build(
     Parameters
     ----------
     source : torch.nn.Module, path or onnx.ModelProto
-        A module, an ``.onnx`` file, or a checkpoint of ``train/``.
+        A module, an ``.onnx`` file, a checkpoint of ``train/``; see `pyengine.inputs`.
     path : path
         The ``*.pyengine`` file to write.
     sample_shape : tuple of int, optional

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
-from pyengine.builder.sources import Network, load_source
 from pyengine.engine import Engine
 from pyengine.image_check import check_image
+from pyengine.inputs.registry import load_source
+from pyengine.inputs.source import SEED, Network, random_samples
 from pyengine.preprocess import normalise
-
-SEED = 2015
 
 
 @dataclass(frozen=True)
@@ -60,12 +59,6 @@ class BuildReport:
             f"{self.output_range:.3g} (tolerance {self.tolerance:g}), labels agree on "
             f"{100 * self.label_agreement:.4f} % over {self.samples} sample(s)"
         )
-
-
-def random_samples(shape: tuple[int, ...], count: int = 2) -> list[npt.NDArray[np.float32]]:
-    """Standard normal inputs, always the same."""
-    rng = np.random.default_rng(SEED)
-    return [rng.standard_normal(shape, dtype=np.float32) for _ in range(count)]
 
 
 def compare(

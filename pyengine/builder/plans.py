@@ -19,10 +19,11 @@ from pyengine.atomic_file import write_atomically
 from pyengine.builder.container import deserialize, serialize
 from pyengine.builder.onnx_export import export_onnx
 from pyengine.builder.onnx_write import INPUT
-from pyengine.builder.parity import network_inputs, random_samples
+from pyengine.builder.parity import network_inputs
 from pyengine.builder.precision import PrecisionReport, choose_layers
 from pyengine.engine import Engine
 from pyengine.executor_status import library_folders
+from pyengine.inputs.source import random_samples
 from pyengine.shipped import resolve
 
 

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pyengine.builder.onnx_export import export_onnx
 from pyengine.builder.onnx_write import INPUT, LayerType
 from pyengine.builder.parity import labels_of, relative
-from pyengine.builder.sources import require
+from pyengine.inputs.source import require
 
 _LARGEST = float(np.finfo(np.float16).max)
 _TOLERANCE = {"fp16": 1e-2, "int8": 5e-2}

@@ -5,18 +5,17 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import sys
 import tempfile
 from pathlib import Path
 
 from pyengine.atomic_file import write_atomically
 from pyengine.builder import build, build_plan, verify
-from pyengine.builder.sources import source_files
 from pyengine.cli.info import plan_line
 from pyengine.cli.options import expand, size
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats.registry import locate, read_image
+from pyengine.inputs.registry import source_files
 from pyengine.shipped import engines, resolve
 
 
@@ -32,9 +31,6 @@ def run_build(args: argparse.Namespace) -> int:
     except json.JSONDecodeError as error:
         raise ValueError(f"preprocessing is not JSON: {error}") from error
     _refuse_losses(args)
-    # Checkpoints need the 'train' folder, which lies beside where this is run from.
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     plan_only = _makes_plan(args) and _is_engine(args.source)
     with tempfile.TemporaryDirectory() as folder:
         # With a plan to come, nothing is written before it is there.
@@ -98,8 +94,6 @@ def _build_plan(args: argparse.Namespace, engine: str) -> None:
 
 
 def run_verify(args: argparse.Namespace) -> int:
-    if os.getcwd() not in sys.path:
-        sys.path.insert(0, os.getcwd())
     engine = Engine(args.engine)
     channels = engine.info.input["channels"]
     images = [read_image(path, channels) for path, _ in expand(args.input)] if args.input else None

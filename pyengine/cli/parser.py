@@ -12,6 +12,7 @@ from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.options import add_engine_options, add_tile_options
 from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
 from pyengine.formats.registry import readable_suffixes, written_suffixes
+from pyengine.inputs.registry import file_titles
 from pyengine.shipped import engines
 
 
@@ -58,9 +59,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_engine_options(p, default=None)
 
     p = _verb(verbs, "build", run_build, "build an engine from a checkpoint or an ONNX file")
-    p.add_argument(
-        "source", help="checkpoint of train/ or .onnx file; with --executor also an engine"
-    )
+    p.add_argument("source", help=f"{file_titles()}; with --executor also an engine")
     p.add_argument("--output", "-o", required=True, help="the .pyengine file to write")
     p.add_argument("--sample-shape", help="1,C,H,W: a size the network accepts")
     p.add_argument("--task", choices=["segmentation", "classification"])

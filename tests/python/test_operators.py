@@ -319,7 +319,7 @@ def random_network(seed: int) -> nn.Module:
 
 def test_random_networks_together_use_every_operator() -> None:
     from pyengine.builder.onnx_import import import_onnx
-    from pyengine.builder.sources import load_source
+    from pyengine.inputs import load_source
 
     used = set()
     for seed in SEEDS:

@@ -18,8 +18,8 @@ from pyengine import _core
 from pyengine.builder.container import deserialize, serialize
 from pyengine.builder.onnx_export import export_onnx
 from pyengine.builder.onnx_write import INPUT
-from pyengine.builder.parity import random_samples
 from pyengine.builder.precision import choose_layers
+from pyengine.inputs.source import random_samples
 from pyengine.shipped import resolve
 
 

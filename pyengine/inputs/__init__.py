@@ -1,0 +1,8 @@
+"""What `build` can read: each kind of network is one file, and `INPUT_KINDS` lists them."""
+
+from __future__ import annotations
+
+from pyengine.inputs.registry import INPUT_KINDS, load_source, source_files
+from pyengine.inputs.source import InputKind, Network, Source
+
+__all__ = ["INPUT_KINDS", "InputKind", "Network", "Source", "load_source", "source_files"]

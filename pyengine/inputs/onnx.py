@@ -1,0 +1,87 @@
+"""ONNX models, in memory or in files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pyengine.inputs.source import InputKind, Network, Source, check_shape, is_path
+
+if TYPE_CHECKING:
+    import onnx
+
+
+class Onnx(InputKind):
+    """A model, or a file whose suffix is ``.onnx``, its weights in it or beside it."""
+
+    title = "a path to an .onnx file, an onnx.ModelProto"
+    file_title = ".onnx file"
+
+    def takes(self, source: Any) -> bool:
+        import onnx
+
+        return _is_file(source) or isinstance(source, onnx.ModelProto)
+
+    def load(self, source: Any, sample_shape: tuple[int, ...] | None) -> Source:
+        import onnx
+
+        if not _is_file(source):
+            return onnx_source(source, sample_shape, "ONNX model")
+        try:
+            model = onnx.load(source)
+        except Exception as error:
+            raise ValueError(f"{source}: not a readable ONNX file ({error})") from error
+        return onnx_source(model, sample_shape, Path(source).name)
+
+    def files(self, source: Any) -> list[Path]:
+        return [Path(source), *_external_data(Path(source))] if _is_file(source) else []
+
+
+def _is_file(source: Any) -> bool:
+    return is_path(source) and Path(source).suffix == ".onnx"
+
+
+def _external_data(path: Path) -> list[Path]:
+    """Files beside an ONNX file that hold its weights."""
+    import onnx
+    from onnx.external_data_helper import ExternalDataInfo, uses_external_data
+
+    try:
+        model = onnx.load(path, load_external_data=False)
+    except Exception:
+        return []  # `load` says what is wrong with the file
+    tensors = [t for t in model.graph.initializer if uses_external_data(t)]
+    return sorted({path.parent / ExternalDataInfo(t).location for t in tensors})
+
+
+def onnx_source(
+    model: onnx.ModelProto, sample_shape: tuple[int, ...] | None, description: str
+) -> Source:
+    """A model to be built; without `sample_shape`, its input says the size."""
+    constants = {t.name for t in model.graph.initializer}
+    inputs = [i for i in model.graph.input if i.name not in constants]
+    if sample_shape is None and len(inputs) == 1:
+        dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
+        if len(dims) == 4 and all(dims[1:]):
+            sample_shape = (1, *dims[1:])
+    return Source(model, _runner(model), check_shape(sample_shape), description)
+
+
+def _runner(model: onnx.ModelProto) -> Network:
+    """The ONNX network itself: onnxruntime where installed, else ONNX's reference evaluator."""
+    try:
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+        name = session.get_inputs()[0].name
+        return lambda x: np.asarray(session.run(None, {name: x})[0], np.float32)
+    except ImportError:
+        from onnx.reference import ReferenceEvaluator
+
+        evaluator = ReferenceEvaluator(model)
+        inputs = evaluator.input_names
+        return lambda x: np.asarray(evaluator.run(None, {inputs[0]: x})[0], np.float32)

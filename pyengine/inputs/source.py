@@ -1,0 +1,123 @@
+"""What an input of `build` comes down to: a network as ONNX, and a callable to compare with."""
+
+from __future__ import annotations
+
+import abc
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import onnx
+
+Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+
+SEED = 2015
+
+
+@dataclass
+class Source:
+    """A network to be built.
+
+    Attributes
+    ----------
+    model : onnx.ModelProto
+        The network as ONNX.
+    run : callable
+        The source network itself on (N, C, H, W) float32, for the parity check.
+    sample_shape : tuple of int
+        (1, C, H, W)
+    description : str
+        For provenance.
+    manifest : dict
+        Fields that the source brings along (checkpoints do).
+    any_size : bool
+        Whether `run` takes other sizes than that of the sample.
+    """
+
+    model: onnx.ModelProto
+    run: Network
+    sample_shape: tuple[int, int, int, int]
+    description: str
+    manifest: dict[str, Any] = field(default_factory=dict)
+    any_size: bool = False
+
+
+class InputKind(abc.ABC):
+    """One kind of network that `build` can read.
+
+    A kind is one file of this package and one row of `registry.INPUT_KINDS`.
+
+    Attributes
+    ----------
+    title : str
+        What it is, with its article; for messages.
+    file_title : str
+        What its files are called in help texts; empty for what lives in memory only.
+    """
+
+    title: str
+    file_title: str = ""
+
+    @abc.abstractmethod
+    def takes(self, source: Any) -> bool:
+        """Whether this kind should load `source`. Paths are those of files that exist."""
+
+    @abc.abstractmethod
+    def load(self, source: Any, sample_shape: tuple[int, ...] | None) -> Source:
+        """Read the network.
+
+        Parameters
+        ----------
+        source
+            What `takes` said yes to.
+        sample_shape : tuple of int, optional
+            (1, C, H, W), a size that the network accepts, where the source does not say.
+
+        Raises
+        ------
+        ImportError
+            Names the extra that brings the missing package.
+        ValueError
+            A source that cannot be used, and why.
+        """
+
+    def files(self, source: Any) -> list[Path]:
+        """All files that `load` reads."""
+        return [Path(source)] if is_path(source) else []
+
+
+def is_path(source: Any) -> bool:
+    """Whether a source is the name of a file."""
+    return isinstance(source, (str, os.PathLike))
+
+
+def require(module: str, extra: str) -> None:
+    """Raise an ImportError that names the extra which brings a missing module."""
+    try:
+        __import__(module)
+    except ImportError as error:
+        raise ImportError(
+            f"building this source needs '{module}'; install it with "
+            f'pip install "pyengine[{extra}]"'
+        ) from error
+
+
+def check_shape(shape: tuple[int, ...] | None) -> tuple[int, int, int, int]:
+    """A sample shape as (1, C, H, W); refuses anything else."""
+    if shape is None:
+        raise ValueError("sample_shape=(1, C, H, W) is needed for this source")
+    if len(shape) != 4 or shape[0] != 1 or any(int(n) != n or n < 1 for n in shape):
+        raise ValueError(f"sample_shape must be (1, C, H, W) with positive sizes, got {shape}")
+    return (1, int(shape[1]), int(shape[2]), int(shape[3]))
+
+
+def random_samples(shape: tuple[int, ...], count: int = 2) -> list[npt.NDArray[np.float32]]:
+    """Standard normal inputs, always the same."""
+    rng = np.random.default_rng(SEED)
+    return [rng.standard_normal(shape, dtype=np.float32) for _ in range(count)]
