@@ -69,10 +69,12 @@ def update_atomically(path: Path, change: Callable[[Path], object]) -> None:
     path = path.resolve(strict=True)
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "the file is write-protected", str(path))
-    before = _state(path)
+    before, owner = _state(path), (path.stat().st_uid, path.stat().st_gid)
 
     def write(temporary: Path) -> None:
         shutil.copy2(path, temporary)
+        with contextlib.suppress(PermissionError):  # only root gives files away
+            os.chown(temporary, *owner)
         change(temporary)
         if _state(path) != before:
             raise OSError(f"{path}: another program changed it meanwhile; nothing was added")

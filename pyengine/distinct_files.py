@@ -31,8 +31,8 @@ def check_distinct(inputs: Iterable[Path], outputs: Iterable[tuple[Path, str]]) 
         identity = _identity(output)
         if identity in read:
             raise ValueError(
-                f"{output}: this output would replace the input {read[identity]}; choose another "
-                "name or folder for the output"
+                f"{output}: this output would replace the input {read[identity]}; give it another "
+                "name, or a folder outside those that are read"
             )
         if identity in written:
             raise ValueError(

@@ -33,7 +33,6 @@ from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
 from pyengine.image_check import check_image, describe
 from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
-from pyengine.preprocess import network_input
 from pyengine.progress import Progress, progress_callback
 from pyengine.segment_batch import segment_batch
 from pyengine.segment_file import segment_file
@@ -376,6 +375,8 @@ class Engine:
                 f"this engine's task is {self._info.task}; classify() needs classification"
             )
         check_image(image, self._info.input["channels"])
+        from pyengine.preprocess import network_input
+
         batch = network_input(image, self._info.input)
         scores = self._core.run(batch).reshape(-1)
         if not self._info.manifest["head"]["in_network"]:

@@ -124,7 +124,8 @@ class Band(NamedTuple):
 class Format(abc.ABC):
     """One file format: reader and writer side by side.
 
-    A format is one file of this package and one row of `registry.FORMATS`.
+    A format is one file of this package and one row of `registry.FORMATS`. It imports the library
+    that it needs where it is used, so that what is not used need not be installed.
 
     Attributes
     ----------

@@ -73,8 +73,9 @@ class Hdf5(Format):
 
         mode = "r+" if target.path.exists() else "w"
         # The HDF5 library crashes when its last flush finds no room: make sure of it first.
-        with target.path.open("ab") as file:
-            os.posix_fallocate(file.fileno(), file.tell(), result.size_bytes + (1 << 16))
+        with target.path.open(f"{mode}b") as file:
+            end = file.seek(0, os.SEEK_END)
+            os.posix_fallocate(file.fileno(), end, result.size_bytes + (1 << 16))
         with h5py.File(target.path, mode) as handle:
             fill(handle.create_dataset(target.name, result.shape, result.dtype), result, bands)
 

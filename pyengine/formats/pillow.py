@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from pyengine.arguments import Output
 from pyengine.formats.array_reader import ArrayReader
@@ -30,12 +29,16 @@ class Pillow(Format):
         return ""
 
     def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
+        from PIL import Image
+
         labels = np.empty(result.shape, np.uint8)
         fill(labels, result, bands)
         Image.fromarray(labels).save(target.path)
 
 
 def _read(path: Path) -> Array:
+    from PIL import Image
+
     # Large microscopy images are no decompression bombs; the caller chose the file.
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:

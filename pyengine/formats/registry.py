@@ -57,8 +57,12 @@ def find_format(path: Path) -> Format | None:
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """All images in a folder and its folders, sorted; nothing that is hidden."""
-    for path in sorted(folder.iterdir()):
+    """All images in a folder and its folders, sorted; nothing hidden, nothing out of reach."""
+    try:
+        paths = sorted(folder.iterdir())
+    except PermissionError:  # as "lost+found" at the top of a disk
+        return
+    for path in paths:
         if path.name.startswith("."):
             continue
         if find_format(path):

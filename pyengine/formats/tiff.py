@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tifffile
 
 from pyengine.formats.format import Array, Band, Format, Location, Reader, Result
 
@@ -23,12 +22,16 @@ class Tiff(Format):
     written_suffixes = suffixes
 
     def open(self, source: Location, channels: int) -> Reader:
+        import tifffile
+
         try:
             return _TiffReader(source.path)
         except tifffile.TiffFileError as error:
             raise OSError(f"{source.path}: not a readable TIFF ({error})") from error
 
     def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
+        import tifffile
+
         height = result.page_shape[-2]
         with tifffile.TiffWriter(target.path, bigtiff=result.size_bytes > 3 << 30) as tiff:
             for _ in range(result.pages):
@@ -55,6 +58,8 @@ class _TiffReader(Reader):
     """Pages of a TIFF; only the strips or tiles that hold the wanted rows are decoded."""
 
     def __init__(self, path: Path) -> None:
+        import tifffile
+
         self._tiff = tifffile.TiffFile(path)
         first: Any = self._tiff.pages[0]
         self.pages = len(self._tiff.pages)

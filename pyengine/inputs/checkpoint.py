@@ -166,7 +166,8 @@ def read_checkpoint(path: str | Path) -> CheckpointContent:
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise ValueError(f"{path}: not a checkpoint of train/ ({error})") from error
+        # PyTorch's own words take many lines, and advise to run the code that a file may hold.
+        raise ValueError(f"{path}: not a checkpoint of train/ (PyTorch cannot read it)") from error
     if not isinstance(data, dict) or data.get("format") != _MARK:
         raise ValueError(f"{path}: not a checkpoint of train/ (no {_MARK} mark)")
     if data["version"] not in (_WITHOUT_ONNX, _VERSION):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import tifffile
@@ -228,11 +229,15 @@ def test_the_demo_needs_neither_torch_nor_onnx(tmp_path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_killed_run_leaves_no_half_file(tmp_path) -> None:
+@pytest.mark.parametrize("target", ["out.npy", "old.h5:/labels"])
+def test_a_killed_run_leaves_no_half_file(tmp_path, target) -> None:
     np.save(tmp_path / "in.npy", np.zeros((4000, 2000), np.uint8))
+    with h5py.File(tmp_path / "old.h5", "w") as file:
+        file["raw"] = np.arange(1000)
+    before = snapshot(tmp_path)
     process = subprocess.Popen(
         [sys.executable, "-m", "pyengine", "segment", str(tmp_path / "in.npy"),
-         "-o", str(tmp_path / "out.npy"), "--tile", "64"],
+         "-o", str(tmp_path / target), "--tile", "64"],
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
@@ -241,7 +246,8 @@ def test_a_killed_run_leaves_no_half_file(tmp_path) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
-    assert not (tmp_path / "out.npy").exists()
+    after = snapshot(tmp_path)
+    assert {name: after[name] for name in after if not name.startswith(".")} == before
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -288,8 +294,6 @@ def no_engine(monkeypatch) -> None:
 def test_originals_are_never_replaced(
     capsys, tmp_path, monkeypatch, no_engine, arguments, words
 ) -> None:
-    import h5py
-
     monkeypatch.chdir(tmp_path)
     Path("sub").mkdir()
     Path("sub2").mkdir()
@@ -343,8 +347,6 @@ def test_a_source_is_never_replaced_by_its_engine(capsys, tmp_path, monkeypatch)
 
 
 def test_resume_looks_for_the_data_set(capsys, tmp_path) -> None:
-    import h5py
-
     path = tmp_path / "e.h5"
     with h5py.File(path, "w") as file:
         file["raw"] = np.zeros((8, 9), np.uint8)

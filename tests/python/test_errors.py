@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -339,6 +340,23 @@ def test_full_tmpfs_leaves_nothing_behind(membranes, tmp_path: Path, name: str) 
         with pytest.raises(OSError, match=r"(?i)space|disk|write"):
             membranes.segment_file(tmp_path / "in.npy", folder / name)
         assert [p.name for p in folder.iterdir()] == ["filler"]
+
+
+def test_full_tmpfs_leaves_an_hdf5_file_as_it_was(membranes, tmp_path: Path) -> None:
+    np.save(tmp_path / "in.npy", synthetic_em(300, 300))
+    folder = tmp_path / "disk"
+    for room_kb in (0, 20, 90):  # for nothing, for the copy, for the copy and half the result
+        with small_disk(folder, "size=400k"):
+            with h5py.File(folder / "e.h5", "w") as file:
+                file["raw"] = np.arange(10000, dtype=np.uint8)
+            before = (folder / "e.h5").read_bytes()
+            taken = (400 << 10) - (-(-len(before) // 4096) * 4096) - (room_kb << 10)
+            (folder / "filler").write_bytes(bytes(taken))
+            with pytest.raises(OSError, match=r"(?i)space|disk|write"):
+                membranes.segment_file(tmp_path / "in.npy", f"{folder}/e.h5:/labels")
+            assert (folder / "e.h5").read_bytes() == before
+            assert sorted(p.name for p in folder.iterdir()) == ["e.h5", "filler"]
+        folder.rmdir()
 
 
 def test_read_only_disk_is_an_error(membranes, tmp_path: Path) -> None:

@@ -276,13 +276,14 @@ def contents(path: Path) -> dict[str, object]:
 
 
 def test_a_data_set_joins_what_an_hdf5_file_holds(membranes, labels, experiment) -> None:
-    before = contents(experiment)
+    before, size = contents(experiment), experiment.stat().st_size
     membranes.segment_file(f"{experiment}:/raw", f"{experiment}:/results/labels")
     np.testing.assert_array_equal(read(f"{experiment}:/results/labels"), labels)
     after = contents(experiment)
     assert {k: after[k] for k in before} == before
     assert set(after) - set(before) == {"results", "results/labels"}
     assert experiment.stat().st_mode & 0o777 == 0o640
+    assert experiment.stat().st_size < size + labels.nbytes + 10000  # no room is left over
     assert [p.name for p in experiment.parent.iterdir()] == ["exp.h5"]
     # And from another file, by way of a link, which stays a link.
     source = write(experiment.parent / "in.npy", STACK[0])
