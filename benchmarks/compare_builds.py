@@ -21,9 +21,9 @@ import numpy as np
 
 import pyengine
 from benchmarks.compare_runtimes import unet
-from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate, write_results
 from pyengine.cli.options import size
+from train.machine import machine_name
 
 PROBABILITIES = 1
 UINT8 = 0

@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 
 import pyengine
-from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Network, Peer, Run, export, peers
 from benchmarks.trained import trained_module
 from pyengine.cli.options import size
 from pyengine.phantoms import oct_phantom
+from train.machine import machine_name
 
 OURS = "pyengine"
 NO_CONTEXT = ", no context"

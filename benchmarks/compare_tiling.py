@@ -29,11 +29,11 @@ import numpy as np
 
 import pyengine
 from benchmarks.compare_runtimes import OURS
-from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Peer, Run, export, peers
 from benchmarks.trained import trained_module
 from pyengine.cli import DEMOS
+from train.machine import machine_name
 
 RUNTIMES = ("torch channels_last", "onnxruntime", "openvino")
 Tiling = Callable[[Run, np.ndarray, int], np.ndarray]

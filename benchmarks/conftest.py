@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import pyengine
-from benchmarks.machine import machine_name
 from pyengine import _core
+from train.machine import machine_name
 
 
 def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, Any]) -> None:

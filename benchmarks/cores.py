@@ -16,9 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import machine_name
 from benchmarks.pairs import counted, write_results
 from pyengine import _core
+from train.machine import machine_name
 
 PAUSE_S = 0.02
 # The first runs of a call wait for its threads, and for the system to spread them.

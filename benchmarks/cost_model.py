@@ -12,8 +12,8 @@ from datetime import date
 import numpy as np
 
 import pyengine
-from benchmarks.machine import machine_name
 from benchmarks.pairs import alternate
+from train.machine import machine_name
 
 
 def main() -> None:

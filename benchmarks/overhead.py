@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 
 import pyengine
-from benchmarks.machine import machine_name
 from benchmarks.pairs import write_results
 from pyengine.cli.options import size
+from train.machine import machine_name
 
 
 def share_outside(engine: pyengine.Engine, height: int, width: int, rounds: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.machine import machine_name
+from train.machine import machine_name
 
 # Thread pools of other runtimes spin for a while after their work; theirs must not be our time.
 PAUSE_S = 0.25

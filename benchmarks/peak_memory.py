@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 import pyengine
-from benchmarks.machine import machine_name
+from train.machine import machine_name
 
 
 def main() -> None:

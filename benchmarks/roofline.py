@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 
 import pyengine
-from benchmarks.machine import machine_name
 from pyengine import _core
 from pyengine.cli.options import size
+from train.machine import machine_name
 
 COLORS = {"winograd": "#0b6e99", "direct": "#c2410c", "depthwise": "#7c3aed"}
 OTHER = "#57534e"

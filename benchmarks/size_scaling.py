@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 import pyengine
-from benchmarks.machine import machine_name
 from benchmarks.pairs import Ratio, counted, write_results
+from train.machine import machine_name
 
 
 def seconds_per_pixel(engine: pyengine.Engine, image: np.ndarray, at_least_s: float) -> float:

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 
 import pyengine
-from benchmarks.machine import machine_name
 from pyengine.phantoms import oct_phantom
+from train.machine import machine_name
 
 
 def measure(call: Any, count: int, gap_s: float) -> dict[str, float]:

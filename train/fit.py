@@ -28,13 +28,13 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from PIL import Image
 from torch.utils.data import DataLoader
 
-from benchmarks.machine import machine_name
 from pyengine.atomic_file import write_atomically
 from train.checkpoint import save_checkpoint
 from train.config import TrainConfig, config_to_dict
 from train.data.patches import EpochSampler, Normalization, TrainingPairs, normalization
 from train.data.store import Store
 from train.initial import load_initial_weights
+from train.machine import machine_name
 from train.models import ClassifierConfig, UNetConfig, build_network
 from train.models.imagenet import load_imagenet_weights
 from train.module import TrainingModule
