@@ -3,8 +3,8 @@
 from pyengine.phantoms.em import synthetic_em
 from pyengine.phantoms.fundus import fundus_phantom
 from pyengine.phantoms.nerve import nerve_phantom
-from pyengine.phantoms.oct import DISEASES, Phantom, oct_phantom
+from pyengine.phantoms.oct import DISEASES, LAYERS, Phantom, oct_phantom
 
 __all__ = [
-    "DISEASES", "Phantom", "fundus_phantom", "nerve_phantom", "oct_phantom", "synthetic_em",
+    "DISEASES", "LAYERS", "Phantom", "fundus_phantom", "nerve_phantom", "oct_phantom", "synthetic_em",
 ]  # fmt: skip

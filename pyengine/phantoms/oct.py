@@ -17,11 +17,17 @@ from pyengine.phantoms.texture import texture, wave
 Disease = Literal["CNV", "DME", "DRUSEN", "NORMAL"]
 DISEASES: tuple[Disease, ...] = ("CNV", "DME", "DRUSEN", "NORMAL")
 
-# Thickness as a share of the retina's, and reflectivity on a scale of 0 to 1, inner to outer:
-# nerve fibres, ganglion cells, inner nuclear, outer plexiform, outer nuclear, photoreceptors, RPE.
-_LAYERS = (
-    (0.10, 0.72), (0.24, 0.50), (0.13, 0.30), (0.08, 0.48), (0.24, 0.20), (0.13, 0.55), (0.08, 0.85),
-)  # fmt: skip
+# Inner to outer. Thickness as a share of the retina's, and reflectivity on a scale of 0 to 1.
+_LAYERS = {
+    "nerve fibres": (0.10, 0.72),
+    "ganglion cells": (0.24, 0.50),
+    "inner nuclear": (0.13, 0.30),
+    "outer plexiform": (0.08, 0.48),
+    "outer nuclear": (0.24, 0.20),
+    "photoreceptors": (0.13, 0.55),
+    "RPE": (0.08, 0.85),
+}
+LAYERS = tuple(_LAYERS)
 _VITREOUS, _CHOROID, _SCLERA = 0.05, 0.42, 0.16
 
 
@@ -36,11 +42,15 @@ class Phantom:
         1 inside fluid, else 0.
     disease : {"CNV", "DME", "DRUSEN", "NORMAL"}
         What was drawn.
+    layers : ndarray of uint8, shape (H, W)
+        1 to 7 inside the layers of `LAYERS`, inner to outer; 0 outside the retina. Fluid belongs
+        to the layer that it lies in.
     """
 
     image: npt.NDArray[np.uint8]
     fluid: npt.NDArray[np.uint8]
     disease: Disease
+    layers: npt.NDArray[np.uint8]
 
 
 def oct_phantom(
@@ -106,10 +116,12 @@ def oct_phantom(
     )
     picture = np.where(below > 0.25 * height, _SCLERA * 0.5, picture)
     picture = np.where((y >= lifted) & (below <= 0), 0.38, picture)  # what lifts the RPE
+    layers = np.zeros((height, width), np.uint8)
     top = 0.0
-    for share, bright in _LAYERS:
+    for number, (share, bright) in enumerate(_LAYERS.values(), 1):
         inside = (depth >= top) & (depth < top + share + 1e-9)
         picture = np.where(inside, bright, picture)
+        layers[inside] = number
         top += share
     if disease == "CNV":
         # The mass lies on the dome and breaks the RPE's line.
@@ -149,4 +161,4 @@ def oct_phantom(
     grain = 0.5 * grain + 0.25 * (np.roll(grain, 1, 1) + np.roll(grain, -1, 1))
     noisy = picture * grain + 0.03 * np.abs(rng.standard_normal((height, width)))
     image = 255 * np.clip(rng.uniform(0.85, 1.15) * noisy, 0, 1) ** rng.uniform(0.8, 1.1)
-    return Phantom(image.astype(np.uint8), fluid.astype(np.uint8), disease)
+    return Phantom(image.astype(np.uint8), fluid.astype(np.uint8), disease, layers)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import pyengine
-from pyengine.phantoms import DISEASES, fundus_phantom, nerve_phantom, oct_phantom
+from pyengine.phantoms import DISEASES, LAYERS, fundus_phantom, nerve_phantom, oct_phantom
 
 
 @pytest.mark.parametrize("disease", DISEASES)
@@ -29,6 +29,23 @@ def test_fluid_is_dark_and_lies_in_the_retina() -> None:
         around = phantom.image[rows[0] : rows[-1] + 1].mean()
         assert wet < 0.6 * around
         assert 0.001 < phantom.fluid.mean() < 0.1
+
+
+@pytest.mark.parametrize("disease", DISEASES)
+def test_layers_lie_in_order(disease) -> None:
+    """From top to bottom of each column: nothing, the seven layers, nothing."""
+    phantom = oct_phantom(496, 300, disease, seed=2)
+    assert phantom.layers.shape == phantom.image.shape
+    assert phantom.layers.dtype == np.uint8
+    for column in phantom.layers.T:
+        inside = column[column > 0]
+        assert (np.diff(inside.astype(int)) >= 0).all()
+        rows = np.flatnonzero(column)
+        assert len(inside) == rows[-1] - rows[0] + 1
+    assert set(np.unique(phantom.layers)) == set(range(len(LAYERS) + 1))
+    # As drawn: the outer nuclear layer is dark, the RPE bright.
+    bright = [phantom.image[phantom.layers == k].mean() for k in range(1, len(LAYERS) + 1)]
+    assert np.argmax(bright) == LAYERS.index("RPE")
 
 
 def test_diseases_differ_in_their_rpe() -> None:
