@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--into", type=Path, help="folder to write to (default: RUN)")
     p.add_argument("--data", type=Path, help="packed data set (default: RUN/data.h5)")
 
-    p = _verb(verbs, "results", _results, "renew the table of results in train/README.md")
+    p = _verb(verbs, "results", _results, "renew the table of results, train/RESULTS.md")
     p.add_argument("folders", metavar="RUN", type=Path, nargs="*", help="shipped runs to add")
     return parser
 
@@ -114,8 +114,9 @@ def _fit(args: argparse.Namespace) -> None:
 def _evaluate(args: argparse.Namespace) -> None:
     from pyengine.atomic_file import write_atomically
     from train.data.store import Store
-    from train.evaluate import evaluate, open_checkpoint, open_engine
+    from train.evaluate import evaluate
     from train.prepare import prepare
+    from train.subject import open_checkpoint, open_engine
 
     config = load_config(args.system)
     if args.engine and args.checkpoint:
@@ -134,11 +135,12 @@ def _evaluate(args: argparse.Namespace) -> None:
         result = evaluate(subject, Store(data, config.system), args.part, args.width)
     print(f"{result['kind']}, {result['images']} {args.part} images, {result['subjects']} subjects")
     human = result.get("second_observer", {})
+    width = max(18, *map(len, result["scores"]))
     for name, value in result["scores"].items():
         low, high = result["intervals"].get(name, (None, None))
         interval = f"   95 % interval {low:.4f} to {high:.4f}" if low is not None else ""
         other = f"   second observer {human[name]:.4f}" if name in human else ""
-        print(f"  {name:<18} {value:.4f}{interval}{other}")
+        print(f"  {name:<{width}} {value:.4f}{interval}{other}")
     if args.output:
         text = json.dumps(result, indent=1)
         write_atomically(args.output, lambda temporary: temporary.write_text(text))

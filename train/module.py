@@ -8,19 +8,12 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from torch.nn import functional as F  # noqa: N812
 
 from train.config import TrainConfig
-from train.data.patches import Normalization
-from train.data.resize import resized
-from train.data.shown import shown_image, shown_map
+from train.data.normalization import Normalization
 from train.data.store import Store
-from train.losses import segmentation_loss
-from train.metrics import pixels
-from train.metrics.membranes import best_v_rand
-from train.models import UNetConfig, build_network
+from train.models import build_network
 from train.systems import find_system
-from train.whole_image import output_activation, probabilities
 
 # Tensor cores read channels last; PyTorch's backward pass of a convolution on a CPU is slower in it,
 # the more so the wider the layer.
@@ -49,9 +42,9 @@ class TrainingModule(lightning.LightningModule):
         self.store = store
         self.normalize = normalize
         self.total_steps = total_steps
-        self.system = find_system(config.system)
-        self._answers: list[Any] = []
-        self.first_probability: np.ndarray | None = None
+        self.task = find_system(config.system).make_task()
+        self._tally = self.task.tally()
+        self.first_answer: np.ndarray | None = None  # probabilities of the first validation image
 
     def __deepcopy__(self, memo: dict[int, Any]) -> TrainingModule:
         # The moving average needs a second network, not a second data set.
@@ -71,57 +64,26 @@ class TrainingModule(lightning.LightningModule):
         torch.manual_seed(hash((self.config.seed, self.global_step, self.global_rank)) % 2**63)
         image = batch["image"].to(memory_format=_MEMORY_FORMAT)
         logits = self.network(image).float()
-        loss = self.config.loss
-        if self.system.task == "segmentation":
-            value = segmentation_loss(logits, batch["label"], batch["weight"], loss)
-        else:
-            value = F.cross_entropy(logits, batch["label"], label_smoothing=loss.label_smoothing)
+        value = self.task.loss(logits, batch, self.config)
         self.log("loss", value, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(image))
         return value
 
     def validation_step(self, number: int, index: int) -> None:
         """One whole image of the validation part."""
-        config = self.config
-        if self.system.task == "classification":
-            assert not isinstance(config.network, UNetConfig)
-            label = self.store.array(number, "label")
-            assert label is not None
-            image = self.normalize(self.store.image(number, config.data.adjacent))
-            x = torch.from_numpy(resized(image, config.network.size))[None].to(self.device)
-            self._answers.append((self.network(x)[0].float().softmax(0).cpu().numpy(), int(label)))
-            return
-        widths = config.data.reference_widths
-        at = (config.data, self.store, number)
-        width_px = widths[index % len(widths)] if widths else None
-        image = self.normalize(shown_image(*at, width_px=width_px))
-        reference = shown_map(*at, "label", width_px)
-        region = shown_map(*at, "region", width_px)
-        assert reference is not None
-        assert isinstance(config.network, UNetConfig)
-        output = output_activation(config.network.classes, config.loss.name)
-        x = torch.from_numpy(image).to(self.device)
-        probability = probabilities(self.network, config.network, x, output)[1].numpy()
-        if not self._answers:
-            self.first_probability = probability
-        self._answers.append((probability, reference, region))
+        data, task = self.config.data, self.task
+        widths = data.reference_widths
+        at = (data, self.store, number, widths[index % len(widths)] if widths else None)
+        image = torch.from_numpy(self.normalize(task.image(*at))).to(self.device)
+        probability = task.by_network(self.network, self.config, image)
+        if index == 0:
+            self.first_answer = probability
+        self._tally.add(probability, task.truth(*at))
 
     def on_validation_epoch_end(self) -> None:
-        for name, value in self._scores().items():
-            self.log(name, value, prog_bar=name == self.config.trainer.monitor)
-        self._answers.clear()
-
-    def _scores(self) -> dict[str, float]:
-        if self.system.task == "classification":
-            right = [int(p.argmax()) == label for p, label in self._answers]
-            loss = [-math.log(max(float(p[label]), 1e-12)) for p, label in self._answers]
-            return {"accuracy": sum(right) / len(right), "validation_loss": sum(loss) / len(loss)}
-        counts = [pixels.count(p, reference, region) for p, reference, region in self._answers]
-        scores = pixels.pooled(counts)
-        if self.system.membranes:
-            scores["v_rand"], _ = best_v_rand(
-                [p for p, _, _ in self._answers], [~reference for _, reference, _ in self._answers]
-            )
-        return {k: v for k, v in scores.items() if not math.isnan(v)}
+        for name, value in self._tally.monitored().items():
+            if not math.isnan(value):
+                self.log(name, value, prog_bar=name == self.config.trainer.monitor)
+        self._tally = self.task.tally()
 
     def configure_optimizers(self) -> Any:
         c = self.config.optimizer

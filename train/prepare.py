@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
+from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
 from train.config import TrainConfig, known_configs, load_config
-from train.data import data_root, phantoms
-from train.data.resize import resized
+from train.data import data_root
 from train.data.sample import Sample
 from train.data.store import pack
-from train.systems import find_system
+from train.systems import System, find_system
 
 
 def prepare(config: TrainConfig, root: Path | None, out: Path) -> dict[str, int]:
@@ -35,20 +32,20 @@ def prepare(config: TrainConfig, root: Path | None, out: Path) -> dict[str, int]
         Images per part.
     """
     system = find_system(config.system)
-    if config.data.phantoms and root is None:
-        samples = phantoms.load(config.data.phantoms, 496, 512, config.seed)
-    else:
-        samples = system.load(root or data_root() / system.folder)
-    if system.task == "classification" and config.data.resize is not None:
-        # Tens of thousands of images: only what the network will see is kept.
-        samples = (_reduced(sample, config.data.resize) for sample in samples)
+    task = system.make_task()
+    samples = (task.packed(s, config.data) for s in _samples(system, config, root))
     return pack(samples, out, system.name, system.classes, config.split)
 
 
-def _reduced(sample: Sample, size: tuple[int, int]) -> Sample:
-    planes = resized(np.atleast_3d(sample.image).transpose(2, 0, 1), size)
-    image = planes.transpose(1, 2, 0).round().astype(np.uint8)
-    return replace(sample, image=image[..., 0] if sample.image.ndim == 2 else image)
+def _samples(system: System, config: TrainConfig, root: Path | None) -> Iterator[Sample]:
+    """From the data set, or drawn where the configuration asks for phantoms and no root is given."""
+    if config.data.phantoms and root is None:
+        if system.phantoms is None:
+            raise ValueError(f"there are no phantoms of {system.name}: set data.phantoms = 0")
+        return system.phantoms(config.data.phantoms, config.seed)
+    if system.load is None:
+        raise ValueError(f"{system.name} has phantoms only: set data.phantoms, and give no --root")
+    return system.load(root or data_root() / system.folder)
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -1,4 +1,4 @@
-"""The table of results in ``train/README.md``, written from the records of `train.ship`."""
+"""The table of results in ``train/RESULTS.md``, written from the records of `train.ship`."""
 
 from __future__ import annotations
 
@@ -10,13 +10,8 @@ from pyengine.atomic_file import write_atomically
 from train.systems import SYSTEMS
 
 FOLDER = Path(__file__).parent / "results"
-README = Path(__file__).parent / "README.md"
+TABLE = Path(__file__).parent / "RESULTS.md"
 _BEGIN, _END = "<!-- results: begin -->", "<!-- results: end -->"
-_SHORT = {
-    "dice": "Dice (F1)", "dice_per_image": "Dice per image", "sensitivity": "sensitivity",
-    "specificity": "specificity", "accuracy": "accuracy", "roc_auc": "ROC area",
-    "pr_auc": "PR area", "v_rand": "V-Rand", "v_info": "V-Info", "f1": "F1", "brier": "Brier score",
-}  # fmt: skip
 
 
 def read_records() -> list[dict[str, Any]]:
@@ -43,9 +38,10 @@ def table(records: list[dict[str, Any]]) -> str:
     for record in records:
         config = record["config"]
         system = SYSTEMS[config["system"]]
+        titles = system.make_task().score_titles()
         for part, result in record["parts"].items():
             scores = ", ".join(
-                f"{_SHORT[k]} {result['scores'][k]:.4f}"
+                f"{titles[k].short} {result['scores'][k]:.4f}"
                 for k in system.key_scores
                 if k in result["scores"]
             )
@@ -84,12 +80,12 @@ def case_name(result: dict[str, Any]) -> str:
     )
 
 
-def readme_with(text: str, records: list[dict[str, Any]]) -> str:
+def page_with(text: str, records: list[dict[str, Any]]) -> str:
     """`text` with the table between its two marks renewed."""
     head, _, rest = text.partition(_BEGIN)
     _, found, tail = rest.partition(_END)
     if not found:
-        raise ValueError(f"{README}: the marks {_BEGIN} and {_END} are missing")
+        raise ValueError(f"{TABLE}: the marks {_BEGIN} and {_END} are missing")
     return f"{head}{_BEGIN}\n{table(records)}\n{_END}{tail}"
 
 
@@ -119,7 +115,7 @@ def add_part(name: str, result: dict[str, Any]) -> Path:
 
 
 def update_results(runs: list[Path]) -> Path:
-    """Copy the records of finished runs to ``train/results`` and renew the README's table.
+    """Copy the records of finished runs to ``train/results`` and renew the table.
 
     Raises
     ------
@@ -134,6 +130,6 @@ def update_results(runs: list[Path]) -> Path:
             raise FileNotFoundError(f"{record}: missing; `python -m train ship {run}` writes it")
         text = record.read_text()
         write_atomically(FOLDER / record.name, lambda t, text=text: t.write_text(text))
-    page = readme_with(README.read_text(), read_records())
-    write_atomically(README, lambda t: t.write_text(page))
-    return README
+    page = page_with(TABLE.read_text(), read_records())
+    write_atomically(TABLE, lambda t: t.write_text(page))
+    return TABLE

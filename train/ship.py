@@ -13,25 +13,13 @@ from pyengine.atomic_file import write_atomically
 from train.config import TrainConfig
 from train.data import data_root
 from train.data.store import Store, pack
-from train.evaluate import evaluate, open_engine
-from train.models import UNetConfig
-from train.report.page import SCORE_NAMES
+from train.evaluate import evaluate
 from train.results import case_name
 from train.run import read_run
+from train.subject import open_engine
 from train.systems import System, find_system
 
-_KEPT = (
-    "system",
-    "kind",
-    "part",
-    "tta",
-    "width_px",
-    "images",
-    "subjects",
-    "scores",
-    "intervals",
-    "second_observer",
-)
+_KEPT = ("system", "kind", "part", "tta", "width_px", "images", "subjects")
 
 
 def ship(run: Path, into: Path | None = None, data: Path | None = None) -> Path:
@@ -91,7 +79,7 @@ def score_parts(engine: Path, config: TrainConfig, store: Store) -> dict[str, di
             parts[case_name(result)] = result
     system = find_system(config.system)
     folder = data_root() / system.folder
-    if store.names[0].startswith("synthetic/") and folder.is_dir():
+    if store.names[0].startswith("synthetic/") and system.load and folder.is_dir():
         real = engine.with_suffix(".real.h5")
         try:
             images = (s for s in system.load(folder) if s.split == "test")
@@ -104,9 +92,8 @@ def score_parts(engine: Path, config: TrainConfig, store: Store) -> dict[str, di
 
 def kept(result: dict[str, Any]) -> dict[str, Any]:
     """What a record holds of `train.evaluate.evaluate`'s result."""
-    part = {k: result[k] for k in _KEPT if k in result}
-    if result["system"] == "oct-classes":
-        part["confusion"] = result["confusion"]
+    recorded = find_system(result["system"]).make_task().recorded
+    part = {k: result[k] for k in (*_KEPT, *recorded) if k in result}
     part["scores"] = _rounded(part["scores"])
     part["intervals"] = {k: [round(v, 4) for v in b] for k, b in part["intervals"].items()}
     if "second_observer" in part:
@@ -122,23 +109,13 @@ def model_card(record: dict[str, Any], config: TrainConfig, system: System) -> s
     """The card of an engine, as Markdown."""
     folder = FileSystemLoader(Path(__file__).parent / "report")
     environment = Environment(loader=folder, trim_blocks=True, lstrip_blocks=True)
+    task = system.make_task()
     return environment.get_template("card.md").render(
-        network=_network_text(config), loss=_loss_text(config), record=record, config=config, system=system, names=SCORE_NAMES,
+        network=config.network.describe(), loss=_loss_text(config), record=record, config=config,
+        system=system, task=task, titles=task.score_titles(),
+        precision=config.trainer.precision,
         minutes=round(record["seconds"] / 60), megabytes=record["engine_bytes"] / 1e6,
     )  # fmt: skip
-
-
-def _network_text(config: TrainConfig) -> str:
-    shape = config.network
-    if not isinstance(shape, UNetConfig):
-        return f"{shape.architecture}, input {shape.size[0]} x {shape.size[1]} px"
-    widths = ", ".join(str(w) for w in shape.widths)
-    return (
-        f"U-Net (Ronneberger 2015) of {shape.convs_per_block} convolutions per block, channels "
-        f"{widths}"
-        + (", batch norm" if shape.batch_norm else "")
-        + (f", run at {shape.scales} scales and joined (Chen 2016)" if shape.scales > 1 else "")
-    )
 
 
 def _loss_text(config: TrainConfig) -> str:

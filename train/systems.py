@@ -1,4 +1,4 @@
-"""The five systems: what each is called, where its data lies, what its classes are."""
+"""The systems: what each is called, where its data lies, what its task and its classes are."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from train.data import chiu2015, drive, isbi2012, kermany2018, ultrasound_nerve
+from pyengine.phantoms import LAYERS
+from train.data import chiu2015, drive, isbi2012, kermany2018, phantoms, ultrasound_nerve
 from train.data.sample import Sample
+from train.tasks import TASKS, Task
 
 
 @dataclass(frozen=True)
 class System:
-    """One system to reproduce.
+    """One system to train.
 
     Attributes
     ----------
@@ -20,27 +22,28 @@ class System:
         Also the name of its engine.
     title : str
         For people.
-    task : {"segmentation", "classification"}
+    task : str
+        One of `train.tasks.TASKS`.
     classes : tuple of str
-        Class 1 of a segmentation is the structure named.
+        Class 0 of a segmentation is what is left over.
     colors : tuple of RGB
         One per class.
-    folder : str
-        Of the data set, below the data root.
-    load : callable
-        Root folder to samples.
     training_data, terms : str
         Provenance that the engine carries.
     published : str
-        What the publication states, in its own words.
+        What the publication states, in its own words; "" = there is none.
     published_scores : dict of float
         The same under our names of scores, where they have one.
     key_scores : tuple of str
         Scores that say most about this system, best first.
     description, input, limits, citation : str
         Sentences for the engine's model card.
-    membranes : bool
-        Whether cells are what counts, so that V-Rand and V-Info are reported.
+    folder : str
+        Of the data set, below the data root; "" = there is none, only phantoms.
+    load : callable, optional
+        Root folder to samples.
+    phantoms : callable, optional
+        Number of images and seed to synthetic samples.
     """
 
     name: str
@@ -48,8 +51,6 @@ class System:
     task: str
     classes: tuple[str, ...]
     colors: tuple[tuple[int, int, int], ...]
-    folder: str
-    load: Callable[[Path], Iterator[Sample]]
     training_data: str
     terms: str
     published: str
@@ -59,14 +60,20 @@ class System:
     input: str
     limits: str
     citation: str
-    membranes: bool = False
+    folder: str = ""
+    load: Callable[[Path], Iterator[Sample]] | None = None
+    phantoms: Callable[[int, int], Iterator[Sample]] | None = None
+
+    def make_task(self) -> Task:
+        """What its networks are asked."""
+        return TASKS[self.task](self.classes)
 
 
 _ALL = (
     System(
         name="oct-fluid",
         title="OCT fluid in diabetic macular edema",
-        task="segmentation",
+        task="two_class",
         classes=("background", "fluid"),
         colors=((0, 0, 0), (64, 160, 255)),
         folder="chiu2015",
@@ -84,7 +91,7 @@ _ALL = (
     System(
         name="retinal-vessels",
         title="Retinal vessels in colour fundus photographs",
-        task="segmentation",
+        task="two_class",
         classes=("background", "vessel"),
         colors=((0, 0, 0), (80, 255, 80)),
         folder="drive",
@@ -102,7 +109,7 @@ _ALL = (
     System(
         name="ultrasound-nerve",
         title="Brachial plexus in ultrasound",
-        task="segmentation",
+        task="two_class",
         classes=("background", "nerve"),
         colors=((0, 0, 0), (255, 200, 0)),
         folder="ultrasound_nerve",
@@ -120,7 +127,7 @@ _ALL = (
     System(
         name="em-membranes",
         title="Neuronal membranes in electron microscopy",
-        task="segmentation",
+        task="membranes",
         classes=("interior", "membrane"),
         colors=((0, 0, 0), (255, 64, 64)),
         folder="isbi2012",
@@ -134,16 +141,16 @@ _ALL = (
         input="1 channel, grey values 0 to 255 (uint8), cells bright, membranes dark",
         limits="Trained on one animal, one microscope, one resolution. Organelles with dark outlines are called membrane now and then.",
         citation='The weights derive from research data whose owners ask to be cited: I. Arganda-Carreras et al., "Crowdsourcing the creation of image segmentation algorithms for connectomics", Front. Neuroanat. 9:142 (2015); A. Cardona et al., "An integrated micro- and macroarchitectural analysis of the Drosophila brain by computer-assisted serial section electron microscopy", PLoS Biol. 8(10) (2010).',
-        membranes=True,
     ),
     System(
         name="oct-classes",
         title="OCT disease classes",
-        task="classification",
+        task="whole_image",
         classes=kermany2018.CLASSES,
         colors=((230, 159, 0), (86, 180, 233), (204, 121, 167), (0, 158, 115)),
         folder="kermany2018",
         load=kermany2018.load,
+        phantoms=phantoms.load_classes,
         training_data="Kermany 2018",
         terms="research use; cite Kermany 2018",
         published="71 % accuracy MobileNet, 96 % custom VGG",
@@ -154,7 +161,27 @@ _ALL = (
         limits="Trained on synthetic phantoms: a proof of the tool chain, not of medicine.",
         citation='D. S. Kermany et al., "Identifying Medical Diagnoses and Treatable Diseases by Image-Based Deep Learning", Cell 172(5), 2018.',
     ),
-)
+    System(
+        name="oct-layers",
+        title="Layers of the retina in OCT",
+        task="multi_class",
+        classes=("outside", *LAYERS),
+        colors=(
+            (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178),
+            (213, 94, 0), (204, 121, 167),
+        ),
+        phantoms=phantoms.load_layers,
+        training_data="none but synthetic OCT phantoms",
+        terms="none",
+        published="",
+        published_scores={},
+        key_scores=("dice", "accuracy", "dice/nerve fibres", "dice/RPE"),
+        description="The seven layers of the retina in OCT B-scans.",
+        input="1 channel, grey values 0 to 255 (uint8)",
+        limits="Trained on synthetic phantoms: a proof of the tool chain, not of medicine.",
+        citation="The weights derive from synthetic images only.",
+    ),
+)  # fmt: skip
 SYSTEMS = {system.name: system for system in _ALL}
 
 

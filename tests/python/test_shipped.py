@@ -14,8 +14,9 @@ import pyengine
 from train.config import config_from_dict, load_config
 from train.data import isbi2012, ultrasound_nerve
 from train.data.store import Store, pack
-from train.evaluate import evaluate, open_engine
+from train.evaluate import evaluate
 from train.results import case_name
+from train.subject import open_engine
 from train.systems import find_system
 
 # What each must reach on a part of its images, brought to a width (None = their own), as the mean

@@ -18,11 +18,13 @@ import pyengine
 from train import __main__ as command
 from train import results
 from train.config import load_config
-from train.data.patches import EpochSampler, TrainingPairs, normalization
+from train.data.normalization import normalization
+from train.data.patches import EpochSampler, TrainingPairs
 from train.data.store import Store
-from train.evaluate import evaluate, open_checkpoint, open_engine
+from train.evaluate import evaluate
 from train.prepare import prepare
 from train.report.page import read_history
+from train.subject import open_checkpoint, open_engine
 
 TINY = """
 system = "em-membranes"
@@ -218,7 +220,7 @@ def test_the_engine_scores_as_the_checkpoint(tiny) -> None:
     assert f"| Accuracy | {stated['accuracy']:.4f} |" in card
     record = json.loads((tiny / "run" / "tiny.json").read_text())
     text = f"intro\n{results._BEGIN}\nold\n{results._END}\nend"
-    page = results.readme_with(text, [record])
+    page = results.page_with(text, [record])
     assert "old" not in page
     assert f"accuracy {stated['accuracy']:.4f}" in page
     assert page.endswith("\nend")
@@ -402,6 +404,6 @@ def test_full_disk_during_training(tiny) -> None:
     assert (tiny / "run" / "last.ckpt").read_bytes() == before
 
 
-def test_the_table_in_the_readme_is_the_scripts() -> None:
-    text = results.README.read_text()
-    assert results.readme_with(text, results.read_records()) == text
+def test_the_table_of_results_is_the_scripts() -> None:
+    text = results.TABLE.read_text()
+    assert results.page_with(text, results.read_records()) == text

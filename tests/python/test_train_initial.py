@@ -13,7 +13,8 @@ from torch.nn.functional import avg_pool2d, interpolate
 import pyengine
 from pyengine import shipped
 from train.config import load_config
-from train.data.patches import TrainingPairs, normalization
+from train.data.normalization import normalization
+from train.data.patches import TrainingPairs
 from train.data.store import Store
 from train.initial import load_initial_weights
 from train.models import MultiScaleUNet, build_network

@@ -10,6 +10,7 @@ from sklearn import metrics as sklearn
 from train.config import LossConfig
 from train.losses import border_weights, segmentation_loss
 from train.metrics import classes, pixels
+from train.metrics.bootstrap import bootstrap
 from train.metrics.membranes import best_v_rand, v_info, v_rand
 
 
@@ -115,12 +116,12 @@ def test_bootstrap_covers_the_truth() -> None:
     hits = 0
     for _ in range(200):
         values = rng.normal(3, 1, 30)
-        low, high = pixels.bootstrap(
+        low, high = bootstrap(
             lambda chosen, v=values: {"m": float(v[chosen].mean())}, 30, draws=200
         )["m"]
         hits += low <= 3 <= high
     assert 175 <= hits <= 199
-    assert pixels.bootstrap(lambda chosen: {"m": 1.0}, 1) == {}
+    assert bootstrap(lambda chosen: {"m": 1.0}, 1) == {}
 
 
 def test_class_scores_by_hand() -> None:

@@ -36,12 +36,12 @@ def shown_image(
 def shown_map(
     data: DataConfig, store: Store, number: int, name: str, width_px: int | None = None
 ) -> np.ndarray | None:
-    """Map of a sample ("label", "region" or "second") at the size of `shown_image`, as bool."""
+    """Map of a sample ("label", "region" or "second") at the size of `shown_image`, as uint8."""
     array = store.array(number, name)
     if array is None:
         return None
     size = _size(data, array.shape, width_px)
-    return resized(array[None].astype(np.float32), size, labels=True)[0] > 0
+    return resized(array[None].astype(np.float32), size, labels=True)[0].astype(np.uint8)
 
 
 def _size(data: DataConfig, shape: tuple[int, ...], width_px: int | None) -> tuple[int, int]:

@@ -7,7 +7,6 @@ from scikit-learn with the histograms as sample weights.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,6 +36,11 @@ class ImageCounts:
     false_positive: int
     false_negative: int
     true_negative: int
+
+    @property
+    def pixels(self) -> int:
+        """All pixels that count."""
+        return self.true_positive + self.false_positive + self.false_negative + self.true_negative
 
     @property
     def dice(self) -> float:
@@ -105,22 +109,22 @@ def _weighted(images: list[ImageCounts]) -> tuple[np.ndarray, np.ndarray, np.nda
     return y[kept], np.tile(score, 2)[kept], weight[kept]
 
 
-def pooled(images: list[ImageCounts]) -> dict[str, float]:
-    """All scores over the pixels of all images together.
+def rates(images: list[ImageCounts]) -> dict[str, float]:
+    """Scores of the labels over the pixels of all images together, and the Brier score.
 
     Returns
     -------
     dict of float
         ``accuracy``, ``sensitivity``, ``specificity``, ``precision``, ``dice`` (= F1), ``iou``,
-        ``dice_per_image`` (mean), ``roc_auc``, ``pr_auc``, ``brier``. NaN where a score is not
-        defined, for example the sensitivity without any foreground.
+        ``dice_per_image`` (mean), ``brier``. NaN where a score is not defined, for example the
+        sensitivity without any foreground.
     """
     tp, fp, fn, tn = (
         float(sum(getattr(i, name) for i in images))
         for name in ("true_positive", "false_positive", "false_negative", "true_negative")
     )
     pixels = tp + fp + fn + tn
-    result = {
+    return {
         "accuracy": _ratio(tp + tn, pixels),
         "sensitivity": _ratio(tp, tp + fn),
         "specificity": _ratio(tn, tn + fp),
@@ -128,15 +132,30 @@ def pooled(images: list[ImageCounts]) -> dict[str, float]:
         "dice": dice(tp, fp, fn),
         "iou": _ratio(tp, tp + fp + fn),
         "dice_per_image": float(np.mean([i.dice for i in images])),
-        "roc_auc": float("nan"),
-        "pr_auc": float("nan"),
         "brier": _ratio(sum(i.squared_error for i in images), pixels),
     }
-    if tp + fn > 0 and fp + tn > 0:
+
+
+def pooled(images: list[ImageCounts]) -> dict[str, float]:
+    """`rates`, and the areas ``roc_auc`` and ``pr_auc`` below the curves; NaN where not defined."""
+    result = rates(images)
+    brier = result.pop("brier")  # last, as in the records
+    result["roc_auc"] = result["pr_auc"] = float("nan")
+    if any(i.positive.any() for i in images) and any(i.negative.any() for i in images):
         c = curves(images)
         result["roc_auc"] = float(auc(c["fpr"], c["tpr"]))
         result["pr_auc"] = float(auc(c["recall"], c["precision"]))
-    return result
+    return result | {"brier": brier}
+
+
+def thinned(curves: dict[str, np.ndarray], points: int = 200) -> dict[str, list[float]]:
+    """Curves in few points, for the report: a plot needs no more."""
+
+    def few(curve: np.ndarray) -> list[float]:
+        kept = np.unique(np.linspace(0, len(curve) - 1, points).round().astype(int))
+        return [round(float(v), 5) for v in curve[kept]]
+
+    return {name: few(curve) for name, curve in curves.items()}
 
 
 def confusion(images: list[ImageCounts]) -> list[list[int]]:
@@ -150,37 +169,3 @@ def confusion(images: list[ImageCounts]) -> list[list[int]]:
 
 def _ratio(part: float, whole: float) -> float:
     return part / whole if whole else float("nan")
-
-
-def bootstrap(
-    score: Callable[[list[int]], dict[str, float]], images: int, seed: int = 0, draws: int = 1000
-) -> dict[str, tuple[float, float]]:
-    """95 % intervals of scores when other images of the same kind had been drawn.
-
-    Percentile bootstrap over images (Efron and Tibshirani 1993, section 13.3).
-
-    Parameters
-    ----------
-    score : callable
-        Indices of images, with repetitions, to scores.
-    images : int
-        Number of images.
-    seed, draws : int
-
-    Returns
-    -------
-    dict of (float, float)
-        2.5 and 97.5 % per score; empty for a single image, which says nothing about others.
-    """
-    if images < 2:
-        return {}
-    rng = np.random.default_rng(seed)
-    values: dict[str, list[float]] = {}
-    for _ in range(draws):
-        for name, value in score(rng.integers(images, size=images).tolist()).items():
-            values.setdefault(name, []).append(value)
-    return {
-        name: (float(np.nanpercentile(v, 2.5)), float(np.nanpercentile(v, 97.5)))
-        for name, v in values.items()
-        if not np.isnan(v).all()
-    }

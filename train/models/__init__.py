@@ -11,10 +11,11 @@ from train.models.classifiers import ClassifierConfig, build_classifier
 from train.models.multi_scale import MultiScaleUNet
 from train.models.unet import UNet, UNetConfig
 
+NetworkConfig = UNetConfig | ClassifierConfig
 _KINDS = {"unet": UNetConfig, "classifier": ClassifierConfig}
 
 
-def network_config(values: dict[str, Any], where: str = "network") -> UNetConfig | ClassifierConfig:
+def network_config(values: dict[str, Any], where: str = "network") -> NetworkConfig:
     """Shape of a network from plain values; ``kind`` is "unet" (default) or "classifier".
 
     Raises
@@ -34,7 +35,7 @@ def network_config(values: dict[str, Any], where: str = "network") -> UNetConfig
     return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
-def build_network(config: UNetConfig | ClassifierConfig) -> nn.Module:
+def build_network(config: NetworkConfig) -> nn.Module:
     """The network that `config` describes, with fresh weights."""
     if not isinstance(config, UNetConfig):
         return build_classifier(config)
@@ -42,6 +43,6 @@ def build_network(config: UNetConfig | ClassifierConfig) -> nn.Module:
 
 
 __all__ = [
-    "ClassifierConfig", "MultiScaleUNet", "UNet", "UNetConfig", "build_classifier",
+    "ClassifierConfig", "MultiScaleUNet", "NetworkConfig", "UNet", "UNetConfig", "build_classifier",
     "build_network", "network_config",
 ]  # fmt: skip

@@ -65,6 +65,10 @@ class ClassifierConfig:
         if not 0.0 <= self.dropout < 1.0:
             raise ValueError(f"dropout must be in [0, 1), got {self.dropout}")
 
+    def describe(self) -> str:
+        """The network in a few words, for model cards."""
+        return f"{self.architecture}, input {self.size[0]} x {self.size[1]} px"
+
 
 class Classifier(nn.Module):
     """Feature map, vector, logits of shape (B, classes).

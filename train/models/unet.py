@@ -80,6 +80,16 @@ class UNetConfig:
         if self.scales > 1 and self.padding == "valid":
             raise ValueError(f"scales = {self.scales} needs padding = 'same'")
 
+    def describe(self) -> str:
+        """The network in a few words, for model cards."""
+        widths = ", ".join(str(w) for w in self.widths)
+        return (
+            f"U-Net (Ronneberger 2015) of {self.convs_per_block} convolutions per block, channels "
+            f"{widths}"
+            + (", batch norm" if self.batch_norm else "")
+            + (f", run at {self.scales} scales and joined (Chen 2016)" if self.scales > 1 else "")
+        )
+
     @property
     def widths(self) -> tuple[int, ...]:
         """Feature channels from the first level to the bottom."""

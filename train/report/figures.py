@@ -11,6 +11,8 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw
 
+from train.tasks.task import Line
+
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
 
@@ -34,53 +36,58 @@ def _svg(figure: Any) -> str:
     return svg[svg.index("<svg") :]
 
 
-def roc_plot(curves: dict[str, list[float]], area: float, human: dict[str, float] | None) -> str:
-    """ROC curve with the second observer's point, as SVG."""
+def roc_plot(lines: Sequence[Line]) -> str:
+    """ROC curve of each class with the second observer's point, as SVG."""
     figure, axes = plt.subplots(figsize=(4.6, 4))
-    axes.plot(
-        curves["fpr"], curves["tpr"], color=_COLORS[0], lw=2, label=f"engine, area {area:.4f}"
-    )
+    for line, color in zip(lines, _colors(len(lines)), strict=True):
+        curves, label = line.curves, f"{line.title}, area {line.roc_auc:.4f}"
+        axes.plot(curves["fpr"], curves["tpr"], color=color, lw=2, label=label)
     axes.plot([0, 1], [0, 1], color="#888888", lw=1, ls=":", label="chance")
-    if human:
-        axes.plot(
-            1 - human["specificity"],
-            human["sensitivity"],
-            "o",
-            color=_COLORS[1],
-            label="second observer",
-        )
+    for line in lines:
+        if line.second:
+            x, y = 1 - line.second["specificity"], line.second["sensitivity"]
+            axes.plot(x, y, "o", color=_COLORS[1], label="second observer")
     axes.set(
         xlabel="1 - specificity", ylabel="sensitivity", title="ROC", xlim=(-0.01, 1), ylim=(0, 1.01)
     )
-    axes.legend(loc="lower right", frameon=False)
+    axes.legend(loc="lower right", frameon=False, fontsize=_legend_size(len(lines)))
     return _svg(figure)
 
 
-def pr_plot(curves: dict[str, list[float]], area: float, human: dict[str, float] | None) -> str:
-    """Precision-recall curve with the second observer's point, as SVG."""
+def pr_plot(lines: Sequence[Line]) -> str:
+    """Precision-recall curve of each class with the second observer's point, as SVG."""
     figure, axes = plt.subplots(figsize=(4.6, 4))
-    axes.plot(
-        curves["recall"],
-        curves["precision"],
-        color=_COLORS[0],
-        lw=2,
-        label=f"engine, area {area:.4f}",
-    )
-    if human:
-        axes.plot(
-            human["sensitivity"], human["precision"], "o", color=_COLORS[1], label="second observer"
-        )
+    for line, color in zip(lines, _colors(len(lines)), strict=True):
+        curves, label = line.curves, f"{line.title}, area {line.pr_auc:.4f}"
+        axes.plot(curves["recall"], curves["precision"], color=color, lw=2, label=label)
+    for line in lines:
+        if line.second:
+            x, y = line.second["sensitivity"], line.second["precision"]
+            axes.plot(x, y, "o", color=_COLORS[1], label="second observer")
     axes.set(xlabel="recall (sensitivity)", ylabel="precision", title="Precision and recall",
              xlim=(0, 1.01), ylim=(0, 1.01))  # fmt: skip
-    axes.legend(loc="lower left", frameon=False)
+    axes.legend(loc="lower left", frameon=False, fontsize=_legend_size(len(lines)))
     return _svg(figure)
+
+
+def _colors(count: int) -> list[Any]:
+    """As many colours as lines; beyond four those of an even map."""
+    return list(
+        _COLORS[:count] if count <= len(_COLORS) else plt.cm.viridis(np.linspace(0, 0.95, count))
+    )
+
+
+def _legend_size(lines: int) -> int:
+    return 11 if lines <= len(_COLORS) else 8
 
 
 def confusion_plot(table: Sequence[Sequence[float]], names: Sequence[str]) -> str:
     """Confusion matrix with counts, shaded by the share of each reference class, as SVG."""
     counts = np.array(table, float)
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    figure, axes = plt.subplots(figsize=(4.6, 4))
+    # Cells stay large enough for their numbers.
+    side = max(1.0, len(names) / 4)
+    figure, axes = plt.subplots(figsize=(4.6 * side, 4 * side))
     axes.grid(False)
     axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for (row, col), value in np.ndenumerate(counts):
@@ -89,8 +96,9 @@ def confusion_plot(table: Sequence[Sequence[float]], names: Sequence[str]) -> st
                   color="white" if share[row, col] > 0.6 else "black")  # fmt: skip
     axes.set(xlabel="answer", ylabel="reference", title="Confusion matrix",
              xticks=range(len(names)), yticks=range(len(names)))  # fmt: skip
-    axes.set_xticklabels(names)
-    axes.set_yticklabels(names, rotation=90, va="center")
+    few = len(names) <= 4
+    axes.set_xticklabels(names, rotation=0 if few else 30, ha="center" if few else "right")
+    axes.set_yticklabels(names, rotation=90 if few else 0, va="center")
     return _svg(figure)
 
 
@@ -127,14 +135,14 @@ def progress_gif(
     frames: list[tuple[int, np.ndarray]],
     height: int = 240,
 ) -> str:
-    """Film: image, reference and the network's probability, epoch after epoch.
+    """Film: image, reference and the network's answer, epoch after epoch.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (H, W, 3)
-    reference : ndarray of bool, shape (H, W)
+    reference : ndarray of uint8, shape (H, W)
     frames : list of (epoch, ndarray of uint8 (H, W))
-        Probability, 255 = 1.
+        Answers, in the grey values of the reference.
     height : int
         Of the film in pixels.
 
@@ -151,9 +159,9 @@ def progress_gif(
         )
 
     pictures = []
-    for epoch, probability in frames:
+    for epoch, answer in frames:
         sheet = Image.new("L", (3 * width + 8, height + 18), 255)
-        for place, array in enumerate((image, (reference * 255).astype(np.uint8), probability)):
+        for place, array in enumerate((image, reference, answer)):
             sheet.paste(small(array), (place * (width + 4), 18))
         draw = ImageDraw.Draw(sheet)
         for place, text in enumerate(("image", "reference", f"epoch {epoch}")):

@@ -15,35 +15,14 @@ from PIL import Image
 from pyengine.atomic_file import write_atomically
 from pyengine.overlay import overlay
 from train.config import DataConfig
-from train.data.shown import shown_image, shown_map
+from train.data.shown import shown_image
 from train.data.store import Store
-from train.evaluate import (
-    Subject,
-    evaluate,
-    foreground,
-    open_checkpoint,
-    open_engine,
-)
+from train.evaluate import evaluate
 from train.report import figures
 from train.run import read_run
+from train.subject import Subject, open_checkpoint, open_engine
 from train.systems import System, find_system
-
-# In the order of the table; what a score is called there.
-SCORE_NAMES = {
-    "dice": "Dice (F1), all pixels",
-    "dice_per_image": "Dice, mean over images",
-    "f1": "F1, mean over classes",
-    "accuracy": "Accuracy",
-    "sensitivity": "Sensitivity",
-    "specificity": "Specificity",
-    "precision": "Precision",
-    "iou": "Intersection over union",
-    "roc_auc": "ROC area",
-    "pr_auc": "Precision-recall area",
-    "brier": "Brier score (less is better)",
-    "v_rand": "V-Rand, after thinning",
-    "v_info": "V-Info, after thinning",
-}
+from train.tasks import Task
 
 
 def write_report(
@@ -73,6 +52,7 @@ def write_report(
     """
     record, config = read_run(run)
     system = find_system(config.system)
+    task = system.make_task()
     store = Store(data or run / "data.h5", config.system)
     part = part or ("test" if store.part("test") else "validation")
     engine = engine or run / f"{config.name}.pyengine"
@@ -91,12 +71,12 @@ def write_report(
             record=record,
             system=system,
             result=result,
-            rows=_rows(result, system),
-            key=_key(result, system),
-            plots=_plots(result, store),
+            rows=_rows(result, system, task),
+            key=_key(result, system, task),
+            plots=_plots(result, store, task),
             training=figures.training_plot(history, config.trainer.monitor, record["best_epoch"]),
-            cases=_cases(subject, store, result, config.data, system),
-            film=_film(run, store, config.data, system),
+            cases=_cases(subject, store, result, system, task),
+            film=_film(run, store, config.data, task),
             engine=_engine_facts(subject),
             settings=json.dumps(record["config"], indent=2),
             minutes=record["seconds"] / 60,
@@ -135,17 +115,17 @@ def read_history(run: Path) -> dict[str, list[tuple[int, float]]]:
     return {name: sorted(values.items()) for name, values in history.items()}
 
 
-def _rows(result: dict[str, Any], system: System) -> list[dict[str, str]]:
+def _rows(result: dict[str, Any], system: System, task: Task) -> list[dict[str, str]]:
     rows = []
     human = result.get("second_observer", {})
-    for key, title in SCORE_NAMES.items():
+    for key, title in task.score_titles().items():
         value = result["scores"].get(key)
         if value is None or np.isnan(value):
             continue
         low, high = result["intervals"].get(key, (None, None))
         rows.append(
             {
-                "title": title,
+                "title": title.full,
                 "published": f"{system.published_scores[key]:.2f}"
                 if key in system.published_scores
                 else "",
@@ -157,55 +137,40 @@ def _rows(result: dict[str, Any], system: System) -> list[dict[str, str]]:
     return rows
 
 
-def _key(result: dict[str, Any], system: System) -> list[dict[str, str]]:
+def _key(result: dict[str, Any], system: System, task: Task) -> list[dict[str, str]]:
     """The four scores that say most."""
-    scores = result["scores"]
+    scores, titles = result["scores"], task.score_titles()
     return [
-        {"title": SCORE_NAMES[k], "ours": f"{scores[k]:.4f}"}
+        {"title": titles[k].full, "ours": f"{scores[k]:.4f}"}
         for k in system.key_scores
         if k in scores and not np.isnan(scores[k])
     ][:4]
 
 
-def _plots(result: dict[str, Any], store: Store) -> list[str]:
+def _plots(result: dict[str, Any], store: Store, task: Task) -> list[str]:
     table = figures.confusion_plot(result["confusion"], store.classes)
-    if "curves" not in result:
+    lines = task.lines(result)
+    if not lines:
         return [table]
-    scores, human = result["scores"], result.get("second_observer")
-    return [
-        figures.roc_plot(result["curves"], scores["roc_auc"], human),
-        figures.pr_plot(result["curves"], scores["pr_auc"], human),
-        table,
-    ]
+    return [figures.roc_plot(lines), figures.pr_plot(lines), table]
 
 
 def _cases(
-    subject: Subject, store: Store, result: dict[str, Any], data: DataConfig, system: System
+    subject: Subject, store: Store, result: dict[str, Any], system: System, task: Task
 ) -> list[dict[str, Any]]:
     """Best, median and worst image, each as picture, reference and answer."""
-    key = "probability" if system.task == "classification" else "dice"
     # An image without the structure says little about how well it is outlined.
     pool = [c for c in result["cases"] if c.get("foreground_px", 1) > 0] or result["cases"]
-    ranked = sorted(pool, key=lambda c: -c[key])
+    ranked = sorted(pool, key=lambda c: -c[task.case_score])
     chosen = [("Best", ranked[0]), ("Median", ranked[len(ranked) // 2]), ("Worst", ranked[-1])]
     cases: list[dict[str, Any]] = []
     for title, case in chosen:
         number = case["number"]
-        picture = _displayed(shown_image(data, store, number))
-        entry: dict[str, Any] = {
-            "title": title,
-            "name": case["name"],
-            "score": case[key],
-            "case": case,
-        }
+        picture = _displayed(shown_image(subject.data, store, number))
+        entry = {"title": title, "name": case["name"], "caption": task.caption(case)}
         entry["image"] = figures.data_address(picture)
-        if system.task == "segmentation":
-            reference = shown_map(data, store, number, "label")
-            assert reference is not None
-            answer = foreground(subject, store, number) > 0.5
-            for name, mask in (("reference", reference), ("answer", answer)):
-                colored = overlay(picture, mask.astype(np.uint8), system.colors)
-                entry[name] = figures.data_address(colored)
+        for name, labels in task.label_maps(subject, store, number).items():
+            entry[name] = figures.data_address(overlay(picture, labels, system.colors))
         cases.append(entry)
     return cases
 
@@ -218,13 +183,12 @@ def _displayed(image: np.ndarray) -> np.ndarray:
     return planes.round().clip(0, 255).astype(np.uint8)
 
 
-def _film(run: Path, store: Store, data: DataConfig, system: System) -> str | None:
+def _film(run: Path, store: Store, data: DataConfig, task: Task) -> str | None:
     files = sorted((run / "progress").glob("*.png"))
-    if system.task != "segmentation" or not files:
-        return None
     number = store.part("validation")[0]
-    reference = shown_map(data, store, number, "label")
-    assert reference is not None
+    reference = task.shade_reference(task.truth(data, store, number))
+    if reference is None or not files:
+        return None
     frames = [(int(f.stem), np.asarray(Image.open(f))) for f in files]
     return figures.progress_gif(_displayed(shown_image(data, store, number)), reference, frames)
 
