@@ -55,10 +55,15 @@ def _parser() -> argparse.ArgumentParser:
         "--initial", type=Path, help="best.pt or engine file to start from, not random weights"
     )
     p.add_argument("--resume", action="store_true", help="continue from last.ckpt")
+    p.add_argument("--overwrite", action="store_true", help="delete the run that is there first")
     p.add_argument("--devices", type=int, default=1, help="GPUs or processes per machine")
     p.add_argument("--nodes", type=int, default=1, help="machines")
     p.add_argument("--strategy", default="auto", help="Lightning's, e.g. ddp or fsdp")
     p.add_argument("--accelerator", default="auto", help="Lightning's: auto, cpu, gpu")
+    p.add_argument(
+        "--precision",
+        help="Lightning's, e.g. 32-true (default: as configured, if the machine can)",
+    )
 
     p = _verb(verbs, "evaluate", _evaluate, "score an engine file or a checkpoint")
     p.add_argument("system", help=known)
@@ -105,8 +110,8 @@ def _fit(args: argparse.Namespace) -> None:
     print(
         fit(
             config, out, data=args.data, root=args.root, initial=args.initial, resume=args.resume,
-            devices=args.devices, nodes=args.nodes, strategy=args.strategy,
-            accelerator=args.accelerator,
+            overwrite=args.overwrite, devices=args.devices, nodes=args.nodes,
+            strategy=args.strategy, accelerator=args.accelerator, precision=args.precision,
         )
     )  # fmt: skip
 

@@ -23,7 +23,7 @@ from train.tasks.task import Calibrated
 
 def export(
     config: TrainConfig, out: Path, store: Store, normalize: Normalization,
-    trainer: lightning.Trainer, seconds: float, initial: dict[str, Any] | None,
+    trainer: lightning.Trainer, seconds: float, precision: str, initial: dict[str, Any] | None,
 ) -> None:  # fmt: skip
     """Best weights with the engine's manifest, calibrated, and the record of the run."""
     state = torch.load(out / "best.ckpt", map_location="cpu", weights_only=True)
@@ -38,6 +38,7 @@ def export(
         "epochs": trainer.current_epoch,
         "best_epoch": int(state["epoch"]) + 1,
         "seconds_per_epoch": round(seconds / max(1, trainer.current_epoch), 2),
+        "precision": precision,
         "parameters": sum(p.numel() for p in network.parameters()),
         "data_sha256": store.source_sha256,
         "subjects": {part: store.subjects_of(part) for part in ("train", "validation", "test")},

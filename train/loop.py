@@ -32,13 +32,16 @@ def make_trainer(
     nodes: int,
     strategy: str,
     accelerator: str,
+    precision: str,
 ) -> lightning.Trainer:
     """Lightning's loop as configured: it keeps the best and the last state in `out`."""
     t = config.trainer
+    # A run shorter than the distance of two validations still needs one, or it keeps nothing.
+    every_epochs = min(t.validate_every_epochs, t.epochs)
     callbacks: list[Callback] = [
         ModelCheckpoint(out, "best", t.monitor, mode=t.monitor_mode, enable_version_counter=False),
         ModelCheckpoint(
-            out, "last", every_n_epochs=t.validate_every_epochs, save_on_train_epoch_end=True,
+            out, "last", every_n_epochs=every_epochs, save_on_train_epoch_end=True,
             enable_version_counter=False,
         ),
         progress,
@@ -53,7 +56,7 @@ def make_trainer(
         loggers.append(TensorBoardLogger(out, name="tensorboard"))
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     return lightning.Trainer(
-        max_epochs=t.epochs, precision=t.precision, check_val_every_n_epoch=t.validate_every_epochs,
+        max_epochs=t.epochs, precision=precision, check_val_every_n_epoch=every_epochs,
         callbacks=callbacks, logger=loggers, devices=devices, num_nodes=nodes, strategy=strategy,
         accelerator=accelerator, use_distributed_sampler=False, num_sanity_val_steps=0,
         enable_model_summary=False, log_every_n_steps=10,

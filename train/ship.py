@@ -113,7 +113,7 @@ def model_card(record: dict[str, Any], config: TrainConfig, system: System) -> s
     return environment.get_template("card.md").render(
         network=config.network.describe(), loss=_loss_text(config), record=record, config=config,
         system=system, task=task, titles=task.score_titles(),
-        precision=config.trainer.precision,
+        precision=record.get("precision", config.trainer.precision),
         minutes=round(record["seconds"] / 60), megabytes=record["engine_bytes"] / 1e6,
     )  # fmt: skip
 
