@@ -29,6 +29,12 @@ class TwoClass(Pixelwise):
     def outputs(self) -> tuple[int, ...]:
         return (2, 1)
 
+    def check(self, config: TrainConfig) -> None:
+        super().check(config)
+        loss = config.loss.name
+        if config.network.classes == 1 and "cross_entropy" in loss:
+            raise ValueError(f"loss.name {loss!r} needs two outputs, network.classes is 1")
+
     def tally(self) -> TwoClassTally:
         return TwoClassTally()
 
