@@ -21,7 +21,7 @@ from monai.transforms import (
     RandZoomd,
 )
 
-from train.config import AugmentationConfig
+from train.settings import AugmentationConfig
 
 KEYS = ("image", "maps")
 _MODES = ("bilinear", "nearest")

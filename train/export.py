@@ -12,11 +12,12 @@ import torch
 
 from pyengine.atomic_file import write_atomically
 from train.checkpoint import save_checkpoint
-from train.config import TrainConfig, config_to_dict
+from train.config import config_to_dict
 from train.data.normalization import Normalization
 from train.data.store import Store
 from train.machine import machine_name
 from train.module import TrainingModule
+from train.settings import TrainConfig
 from train.systems import find_system
 from train.tasks.task import Calibrated
 

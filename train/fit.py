@@ -12,7 +12,6 @@ from lightning.pytorch.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.rank_zero import rank_zero_only
 from torch.utils.data import DataLoader
 
-from train.config import TrainConfig
 from train.data.normalization import normalization
 from train.data.patches import EpochSampler, TrainingPairs
 from train.data.store import Store
@@ -25,6 +24,7 @@ from train.models.imagenet import load_imagenet_weights
 from train.module import TrainingModule
 from train.prepare import prepare
 from train.run import clear_run, refuse_finished
+from train.settings import TrainConfig
 
 _log = logging.getLogger(__name__)
 

@@ -20,8 +20,8 @@ from lightning.pytorch.callbacks import (
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from PIL import Image
 
-from train.config import TrainConfig
 from train.module import TrainingModule
+from train.settings import TrainConfig
 
 
 def make_trainer(

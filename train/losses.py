@@ -8,7 +8,7 @@ from monai.losses import DiceLoss
 from scipy import ndimage
 from torch.nn import functional as F  # noqa: N812
 
-from train.config import LossConfig
+from train.settings import LossConfig
 
 
 def segmentation_loss(

@@ -9,10 +9,10 @@ import lightning
 import numpy as np
 import torch
 
-from train.config import TrainConfig
 from train.data.normalization import Normalization
 from train.data.store import Store
 from train.models import build_network
+from train.settings import TrainConfig
 from train.systems import find_system
 
 # Tensor cores read channels last; PyTorch's backward pass of a convolution on a CPU is slower in it,

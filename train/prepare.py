@@ -7,10 +7,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.config import TrainConfig, known_configs, load_config
+from train.config import known_configs, load_config
 from train.data import data_root
 from train.data.sample import Sample
 from train.data.store import pack
+from train.settings import TrainConfig
 from train.systems import System, find_system
 
 

@@ -7,7 +7,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from train.config import TrainConfig, config_from_dict
+from train.config import config_from_dict
+from train.settings import TrainConfig
 
 _LEARNED = ("run.json", "best.pt", "best.ckpt", "last.ckpt")
 _ELSE = ("logs", "progress", "tensorboard", "report.html")

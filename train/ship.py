@@ -10,12 +10,12 @@ from jinja2 import Environment, FileSystemLoader
 
 import pyengine
 from pyengine.atomic_file import write_atomically
-from train.config import TrainConfig
 from train.data import data_root
 from train.data.store import Store, pack
 from train.evaluate import evaluate
 from train.results import case_name
 from train.run import read_run
+from train.settings import TrainConfig
 from train.subject import open_engine
 from train.systems import System, find_system
 

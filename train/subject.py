@@ -12,7 +12,7 @@ import torch
 import pyengine
 from pyengine.arguments import Augmentation
 from train.checkpoint import load_checkpoint
-from train.config import DataConfig
+from train.settings import DataConfig
 
 
 @dataclass(frozen=True)

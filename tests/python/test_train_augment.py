@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from train.augment import RandMirrorCropd, augmentation, mirror
-from train.config import AugmentationConfig
+from train.settings import AugmentationConfig
 
 EVERYTHING = AugmentationConfig(
     zoom=(0.8, 1.25), rotation_degrees=30, stretch=0.1, shift_px=3, elastic_px=4,

@@ -15,10 +15,11 @@ from conftest import ROOT
 from PIL import Image
 
 from train import prepare
-from train.config import SplitConfig, load_config
+from train.config import load_config
 from train.data import chiu2015, drive, isbi2012, kermany2018, ultrasound_nerve
 from train.data.sample import Sample
 from train.data.store import Store, pack
+from train.settings import SplitConfig
 
 LOADERS = {
     "isbi2012": isbi2012, "drive": drive, "chiu2015": chiu2015,

@@ -7,11 +7,11 @@ import pytest
 import torch
 from sklearn import metrics as sklearn
 
-from train.config import LossConfig
 from train.losses import border_weights, segmentation_loss
 from train.metrics import classes, pixels
 from train.metrics.bootstrap import bootstrap
 from train.metrics.membranes import best_v_rand, v_info, v_rand
+from train.settings import LossConfig
 
 
 def membrane_map(cells: np.ndarray) -> np.ndarray:

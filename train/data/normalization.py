@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.config import TrainConfig
 from train.data.store import Store
+from train.settings import TrainConfig
 
 
 class Normalization:

@@ -11,10 +11,10 @@ from monai.transforms import Compose
 from torch.utils.data import Dataset, Sampler
 
 from train.augment import augmentation
-from train.config import TrainConfig
 from train.data.normalization import Normalization
 from train.data.store import Store
 from train.losses import border_weights
+from train.settings import TrainConfig
 from train.systems import find_system
 
 

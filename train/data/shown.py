@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from train.config import DataConfig
 from train.data.resize import resized
 from train.data.store import Store
+from train.settings import DataConfig
 
 
 def shown_image(

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 
 from pyengine.atomic_file import write_atomically
-from train.config import SplitConfig
 from train.data.guarded_file import GuardedFile
 from train.data.sample import Sample, check_sample
+from train.settings import SplitConfig
 
 _FORMAT = 1
 _ARRAYS = ("image", "label", "region", "second")

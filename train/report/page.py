@@ -14,12 +14,12 @@ from PIL import Image
 
 from pyengine.atomic_file import write_atomically
 from pyengine.overlay import overlay
-from train.config import DataConfig
 from train.data.shown import shown_image
 from train.data.store import Store
 from train.evaluate import evaluate
 from train.report import figures
 from train.run import read_run
+from train.settings import DataConfig
 from train.subject import Subject, open_checkpoint, open_engine
 from train.systems import System, find_system
 from train.tasks import Task

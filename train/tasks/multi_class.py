@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from train.config import TrainConfig
 from train.data.normalization import Normalization
 from train.data.store import Store
 from train.metrics import pixels
 from train.metrics.shifts import best_shifts
 from train.metrics.titles import TITLES, Title
+from train.settings import TrainConfig
 from train.tasks.pixelwise import Pixelwise
 from train.tasks.task import Calibrated, Line, Scores, Tally, Truth
 

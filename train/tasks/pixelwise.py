@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from train.config import DataConfig, TrainConfig
 from train.data.resize import resized
 from train.data.shown import shown_image, shown_map
 from train.data.store import Store
 from train.losses import segmentation_loss
 from train.predict import output_activation, probabilities
+from train.settings import DataConfig, TrainConfig
 from train.subject import Subject
 from train.tasks.task import Task, Truth
 

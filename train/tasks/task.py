@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from train.config import DataConfig, TrainConfig
 from train.data.normalization import Normalization
 from train.data.sample import Sample
 from train.data.store import Store
 from train.metrics.titles import Title
 from train.models import NetworkConfig
+from train.settings import DataConfig, TrainConfig
 from train.subject import Subject
 
 Scores = dict[str, float]

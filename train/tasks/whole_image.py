@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
-from train.config import DataConfig, TrainConfig
 from train.data.normalization import Normalization
 from train.data.resize import resized
 from train.data.sample import Sample
 from train.data.store import Store
 from train.metrics import classes
 from train.metrics.titles import TITLES, Title
+from train.settings import DataConfig, TrainConfig
 from train.subject import Subject
 from train.tasks.task import Calibrated, Scores, Tally, Task, Truth
 
