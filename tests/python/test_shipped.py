@@ -20,7 +20,7 @@ from train.subject import open_engine
 from train.systems import find_system
 
 # What each must reach on a part of its images, brought to a width (None = their own), as the mean
-# over views; train/README.md states what it does.
+# over views; train/RESULTS.md states what it does.
 BARS = {
     "em-membranes": {("validation", None, "none"): {"accuracy": 0.925, "v_rand": 0.97}},
     "oct-fluid": {("validation", None, "none"): {"dice": 0.70}},
