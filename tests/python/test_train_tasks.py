@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 
 import numpy as np
 import pytest
@@ -15,8 +16,12 @@ import pyengine
 from pyengine.phantoms import LAYERS
 from train import __main__ as command
 from train.config import load_config
+from train.data.normalization import Normalization
+from train.data.sample import Sample
+from train.data.store import Store, pack
 from train.metrics.shifts import best_shifts
-from train.settings import LossConfig
+from train.models import UNetConfig, build_network
+from train.settings import LossConfig, SplitConfig
 from train.systems import SYSTEMS, find_system
 from train.tasks import TASKS, Membranes, MultiClass, Truth, TwoClass, WholeImage
 from train.tasks.two_class import best_threshold
@@ -30,8 +35,8 @@ def layers(tmp_path_factory):
     folder = tmp_path_factory.mktemp("layers")
     text = (ROOT / "train" / "configs" / "oct-layers.toml").read_text()
     for old, new in (
-        ("depth = 4", "depth = 3"), ("phantoms = 100", "phantoms = 20"),
-        ("patch = 128", "patch = 96"), ("patches_per_epoch = 160", "patches_per_epoch = 80"),
+        ("depth = 4", "depth = 3"), ("phantoms = 100", "phantoms = 15"),
+        ("patch = 128", "patch = 64"), ("patches_per_epoch = 160", "patches_per_epoch = 80"),
         ("ema_decay = 0.99", "ema_decay = 0.8"), ("warmup_steps = 20", "warmup_steps = 4"),
         ("epochs = 12", "epochs = 12\nworkers = 0"), ("bf16-mixed", "32-true"),
     ):  # fmt: skip
@@ -56,7 +61,7 @@ def test_seven_layers_are_learned_and_scored_class_by_class(layers, capsys) -> N
     assert scores["accuracy"] > 0.8
     table = np.array(record["parts"]["validation"]["confusion"])
     assert table.shape == (8, 8)
-    assert table.sum() == 4 * 248 * 256
+    assert table.sum() == 3 * 248 * 256
     for k, name in enumerate(LAYERS, 1):
         dice = 2 * table[k, k] / (table[k].sum() + table[:, k].sum())
         assert scores[f"dice/{name}"] == pytest.approx(dice, abs=1e-4)
@@ -227,3 +232,44 @@ def test_phantoms_only_where_there_are_some(tmp_path, capsys) -> None:
         out = ["-o", str(tmp_path / name)]
         assert command.main(["fit", str(tmp_path / f"{name}.toml"), *out, *more]) == 2
         assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["two_class", "multi_class"])
+def test_calibration_sees_images_as_the_network_is_shown_them(tmp_path, name) -> None:
+    classes = ("a", "b")
+    label = np.zeros((32, 40), np.uint8)
+    label[8:20] = 1
+    samples = [Sample(str(i), str(i), 100 * label, label) for i in range(2)]
+    pack(samples, tmp_path / "x.h5", "s", classes, SplitConfig(validation=("1",)))
+    fluid = load_config("oct-fluid")
+    config = dataclasses.replace(
+        fluid,
+        network=UNetConfig(1, 2, base_width=2, depth=1, padding="same"),
+        data=dataclasses.replace(fluid.data, resize=(16, 20)),
+        trainer=dataclasses.replace(fluid.trainer, calibrate="dice"),
+    )
+    task = TASKS[name](classes)
+    seen = []
+
+    def by_network(network, config, image):
+        seen.append(tuple(image.shape))
+        return one_hot((image[0].numpy() > 50).astype(int), 2)
+
+    task.by_network = by_network
+    network = build_network(config.network).eval()
+    before = network.head.bias.detach().clone()
+    result = task.calibrated(
+        network, config, Store(tmp_path / "x.h5", "s"), Normalization([0.0], [1.0])
+    )
+    assert seen == [(1, 16, 20)]
+    assert result.network is network
+    (change,) = result.provenance.values()
+    if name == "multi_class":  # nothing to gain
+        assert change == [0, 0]
+        assert torch.equal(network.head.bias, before)
+
+
+def test_training_stands_on_the_package_alone() -> None:
+    """benchmarks may import train, not the other way."""
+    for path in (ROOT / "train").rglob("*.py"):
+        assert not re.search(r"^\s*(from|import) benchmarks", path.read_text(), re.MULTILINE), path

@@ -60,7 +60,7 @@ class MultiClass(Pixelwise):
             k: Title(f"{TITLES[k].full}, mean over classes", TITLES[k].short)
             for k in ("sensitivity", "precision", "iou", "roc_auc", "pr_auc")
         }
-        return mean | of_class | others | {"brier": TITLES["brier"]}
+        return mean | others | {"brier": TITLES["brier"]} | of_class
 
     def lines(self, result: dict[str, Any]) -> list[Line]:
         scores = result["scores"]
