@@ -112,7 +112,10 @@ def fit(
         start = load_initial_weights(module.network, initial, config.system, samples)
     progress = Progress(out)
     precision = precision or usable_precision(t.precision, accelerator)
-    trainer = make_trainer(config, out, progress, devices, nodes, strategy, accelerator, precision)
+    trainer = make_trainer(
+        config, out, progress, precision=precision, devices=devices, nodes=nodes,
+        strategy=strategy, accelerator=accelerator,
+    )  # fmt: skip
     last = out / "last.ckpt" if resume and (out / "last.ckpt").is_file() else None
     loader = _loader(pairs, config, trainer, last)
     if first and not resume:

@@ -28,11 +28,12 @@ def make_trainer(
     config: TrainConfig,
     out: Path,
     progress: Progress,
+    *,
+    precision: str,
     devices: int,
     nodes: int,
     strategy: str,
     accelerator: str,
-    precision: str,
 ) -> lightning.Trainer:
     """Lightning's loop as configured: it keeps the best and the last state in `out`."""
     t = config.trainer

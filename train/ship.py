@@ -18,6 +18,7 @@ from train.run import read_run
 from train.settings import TrainConfig
 from train.subject import open_engine
 from train.systems import System, find_system
+from train.tasks import Task
 
 _KEPT = ("system", "kind", "part", "tta", "width_px", "images", "subjects")
 
@@ -111,21 +112,21 @@ def model_card(record: dict[str, Any], config: TrainConfig, system: System) -> s
     environment = Environment(loader=folder, trim_blocks=True, lstrip_blocks=True)
     task = system.make_task()
     return environment.get_template("card.md").render(
-        network=config.network.describe(), loss=_loss_text(config), record=record, config=config,
+        network=config.network.describe(), loss=_loss_text(config, task), record=record, config=config,
         system=system, task=task, titles=task.score_titles(),
         precision=record.get("precision", config.trainer.precision),
         minutes=round(record["seconds"] / 60), megabytes=record["engine_bytes"] / 1e6,
     )  # fmt: skip
 
 
-def _loss_text(config: TrainConfig) -> str:
+def _loss_text(config: TrainConfig, task: Task) -> str:
     loss = config.loss
     parts = [loss.name.replace("_", " ").replace("+", " and ")]
     if loss.border_w0:
         parts.append(f"border weights w0 = {loss.border_w0:g}, sigma = {loss.border_sigma_px:g} px")
-    if config.trainer.calibrate:
+    if config.trainer.calibrate and task.calibration:
         parts.append(
-            f"afterwards the foreground's bias was moved to the best {config.trainer.calibrate} "
-            "on training images"
+            f"afterwards {task.calibration} to the best {config.trainer.calibrate} on training "
+            "images"
         )
     return "; ".join(parts)

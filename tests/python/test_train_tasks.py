@@ -98,6 +98,7 @@ def test_report_and_card_name_every_class(layers) -> None:
     assert "The images are synthetic" in page
     assert "data:image/gif;base64," in page
     assert "task | segmentation; 0 = outside, 1 = nerve fibres" in card
+    assert "the structures' biases were moved to the best dice on training images" in card
 
 
 def one_hot(label: np.ndarray, classes: int) -> np.ndarray:

@@ -30,6 +30,7 @@ class MultiClass(Pixelwise):
     the structures.
     """
 
+    calibration = "the structures' biases were moved"
     recorded = ("scores", "intervals", "second_observer", "confusion")
 
     def check(self, config: TrainConfig) -> None:

@@ -126,6 +126,7 @@ class Task(ABC):
     engine_task: ClassVar[str]  # the word in the engine's manifest
     network_kind: ClassVar[str]  # `kind` of the networks that can do it
     any_size: ClassVar[bool]  # of images; only then several sizes and a mean over views make sense
+    calibration: ClassVar[str] = ""  # what the model card says was moved
     case_score: ClassVar[str]  # by which the report ranks images
     draws: ClassVar[int] = 1000  # of the bootstrap
     # Parts of an evaluation that the record of a shipped engine keeps.

@@ -26,6 +26,8 @@ _OF_LABELS = ("accuracy", "sensitivity", "specificity", "precision", "dice", "io
 class TwoClass(Pixelwise):
     """Class 1, which is called positive, against class 0; networks have two outputs or one."""
 
+    calibration = "the foreground's bias was moved"
+
     def outputs(self) -> tuple[int, ...]:
         return (2, 1)
 
