@@ -7,11 +7,53 @@ import importlib
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import ROOT
+from PIL import Image
+
+from pyengine.cli import main
 
 MODULES = ["pyengine", "pyengine.engine", "pyengine.builder.build"]
+README_LINES = 120
+FOLDERS_OF_PAGES = [".", "benchmarks", "csrc", "docs", "pyengine/engines", "train"]
+PAGES = sorted(
+    page.relative_to(ROOT).as_posix()
+    for folder in FOLDERS_OF_PAGES
+    for page in (ROOT / folder).glob("*.md")
+)
+
+
+def without_code(text: str) -> str:
+    return re.sub(r"```.*?```|`[^`\n]*`", "", text, flags=re.DOTALL)
+
+
+def links(text: str) -> list[str]:
+    """Where a page's links and pictures lead, those to other sites left out."""
+    targets = re.findall(r"\]\(([^()\s]+)\)", without_code(text))
+    return [target for target in targets if not re.match(r"[a-z]+:", target)]
+
+
+def anchors(text: str) -> set[str]:
+    """The names GitHub gives to a page's headings."""
+    prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    names: list[str] = []
+    for heading in re.findall(r"^#+ +(.*?) *$", prose, re.MULTILINE):
+        name = re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+        names.append(f"{name}-{names.count(name)}" if name in names else name)
+    return set(names)
+
+
+def dead_links(page: Path) -> list[str]:
+    dead = []
+    for link in links(page.read_text()):
+        path, _, anchor = link.partition("#")
+        target = page.parent / path if path else page
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text())):
+            dead.append(link)
+    return dead
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -40,6 +82,43 @@ def test_readme_names_every_verb() -> None:
         assert f"pyengine {verb}" in text
         with pytest.raises(SystemExit):
             make_parser().parse_args([verb, "--help"])
+
+
+def test_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_links_lead_somewhere(page: str) -> None:
+    assert dead_links(ROOT / page) == []
+
+
+def test_dead_links_are_found(tmp_path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# `One`, *two*\n## A (b)\n## A (b)\n[x](#one-two) [x](page.md#a-b-1) [x](https://a.b/c)\n"
+        "```c\n# Not a heading\n```\n`[x](not-a-link)`\n"
+        "[x](#a) [x](gone.md) ![x](gone.png) [x](page.md#not-a-heading)\n"
+    )
+    assert dead_links(page) == ["#a", "gone.md", "gone.png", "page.md#not-a-heading"]
+
+
+@pytest.mark.parametrize("system", ["em-membranes", "retinal-vessels"])
+def test_readme_pictures_are_what_the_demo_draws(system: str, tmp_path) -> None:
+    text = (ROOT / "README.md").read_text()
+    shown = [link for link in links(text) if link.startswith(f"docs/demo/{system}-demo-")]
+    assert [Path(link).name for link in shown] == [
+        f"{system}-demo-{kind}.png" for kind in ("image", "overlay")
+    ]
+    assert main(["demo", system, "--size", "256", "-o", str(tmp_path)]) == 0
+    for link in shown:
+        drawn, kept = (
+            np.asarray(Image.open(path), np.int16)
+            for path in (tmp_path / Path(link).name, ROOT / link)
+        )
+        # Instruction sets round differently: a grey value may move by one, a label at a border.
+        same = (np.abs(drawn - kept) <= 1).reshape(256, 256, -1).all(axis=2)
+        assert same.mean() > 0.99, link
 
 
 @pytest.mark.parametrize("where", ["source", "elsewhere"])
