@@ -1,27 +1,38 @@
-// Nothing is allocated after the first call. A program of its own, because it replaces operator
-// new.
+// What is allocated: nothing after the first call, and no more than a file's size allows. A program
+// of its own, because it replaces operator new.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <atomic>
 #include <cstdlib>
 #include <new>
 
+#include "core/json.h"
 #include "pyengine/engine.h"
 
 namespace {
 std::atomic<int64_t> allocations{0};
-}
+std::atomic<int64_t> held_bytes{0}, most_held_bytes{0};  // by operator new
+}  // namespace
 
 void* operator new(size_t size) {
   ++allocations;
-  if (void* p = std::malloc(size)) return p;
-  throw std::bad_alloc();
+  void* p = std::malloc(size);
+  if (p == nullptr) throw std::bad_alloc();
+  const int64_t held = held_bytes += static_cast<int64_t>(malloc_usable_size(p));
+  if (held > most_held_bytes) most_held_bytes = held;
+  return p;
+}
+// Out of line: GCC takes a call of free() beside one of operator new for a mistake.
+[[gnu::noinline]] static void Release(void* p) noexcept {
+  held_bytes -= static_cast<int64_t>(malloc_usable_size(p));
+  std::free(p);
 }
 void operator delete(void* p) noexcept {
-  std::free(p);
+  Release(p);
 }
 void operator delete(void* p, size_t) noexcept {
-  std::free(p);
+  Release(p);
 }
 
 // glibc's own entry, so that aligned_alloc can be counted and passed on.
@@ -50,6 +61,31 @@ TEST(Allocation, NoneAfterTheFirstCall) {
   const int64_t before = allocations.load();
   for (int round = 0; round < 5; ++round) calls();
   EXPECT_EQ(allocations.load(), before);
+}
+
+// A JSON list, of this many bytes or a few more, of one value again and again.
+std::string List(const std::string& value, size_t bytes) {
+  std::string text = "[";
+  while (text.size() < bytes) text.append(value).append(",");
+  return text.append("0]");
+}
+
+TEST(Allocation, JsonTakesNoMoreThanItsStatedMultipleOfTheText) {
+  std::vector<std::string> texts;
+  for (const char* value : {"0", "[]", "{}", "\"\"", "{\"\":{}}", "\"sixteen letters.\"",
+                            "{\"a\":0,\"b\":0}", "[[[[[[0]]]]]]"})
+    texts.push_back(List(value, 140000));
+  // Paths that values would have to repeat, one each.
+  texts.push_back(std::string("{\"").append(70000, 'k').append("\":"));
+  texts.back().append(List("0", 70000)).append("}");
+  for (const std::string& text : texts) {
+    const int64_t before = held_bytes;
+    most_held_bytes = before;
+    const Json json = Json::Parse(text, "test");
+    EXPECT_GT(most_held_bytes, before);
+    EXPECT_LE(most_held_bytes - before, static_cast<int64_t>(Json::kBytesPerByte * text.size()))
+        << text.substr(0, 40);
+  }
 }
 
 }  // namespace

@@ -1,11 +1,34 @@
 #include "core/json.h"
 
+#include <cctype>
 #include <charconv>
 #include <cmath>
+#include <utility>
 
 #include "pyengine/error.h"
 
 namespace pyengine {
+
+struct Json::Container {
+  const Container* outer = nullptr;
+  std::unique_ptr<std::string> name;  // of the document, where there is no outer one
+  std::vector<Json> items;
+  std::map<std::string, Json> members;
+
+  // How the path goes on from here to the value that `is_it` knows; empty: it is not in here.
+  template <class F>
+  std::string StepTo(F&& is_it) const {
+    for (size_t i = 0; i < items.size(); ++i)
+      if (is_it(items[i])) return std::string("[").append(std::to_string(i)).append("]");
+    for (const auto& [key, value] : members)
+      if (is_it(value)) return std::string(".").append(key);
+    return "";
+  }
+  std::string Path() const {
+    if (outer == nullptr) return *name;
+    return outer->Path() + outer->StepTo([&](const Json& v) { return v.Contents() == this; });
+  }
+};
 
 class JsonParser {
  public:
@@ -14,14 +37,18 @@ class JsonParser {
 
   Json Document() {
     CheckUtf8();
-    Json value = Value(what_, 0);
+    Space();
+    if (p_ == end_ || (*p_ != '{' && *p_ != '[')) Fail("expected an object or an array");
+    Json document = Value(nullptr, 0);
+    document.Contents()->name = std::make_unique<std::string>(what_);
     Space();
     if (p_ != end_) Fail("text after the end of the document");
-    return value;
+    return document;
   }
 
  private:
-  static constexpr int kMaxDepth = 64;
+  using Type = Json::Type;
+  using Container = Json::Container;
 
   [[noreturn]] void Fail(const std::string& problem) const {
     throw Error(ErrorCode::kBadEngineFile,
@@ -69,76 +96,93 @@ class JsonParser {
       if (p_ == end_ || *p_ != *word) Fail("unknown word");
   }
 
-  Json Value(const std::string& path, int depth) {
-    if (depth > kMaxDepth) Fail("nested deeper than 64");
+  Json Value(const Container* in, int depth) {
+    if (depth > Json::kMaxDepth) Fail("nested deeper than 64");
+    if (++values_ > Json::kMaxValues) Fail("more than 4194304 values");
     Space();
     if (p_ == end_) Fail("unexpected end");
     Json v;
-    v.path_ = path;
+    v.in_ = in;
     switch (*p_) {
       case '{':
-        Object(v, depth);
+        Object(v.Fill<Type::kObject>(std::make_unique<Container>()), in, depth);
         break;
       case '[':
-        Array(v, depth);
+        Array(v.Fill<Type::kArray>(std::make_unique<Container>()), in, depth);
         break;
       case '"':
-        v.type_ = Json::Type::kString;
-        v.string_ = Text();
+        v.Fill<Type::kString>(std::make_unique<std::string>(Text()));
         break;
       case 't':
         Literal("true");
-        v.type_ = Json::Type::kBool;
-        v.bool_ = true;
+        v.Fill<Type::kBool>(true);
         break;
       case 'f':
         Literal("false");
-        v.type_ = Json::Type::kBool;
+        v.Fill<Type::kBool>(false);
         break;
       case 'n':
         Literal("null");
         break;
       default:
-        v.type_ = Json::Type::kNumber;
-        v.number_ = Double();
+        v.Fill<Type::kNumber>(Double());
     }
     return v;
   }
 
-  void Object(Json& v, int depth) {
-    v.type_ = Json::Type::kObject;
+  void Object(Container& c, const Container* outer, int depth) {
+    c.outer = outer;
     Expect('{');
     if (Take('}')) return;
     do {
       Space();
       if (p_ == end_ || *p_ != '"') Fail("expected a key");
-      std::string key = Text();
+      const auto [member, added] = c.members.try_emplace(Text());
+      if (!added) Fail("duplicate key '" + member->first + "'");
       Expect(':');
-      std::string path = v.path_ + "." + key;
-      if (!v.members_.emplace(std::move(key), Value(path, depth + 1)).second)
-        Fail("duplicate key " + path);
+      member->second = Value(&c, depth + 1);
     } while (Take(','));
     Expect('}');
   }
 
-  void Array(Json& v, int depth) {
-    v.type_ = Json::Type::kArray;
+  void Array(Container& c, const Container* outer, int depth) {
+    c.outer = outer;
     Expect('[');
     if (Take(']')) return;
     do {
-      v.items_.push_back(Value(v.path_ + "[" + std::to_string(v.items_.size()) + "]", depth + 1));
+      c.items.push_back(Value(&c, depth + 1));
     } while (Take(','));
     Expect(']');
+    c.items.shrink_to_fit();
   }
 
+  bool At(char c) const { return p_ != end_ && *p_ == c; }
+  bool Digits() {
+    const char* start = p_;
+    while (p_ != end_ && std::isdigit(static_cast<unsigned char>(*p_))) ++p_;
+    return p_ != start;
+  }
+  // As JSON writes numbers: no leading zero, no leading plus, digits on both sides of a point.
+  bool Number() {
+    if (At('-')) ++p_;
+    if (At('0'))
+      ++p_;
+    else if (!Digits())
+      return false;
+    if (At('.') && (++p_, !Digits())) return false;
+    if (!At('e') && !At('E')) return true;
+    ++p_;
+    if (At('+') || At('-')) ++p_;
+    return Digits();
+  }
   double Double() {
     const char* start = p_;
-    while (p_ != end_ && (std::isdigit(static_cast<unsigned char>(*p_)) || *p_ == '-' ||
-                          *p_ == '+' || *p_ == '.' || *p_ == 'e' || *p_ == 'E'))
-      ++p_;
     double value = 0;
-    const auto result = std::from_chars(start, p_, value);
-    if (start == p_ || result.ec != std::errc() || result.ptr != p_ || !std::isfinite(value)) {
+    const bool well_formed = Number();
+    const bool goes_on = p_ != end_ && (std::isalnum(static_cast<unsigned char>(*p_)) || At('.') ||
+                                        At('+') || At('-'));
+    if (!well_formed || goes_on || std::from_chars(start, p_, value).ec != std::errc() ||
+        !std::isfinite(value)) {
       p_ = start;
       Fail("expected a value");
     }
@@ -244,50 +288,67 @@ class JsonParser {
   const char* begin_;
   const char* end_;
   std::string what_;
+  size_t values_ = 0;
 };
+
+Json::Json() = default;
+Json::~Json() = default;
+Json::Json(Json&&) noexcept = default;
+Json& Json::operator=(Json&&) noexcept = default;
 
 Json Json::Parse(const char* text, size_t size, const std::string& what) {
   return JsonParser(text, size, what).Document();
 }
 
+Json::Container* Json::Contents() const noexcept {
+  if (type() == Type::kObject) return Get<Type::kObject>().get();
+  if (type() == Type::kArray) return Get<Type::kArray>().get();
+  return nullptr;
+}
+
+std::string Json::Path() const {
+  if (in_ == nullptr) return Contents() != nullptr ? Contents()->Path() : "JSON";
+  return in_->Path() + in_->StepTo([&](const Json& v) { return &v == this; });
+}
+
 void Json::Fail(const std::string& problem) const {
-  throw Error(ErrorCode::kBadEngineFile, path_ + ": " + problem);
+  throw Error(ErrorCode::kBadEngineFile, Path() + ": " + problem);
 }
 
 bool Json::Has(const std::string& key) const {
-  return type_ == Type::kObject && members_.count(key) > 0;
+  return type() == Type::kObject && Contents()->members.count(key) > 0;
 }
 
 const Json& Json::At(const std::string& key) const {
-  if (type_ != Type::kObject) Fail("must be an object");
-  const auto found = members_.find(key);
-  if (found == members_.end()) Fail("field '" + key + "' is missing");
+  const auto& members = Members();
+  const auto found = members.find(key);
+  if (found == members.end()) Fail("field '" + key + "' is missing");
   return found->second;
 }
 
 const std::vector<Json>& Json::Items() const {
-  if (type_ != Type::kArray) Fail("must be an array");
-  return items_;
+  if (type() != Type::kArray) Fail("must be an array");
+  return Contents()->items;
 }
 
 const std::map<std::string, Json>& Json::Members() const {
-  if (type_ != Type::kObject) Fail("must be an object");
-  return members_;
+  if (type() != Type::kObject) Fail("must be an object");
+  return Contents()->members;
 }
 
 const std::string& Json::String() const {
-  if (type_ != Type::kString) Fail("must be a string");
-  return string_;
+  if (type() != Type::kString) Fail("must be a string");
+  return *Get<Type::kString>();
 }
 
 double Json::Number() const {
-  if (type_ != Type::kNumber) Fail("must be a number");
-  return number_;
+  if (type() != Type::kNumber) Fail("must be a number");
+  return Get<Type::kNumber>();
 }
 
 bool Json::Bool() const {
-  if (type_ != Type::kBool) Fail("must be true or false");
-  return bool_;
+  if (type() != Type::kBool) Fail("must be true or false");
+  return Get<Type::kBool>();
 }
 
 int64_t Json::Int(int64_t min, int64_t max) const {

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -25,11 +27,28 @@ TEST(Json, ReadsEveryKindOfValue) {
 
 TEST(Json, RefusesWhatIsNotJson) {
   for (const char* text :
-       {"",        "{",          "}",        "[1,]",     "{\"a\" 1}",    "{a:1}",
-        "nul",     "1 2",        "\"",       "\"\\x\"",  "\"\\ud800\"",  "{\"a\":1,\"a\":2}",
-        "[1e999]", "--1",        "\"\x01\"", "\"\xff\"", "\"\xc0\xaf\"", "01x",
-        "[NaN]",   "[Infinity]", "\"\\u12\""})
+       {"",        "{",          "}",         "[1,]",     "{\"a\" 1}",    "{a:1}",
+        "nul",     "1 2",        "\"",        "\"\\x\"",  "\"\\ud800\"",  "{\"a\":1,\"a\":2}",
+        "[1e999]", "--1",        "\"\x01\"",  "\"\xff\"", "\"\xc0\xaf\"", "01x",
+        "[NaN]",   "[Infinity]", "\"\\u12\"", "1",        "\"a\""})
     EXPECT_THROW(Parse(text), Error) << text;
+}
+
+TEST(Json, NumbersAreWrittenAsJsonWritesThem) {
+  for (const char* number : {"00", "01", "-01", "1.", ".5", "-.5", "+1", "1e", "1e+", "1.e3", "0x1",
+                             "1.2.3", "1-2", "-", "1e5e5", "1_0"})
+    EXPECT_THROW(Parse(std::string("[").append(number).append("]")), Error) << number;
+  const Json json = Parse("[0, -0, 0.5, -1.25e-2, 1E+3, 10]");
+  EXPECT_EQ(json.Items()[3].Number(), -0.0125);
+  EXPECT_EQ(json.Items()[4].Number(), 1000);
+}
+
+TEST(Json, RefusesMoreValuesThanItKeepsRoomFor) {
+  std::string text = "[0";
+  text.reserve(2 * Json::kMaxValues + 2);
+  for (size_t i = 2; i < Json::kMaxValues; ++i) text += ",0";
+  EXPECT_NO_THROW(Parse(text + "]"));
+  EXPECT_THROW(Parse(text + ",0]"), Error);
 }
 
 TEST(Json, RefusesDeepNestingInsteadOfOverflowingTheStack) {
@@ -38,7 +57,7 @@ TEST(Json, RefusesDeepNestingInsteadOfOverflowingTheStack) {
 }
 
 TEST(Json, ErrorsNameThePath) {
-  const Json json = Parse(R"({"a": {"b": [1, "x"]}})");
+  Json json = Parse(R"({"a": {"b": [1, "x"]}})");
   try {
     json.At("a").At("b").Items()[1].Number();
     FAIL();
@@ -46,8 +65,20 @@ TEST(Json, ErrorsNameThePath) {
     EXPECT_STREQ(e.what(), "test.a.b[1]: must be a number");
     EXPECT_EQ(e.code(), ErrorCode::kBadEngineFile);
   }
-  EXPECT_THROW(json.At("a").At("c"), Error);
-  EXPECT_THROW(json.At("a").At("b").Items()[0].Int(2, 3), Error);
+  const Json moved = std::move(json);
+  try {
+    moved.At("a").At("c");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "test.a: field 'c' is missing");
+  }
+  try {
+    moved.At("z");
+    FAIL();
+  } catch (const Error& e) {
+    EXPECT_STREQ(e.what(), "test: field 'z' is missing");
+  }
+  EXPECT_THROW(moved.At("a").At("b").Items()[0].Int(2, 3), Error);
   EXPECT_THROW(Parse("[1.5]").Items()[0].Int(0, 3), Error);
 }
 
