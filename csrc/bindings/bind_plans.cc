@@ -2,7 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bind.h"
-#include "engine_file.h"
+#include "file/engine_file.h"
 #include "gil.h"
 #include "graph/geometry.h"
 #include "pyengine/error.h"

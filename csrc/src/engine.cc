@@ -11,7 +11,7 @@
 #include "cuda/cuda_device.h"
 #include "cuda/cuda_driver.h"
 #include "cuda/device_executor.h"
-#include "engine_file.h"
+#include "file/engine_file.h"
 #include "graph/geometry.h"
 #include "pyengine/error.h"
 #include "tensorrt/open_plan.h"
@@ -47,17 +47,17 @@ int GpuNumber(const std::string& device) {
 
 EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   EngineInfo info;
-  info.task = file.task;
+  info.task = file.manifest.task;
   info.geometry = analysis.network;
   info.not_tileable_reason = analysis.not_tileable_reason;
   info.receptive_field_px = analysis.receptive_field_px;
   info.flops_per_pixel = analysis.flops_per_pixel;
-  info.sample_height = file.sample_height;
-  info.sample_width = file.sample_width;
-  info.activation = file.head == Head::kSoftmax   ? "softmax"
-                    : file.head == Head::kSigmoid ? "sigmoid"
-                                                  : "none";
-  info.classes = file.classes;
+  info.sample_height = file.manifest.sample_height;
+  info.sample_width = file.manifest.sample_width;
+  info.activation = file.manifest.head == Head::kSoftmax   ? "softmax"
+                    : file.manifest.head == Head::kSigmoid ? "sigmoid"
+                                                           : "none";
+  info.classes = file.manifest.classes;
   info.manifest_json = file.manifest_json;
   info.graph_json = file.graph_json;
   info.parameters = GraphParameters(file.graph, file.weights);
@@ -79,6 +79,7 @@ EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
 
 struct Engine::Impl {
   EngineFile file;
+  std::vector<StoredPlan> plans;
   EngineInfo info;
   std::shared_ptr<ThreadPool> pool;
   std::shared_ptr<Executor> executor;
@@ -87,19 +88,22 @@ struct Engine::Impl {
   std::shared_ptr<const DeviceTiler> gpu;
 
   Impl(const std::string& path, const ExecutorFactory& factory, const EngineOptions& options)
-      : file(ReadEngineFile(path, GpuNumber(options.device) >= 0)) {
+      : file(ReadEngineFile(path, GpuNumber(options.device) >= 0 ? kPlanAttachments : "")),
+        plans(ReadStoredPlans(file.manifest.json, file.attachments)) {
     const GraphAnalysis analysis = [&] {
       try {
-        return Analyze(file.graph, file.sample_height, file.sample_width);
+        return Analyze(file.graph, file.manifest.sample_height, file.manifest.sample_width);
       } catch (const Error& e) {
         throw Error(ErrorCode::kBadEngineFile, path + ": graph: " + e.what());
       }
     }();
     const NetworkGeometry& net = analysis.network;
-    if (net.tileable && (net.halo != file.halo || net.alignment != file.alignment))
+    if (net.tileable &&
+        (net.halo != file.manifest.halo || net.alignment != file.manifest.alignment))
       throw Error(ErrorCode::kBadEngineFile,
-                  path + ": halo and alignment: the manifest says " + std::to_string(file.halo) +
-                      " and " + std::to_string(file.alignment) + " px, the graph needs " +
+                  path + ": halo and alignment: the manifest says " +
+                      std::to_string(file.manifest.halo) + " and " +
+                      std::to_string(file.manifest.alignment) + " px, the graph needs " +
                       std::to_string(net.halo) + " and " + std::to_string(net.alignment));
     info = Describe(file, analysis);
     pool = std::make_shared<ThreadPool>(ThreadCount(options.threads), options.pin_threads);
@@ -126,8 +130,8 @@ struct Engine::Impl {
       executor = std::make_shared<CpuExecutor>(file.graph, net, file.weights, kernels, fast, pool);
     }
     file.weights.clear();  // the executor has its own, packed
-    file.attachments.clear();
-    tiler = std::make_unique<Tiler>(executor, file.normalisation, file.head,
+    file.attachments = {};
+    tiler = std::make_unique<Tiler>(executor, file.manifest.normalisation, file.manifest.head,
                                     info.not_tileable_reason, pool);
   }
 
@@ -137,17 +141,17 @@ struct Engine::Impl {
     if (number < 0) return false;
     const bool any = options.device == "auto";
     // The driver is asked last: its first answer takes long, and most files hold no plan.
-    if (any && (file.plans.empty() || !FindCudaDriver().why_no_device.empty())) return false;
+    if (any && (plans.empty() || !FindCudaDriver().why_no_device.empty())) return false;
     try {
       const CudaDevice& found = RequireCudaDevice(number);
       const std::shared_ptr<Device> opened_device = OpenCudaDevice(number);
       OpenedPlan plan;
       opened_device->WithCurrent([&] {
-        plan = OpenFittingPlan(file, net, number, options.library_folders,
+        plan = OpenFittingPlan(plans, file.attachments, net, number, options.library_folders,
                                options.on_mismatch == OnMismatch::kRebuild);
       });
       auto opened = std::make_shared<DeviceTiler>(opened_device, plan.network, net,
-                                                  file.normalisation, file.head);
+                                                  file.manifest.normalisation, file.manifest.head);
       opened->WarmUp();
       gpu = std::move(opened);
       device = opened_device;
@@ -193,7 +197,7 @@ struct Engine::Impl {
     if (row_begin != 0 || row_end != image.height || (image.rows != 0 && image.rows != row_end))
       throw Error(ErrorCode::kUnsupported, "augmentation needs the whole image, not a band of it");
     SegmentAugmented(
-        image, out, options, info.geometry.classes, file.head, *pool,
+        image, out, options, info.geometry.classes, file.manifest.head, *pool,
         [&](const ImageView& view, const OutputView& logits, const SegmentOptions& once) {
           SegmentOnce(view, 0, view.height, logits, once);
         });
@@ -211,9 +215,9 @@ struct Engine::Impl {
   }
 
   void RequireSegmentation() const {
-    if (file.task != "segmentation")
+    if (file.manifest.task != "segmentation")
       throw Error(ErrorCode::kUnsupported,
-                  "this engine's task is " + file.task + ", not segmentation");
+                  "this engine's task is " + file.manifest.task + ", not segmentation");
   }
 };
 
@@ -335,10 +339,10 @@ void Engine::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) c
   int64_t shape[3];
   RunOutputShape(h, w, shape);
   impl_->executor->Run(in, out, n, h, w);
-  if (!impl_->file.head_in_network) return;
+  if (!impl_->file.manifest.head_in_network) return;
   const int64_t pixels = shape[1] * shape[2];
   for (int64_t i = 0; i < n; ++i)
-    ApplyHead(out + i * shape[0] * pixels, pixels, shape[0], pixels, impl_->file.head);
+    ApplyHead(out + i * shape[0] * pixels, pixels, shape[0], pixels, impl_->file.manifest.head);
 }
 
 }  // namespace pyengine

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/checked_math.h"
+#include "graph/accepted_size.h"
 
 namespace pyengine {
 
@@ -19,10 +20,9 @@ int64_t Executor::TileReach() const {
 }
 
 Window SmallestWindow(const NetworkGeometry& g, TileSize tile) {
-  // The window starts on the pooling grid before the tile; networks take only certain sizes.
+  // The window starts on the pooling grid before the tile.
   const auto side = [&](int64_t size) {
-    const int64_t least = g.before + size + std::max(g.after, g.margin);
-    return least + FloorMod(g.size_residue - least, g.alignment);
+    return AcceptedInput(g, g.before + size + std::max(g.after, g.margin));
   };
   return {side(tile.height), side(tile.width), g.before, g.before};
 }

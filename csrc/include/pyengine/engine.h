@@ -8,70 +8,20 @@
 /// \endcode
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "pyengine/engine_info.h"
 #include "pyengine/executor.h"
 #include "pyengine/export.h"
 #include "pyengine/image_view.h"
 #include "pyengine/options.h"
+#include "pyengine/tile_plan.h"
 
 namespace pyengine {
-
-/// One output class.
-struct ClassInfo {
-  std::string name;
-  uint8_t color[3] = {0, 0, 0};  ///< RGB for overlays.
-};
-
-/// One row of the layer table.
-struct LayerInfo {
-  std::string name;
-  std::string op;
-  int64_t channels = 0;  ///< Output channels.
-  int64_t parameters = 0;
-  double flops_per_pixel = 0;  ///< Per output pixel of the network.
-  double stride_px = 1;        ///< Input pixels per step of this layer's grid.
-};
-
-/// What an engine file says of itself; immutable.
-struct EngineInfo {
-  std::string task;  ///< "segmentation" or "classification"
-  NetworkGeometry geometry;
-  std::string not_tileable_reason;  ///< Empty if tileable.
-  int64_t receptive_field_px = 0;
-  int64_t parameters = 0;      ///< Those that layers share count once.
-  double flops_per_pixel = 0;  ///< Of a whole-image pass (classification: of one image).
-  int64_t sample_height = 0;   ///< Size the network was built with [px].
-  int64_t sample_width = 0;
-  std::string activation;  ///< "softmax", "sigmoid" or "none": logits to probabilities.
-  std::vector<ClassInfo> classes;
-  std::vector<LayerInfo> layers;
-  std::string device;       ///< What computes: "cpu", or "cuda:N".
-  std::string gpu;          ///< GPU, library and precision in use; empty on the CPU.
-  std::string why_not_gpu;  ///< Why a GPU was not taken though one was asked for or possible.
-  std::string isa;          ///< Instruction set in use.
-  int threads = 1;
-  std::string manifest_json;  ///< The file's manifest, verified.
-  std::string graph_json;     ///< The file's graph, verified.
-};
-
-/// Makes the executor of an engine that is being opened.
-using ExecutorFactory = std::function<std::shared_ptr<Executor>(const EngineInfo& info)>;
-
-/// How an image will be cut.
-struct TilePlan {
-  TileSize tile;
-  Window window;
-  int64_t tiles_down = 0;
-  int64_t tiles_across = 0;
-  int batch_size = 1;
-  int64_t memory_bytes = 0;  ///< Estimated working memory.
-  double cost = 0;           ///< Estimated time of all tiles; only ratios of plans matter.
-};
 
 /// A network ready to segment. All const methods may be called from several threads at once. On the
 /// CPU a process forked while no call ran may use its parent's engine: it starts worker threads of

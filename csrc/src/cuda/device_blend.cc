@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "core/checked_math.h"
 #include "cuda/device_session.h"
 #include "cuda/packing.h"
+#include "graph/accepted_size.h"
 #include "pyengine/error.h"
 #include "tiling/blend.h"
 #include "tiling/checks.h"
@@ -26,11 +26,9 @@ void DeviceTiler::SegmentBlended(const ImageView& view, const OutputView& out,
                   "tile of " + std::to_string(wanted) + " px: the plan takes tiles of up to " +
                       std::to_string(largest) + " px; build it for larger ones");
     const int64_t px = wanted > 0 ? wanted : std::min(kDefaultBlendTilePx, largest);
-    const int64_t input = std::min(px, size) + 2 * net_.margin;
     // Rounded up to what the network accepts, or down where the plan ends.
-    int64_t accepted = input + FloorMod(net_.size_residue - input, net_.alignment);
-    if (accepted > most) accepted -= net_.alignment;
-    return accepted - 2 * net_.margin;
+    const int64_t accepted = AcceptedOutput(net_, std::min(px, size));
+    return accepted > largest ? accepted - net_.alignment : accepted;
   };
   const BlendPlan blend = PlanBlend(
       image.height, image.width, side(options.tile_height_px, image.height, network_->max_height()),

@@ -7,9 +7,12 @@
 #include <utility>
 
 #include "cuda/device.h"
-#include "engine_file.h"
 #include "graph/geometry.h"
-#include "pyengine/engine.h"
+#include "graph/head.h"
+#include "graph/normalisation.h"
+#include "pyengine/executor.h"
+#include "pyengine/image_view.h"
+#include "pyengine/tile_plan.h"
 #include "tiling/scores.h"
 
 namespace pyengine {

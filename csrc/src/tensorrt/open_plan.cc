@@ -21,11 +21,12 @@ PlanKey Wanted(const PlanKey& stored, const TensorRtLibrary& library, const Cuda
 
 }  // namespace
 
-OpenedPlan OpenFittingPlan(const EngineFile& file, const NetworkGeometry& geometry, int device,
+OpenedPlan OpenFittingPlan(const std::vector<StoredPlan>& plans, const Attachments& attachments,
+                           const NetworkGeometry& geometry, int device,
                            const std::vector<std::string>& library_folders, bool rebuild) {
   const CudaDevice& gpu = RequireCudaDevice(device);
   const std::string name = "cuda:" + std::to_string(device);
-  if (file.plans.empty())
+  if (plans.empty())
     throw Error(ErrorCode::kUnsupported,
                 name +
                     ": the engine file holds no TensorRT plan; add one with "
@@ -36,7 +37,7 @@ OpenedPlan OpenFittingPlan(const EngineFile& file, const NetworkGeometry& geomet
     reasons += (reasons.empty() ? "" : "; ") + key.flavour + " " + key.version + " " +
                key.precision + ": " + why;
   };
-  for (auto plan = file.plans.rbegin(); plan != file.plans.rend(); ++plan) {
+  for (auto plan = plans.rbegin(); plan != plans.rend(); ++plan) {
     const PlanKey& key = plan->key;
     try {
       if (libraries.count(key.flavour) == 0)
@@ -47,17 +48,17 @@ OpenedPlan OpenFittingPlan(const EngineFile& file, const NetworkGeometry& geomet
         note(key, mismatch);
         continue;
       }
-      return {key, OpenPlan(library, file.attachments.at(plan->plan), key, geometry)};
+      return {key, OpenPlan(library, attachments.Bytes(plan->plan), key, geometry)};
     } catch (const Error& e) {
       note(key, e.what());
     }
   }
   if (!rebuild) throw Error(ErrorCode::kUnsupported, name + ": no plan fits (" + reasons + ")");
-  for (auto plan = file.plans.rbegin(); plan != file.plans.rend(); ++plan) {
+  for (auto plan = plans.rbegin(); plan != plans.rend(); ++plan) {
     const auto library = libraries.find(plan->key.flavour);
     if (library == libraries.end()) continue;
     PlanRequest request;
-    request.onnx = file.attachments.at(plan->onnx);
+    request.onnx = attachments.Bytes(plan->onnx);
     request.channels = geometry.channels;
     request.profile = plan->key.profile;
     request.precision = plan->key.precision;

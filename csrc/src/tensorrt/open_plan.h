@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cuda/device.h"
-#include "engine_file.h"
+#include "tensorrt/stored_plans.h"
 
 namespace pyengine {
 
@@ -15,11 +15,12 @@ struct OpenedPlan {
   std::shared_ptr<DeviceNetwork> network;
 };
 
-// The plan stored last that fits GPU `device` and the TensorRT library found here, which must be
-// CUDA's current device. With `rebuild`, where none fits, one is built anew from the network that
-// is stored beside a plan, for this run alone. `file` holds its attachments. Throws
-// Error(kUnsupported): for each plan, what differs.
-OpenedPlan OpenFittingPlan(const EngineFile& file, const NetworkGeometry& geometry, int device,
+// The last of `plans` that fits GPU `device`, CUDA's current one, and the TensorRT library found
+// here. With `rebuild`, where none fits, one is built anew from the network that is stored beside a
+// plan, for this run alone. `attachments` hold the plans' bytes. Throws Error(kUnsupported): for
+// each plan, what differs.
+OpenedPlan OpenFittingPlan(const std::vector<StoredPlan>& plans, const Attachments& attachments,
+                           const NetworkGeometry& geometry, int device,
                            const std::vector<std::string>& library_folders, bool rebuild);
 
 }  // namespace pyengine

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "core/json.h"
-#include "pyengine/engine.h"
+#include "pyengine/executor.h"
 
 namespace pyengine {
 

@@ -5,6 +5,7 @@
 
 #include "core/aligned_buffer.h"
 #include "core/checked_math.h"
+#include "graph/accepted_size.h"
 #include "pyengine/error.h"
 #include "tiling/blend.h"
 #include "tiling/checks.h"
@@ -270,11 +271,6 @@ void Tiler::SegmentExact(const ImageView& image, int64_t row_begin, int64_t row_
   Return(std::move(loan));
 }
 
-int64_t Tiler::AcceptedOutput(int64_t size) const {
-  const int64_t input = size + 2 * net_.margin;
-  return input + FloorMod(net_.size_residue - input, net_.alignment) - 2 * net_.margin;
-}
-
 void Tiler::SegmentAsOneTile(const ImageView& image, const OutputView& out,
                              const SegmentOptions& options) const {
   const bool smaller = (options.tile_height_px > 0 && options.tile_height_px < image.height) ||
@@ -284,7 +280,7 @@ void Tiler::SegmentAsOneTile(const ImageView& image, const OutputView& out,
                 "tile " + Px(options.tile_height_px, options.tile_width_px) +
                     " px is smaller than the image, but this network has no exact tiles: " +
                     why_not_tileable_ + "; use mode=\"gaussian\" or leave tile out");
-  const int64_t h = AcceptedOutput(image.height), w = AcceptedOutput(image.width);
+  const int64_t h = AcceptedOutput(net_, image.height), w = AcceptedOutput(net_, image.width);
   const int64_t in_h = h + 2 * net_.margin, in_w = w + 2 * net_.margin;
   const int64_t budget =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
@@ -310,7 +306,7 @@ void Tiler::SegmentBlended(const ImageView& image, const OutputView& out,
                            const SegmentOptions& options) const {
   const auto side = [&](int64_t wanted, int64_t size) {
     const int64_t px = wanted > 0 ? wanted : kDefaultBlendTilePx;
-    return AcceptedOutput(std::min(px, size));
+    return AcceptedOutput(net_, std::min(px, size));
   };
   const int64_t h = side(options.tile_height_px, image.height);
   const int64_t w = side(options.tile_width_px, image.width);

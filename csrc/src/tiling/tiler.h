@@ -8,9 +8,12 @@
 
 #include "core/recent.h"
 #include "core/thread_pool.h"
-#include "engine_file.h"
 #include "graph/geometry.h"
-#include "pyengine/engine.h"
+#include "graph/head.h"
+#include "graph/normalisation.h"
+#include "pyengine/executor.h"
+#include "pyengine/image_view.h"
+#include "pyengine/tile_plan.h"
 #include "tiling/scores.h"
 
 namespace pyengine {
@@ -50,8 +53,6 @@ class Tiler {
               int64_t height, int64_t width, float* window) const;
   void WriteTile(const float* logits, int64_t tile_height, int64_t tile_width, int64_t y, int64_t x,
                  int64_t rows, int64_t columns, const OutputView& out) const;
-  // Smallest size >= `size` of an output that the network can give.
-  int64_t AcceptedOutput(int64_t size) const;
   // A list of one: nodes move between lists, so that lending allocates nothing.
   using Loan = std::list<Buffers>;
   Loan Borrow() const;

@@ -40,15 +40,15 @@ class OpenPlanTest : public testing::Test {
   }
 
   void Add(const PlanKey& key) {
-    const std::string name = "plan/" + std::to_string(file_.plans.size());
-    file_.plans.push_back({key, name, "plan/network.onnx"});
-    file_.attachments[name] = "no plan at all";
-    file_.attachments["plan/network.onnx"] = "no network at all";
+    const std::string name = "plan/" + std::to_string(plans_.size());
+    plans_.push_back({key, name, "plan/network.onnx"});
+    attachments_.Add(name, "no plan at all");
+    attachments_.Add("plan/network.onnx", "no network at all");
   }
 
   std::string Refusal(int device, bool rebuild = false) {
     try {
-      OpenFittingPlan(file_, {}, device, {folder_.string()}, rebuild);
+      OpenFittingPlan(plans_, attachments_, {}, device, {folder_.string()}, rebuild);
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
       return e.what();
@@ -58,11 +58,12 @@ class OpenPlanTest : public testing::Test {
 
   TemporaryFolder temporary_;
   const fs::path folder_ = temporary_.path();
-  EngineFile file_;
+  std::vector<StoredPlan> plans_;
+  Attachments attachments_;
 };
 
 TEST_F(OpenPlanTest, NamesTheFieldThatDiffersOfEveryPlan) {
-  file_.plans[0].key.version = "1.6.0";
+  plans_[0].key.version = "1.6.0";
   Add({"tensorrt-rtx", "1.7.3", "any", "Fake GPU 7", "fp32", "aa", {96, 96, 608, 608, 8}});
   Add({"tensorrt-rtx", "1.7.3", "8.9", "any", "fp32", "aa", {96, 96, 608, 608, 8}});
   const std::string refusal = Refusal(0);
@@ -85,7 +86,7 @@ TEST_F(OpenPlanTest, AMissingLibraryIsTold) {
 }
 
 TEST_F(OpenPlanTest, RebuildingGoesToTheBuilder) {
-  file_.plans[0].key.version = "1.6.0";
+  plans_[0].key.version = "1.6.0";
   const std::string refusal = Refusal(0, true);
   EXPECT_EQ(refusal.find("no plan fits ("), std::string::npos) << refusal;
   EXPECT_NE(refusal.find(TensorRtHeaderMajor() > 0 ? "TensorRT made no builder"
@@ -96,7 +97,7 @@ TEST_F(OpenPlanTest, RebuildingGoesToTheBuilder) {
 
 TEST_F(OpenPlanTest, NoPlansAndNoSuchGpu) {
   EXPECT_NE(Refusal(2).find("cuda:2: this machine has 2 GPU(s)"), std::string::npos);
-  file_.plans.clear();
+  plans_.clear();
   EXPECT_NE(Refusal(1).find("holds no TensorRT plan"), std::string::npos);
 }
 

@@ -1,4 +1,4 @@
-#include "engine_file.h"
+#include "file/engine_file.h"
 
 #include <gtest/gtest.h>
 
@@ -88,7 +88,8 @@ class Forger {
       size = size << 8 | static_cast<unsigned char>(bytes[static_cast<size_t>(i)]);
     header_ = bytes.substr(8, size);
     data_ = bytes.substr(8 + size);
-    const Json meta = Json::Parse(header_, "header").At("__metadata__");
+    const Json header = Json::Parse(header_, "header");
+    const Json& meta = header.At("__metadata__");
     manifest = meta.At("manifest").String();
     graph = meta.At("graph").String();
     manifest_hash_ = meta.At("manifest_sha256").String();
@@ -166,17 +167,6 @@ TEST(EngineFile, ForgedJsonIsRefusedOrRunsWithinBounds) {
   // Names and provenance may change freely, so some forgeries are valid engines.
   EXPECT_GT(opened, 0);
   EXPECT_LT(opened, 800);
-}
-
-TEST(EngineFile, MissingFilesAndFoldersAreIoErrors) {
-  for (const char* path : {"/no/such/file.pyengine", "/tmp", "/dev/null"}) {
-    try {
-      Engine::Open(path);
-      FAIL() << path;
-    } catch (const Error& e) {
-      EXPECT_EQ(e.code(), ErrorCode::kIo) << e.what();
-    }
-  }
 }
 
 }  // namespace

@@ -1,0 +1,56 @@
+/// \file
+/// What an opened engine says of itself.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pyengine/executor.h"
+
+namespace pyengine {
+
+/// One output class.
+struct ClassInfo {
+  std::string name;
+  uint8_t color[3] = {0, 0, 0};  ///< RGB for overlays.
+};
+
+/// One row of the layer table.
+struct LayerInfo {
+  std::string name;
+  std::string op;
+  int64_t channels = 0;  ///< Output channels.
+  int64_t parameters = 0;
+  double flops_per_pixel = 0;  ///< Per output pixel of the network.
+  double stride_px = 1;        ///< Input pixels per step of this layer's grid.
+};
+
+/// What an engine file says of itself; immutable.
+struct EngineInfo {
+  std::string task;  ///< "segmentation" or "classification"
+  NetworkGeometry geometry;
+  std::string not_tileable_reason;  ///< Empty if tileable.
+  int64_t receptive_field_px = 0;
+  int64_t parameters = 0;      ///< Those that layers share count once.
+  double flops_per_pixel = 0;  ///< Of a whole-image pass (classification: of one image).
+  int64_t sample_height = 0;   ///< Size the network was built with [px].
+  int64_t sample_width = 0;
+  std::string activation;  ///< "softmax", "sigmoid" or "none": logits to probabilities.
+  std::vector<ClassInfo> classes;
+  std::vector<LayerInfo> layers;
+  std::string device;       ///< What computes: "cpu", or "cuda:N".
+  std::string gpu;          ///< GPU, library and precision in use; empty on the CPU.
+  std::string why_not_gpu;  ///< Why a GPU was not taken though one was asked for or possible.
+  std::string isa;          ///< Instruction set in use.
+  int threads = 1;
+  std::string manifest_json;  ///< The file's manifest, verified.
+  std::string graph_json;     ///< The file's graph, verified.
+};
+
+/// Makes the executor of an engine that is being opened.
+using ExecutorFactory = std::function<std::shared_ptr<Executor>(const EngineInfo& info)>;
+
+}  // namespace pyengine

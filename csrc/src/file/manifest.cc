@@ -1,0 +1,117 @@
+#include "file/manifest.h"
+
+#include <cmath>
+
+namespace pyengine {
+namespace {
+
+// One number for all channels, or one each.
+std::vector<double> Values(const Json& list, size_t channels) {
+  const auto& items = list.Items();
+  if (items.size() != 1 && items.size() != channels)
+    list.Fail("must hold 1 or " + std::to_string(channels) + " numbers");
+  std::vector<double> values;
+  values.reserve(channels);
+  for (size_t c = 0; c < channels; ++c) values.push_back(items[items.size() == 1 ? 0 : c].Number());
+  return values;
+}
+
+// One step of pre-processing, y = gain * x + offset.
+struct Step {
+  std::vector<double> gain, offset;
+};
+
+Step ReadStep(const Json& json, size_t channels) {
+  const std::string& name = json.At("name").String();
+  if (name == "scale_linear")
+    return {Values(json.At("gain"), channels), Values(json.At("offset"), channels)};
+  if (name != "fixed_zero_mean_unit_variance")
+    json.At("name").Fail("unknown preprocessing '" + name +
+                         "'; scale_linear and fixed_zero_mean_unit_variance exist");
+  const std::vector<double> mean = Values(json.At("mean"), channels);
+  Step step;
+  step.gain = Values(json.At("std"), channels);
+  for (size_t c = 0; c < channels; ++c) {
+    if (!(step.gain[c] > 0)) json.At("std").Fail("must be positive");
+    step.gain[c] = 1 / step.gain[c];
+    step.offset.push_back(-mean[c] * step.gain[c]);
+  }
+  return step;
+}
+
+Normalisation ReadPreprocessing(const Json& steps, size_t channels) {
+  Normalisation n{std::vector<float>(channels, 1.0f), std::vector<float>(channels, 0.0f)};
+  for (const Json& json : steps.Items()) {
+    const Step step = ReadStep(json, channels);
+    // Steps compose: y = gain2 * (gain1 * x + offset1) + offset2.
+    for (size_t c = 0; c < channels; ++c) {
+      n.offset[c] = static_cast<float>(step.gain[c] * n.offset[c] + step.offset[c]);
+      n.gain[c] = static_cast<float>(step.gain[c] * n.gain[c]);
+      if (!std::isfinite(n.gain[c]) || !std::isfinite(n.offset[c])) json.Fail("overflows float32");
+    }
+  }
+  return n;
+}
+
+void ReadInput(const Json& input, int64_t channels, Manifest& m) {
+  if (input.At("channels").Int(1, 1 << 20) != channels)
+    input.At("channels").Fail("differs from the graph's " + std::to_string(channels));
+  const std::string& dtype = input.At("dtype").String();
+  if (dtype != "uint8" && dtype != "uint16" && dtype != "float32")
+    input.At("dtype").Fail("'" + dtype + "' is not uint8, uint16 or float32");
+  const auto& sample = input.At("sample_size_px").Items();
+  if (sample.size() != 2) input.At("sample_size_px").Fail("must hold height and width");
+  m.sample_height = sample[0].Int(1, 1 << 20);
+  m.sample_width = sample[1].Int(1, 1 << 20);
+  m.normalisation = ReadPreprocessing(input.At("preprocessing"), static_cast<size_t>(channels));
+}
+
+void ReadHead(const Json& head, int64_t outputs, Manifest& m) {
+  const std::string& activation = head.At("activation").String();
+  if (activation == "softmax")
+    m.head = Head::kSoftmax;
+  else if (activation == "sigmoid")
+    m.head = Head::kSigmoid;
+  else if (activation != "none")
+    head.At("activation").Fail("'" + activation + "' is not softmax, sigmoid or none");
+  if (m.head == Head::kSoftmax && outputs == 1) head.Fail("softmax over a single output");
+  m.head_in_network = head.At("in_network").Bool();
+}
+
+void ReadClasses(const Json& classes, int64_t outputs, Manifest& m) {
+  for (const Json& entry : classes.Items()) {
+    ClassInfo info;
+    info.name = entry.At("name").String();
+    const auto& color = entry.At("color").Items();
+    if (color.size() != 3) entry.At("color").Fail("must hold red, green, blue");
+    for (size_t i = 0; i < 3; ++i) info.color[i] = static_cast<uint8_t>(color[i].Int(0, 255));
+    m.classes.push_back(std::move(info));
+  }
+  // One sigmoid output tells two classes apart.
+  const bool binary = outputs == 1 && m.head == Head::kSigmoid;
+  const size_t expected = binary ? 2 : static_cast<size_t>(outputs);
+  if (m.classes.size() != expected)
+    classes.Fail("names " + std::to_string(m.classes.size()) + " classes, the network tells " +
+                 std::to_string(expected) + " apart");
+  if (expected > 256 && m.task == "segmentation")
+    classes.Fail("more than 256 classes do not fit uint8 labels");
+}
+
+}  // namespace
+
+Manifest ReadManifest(Json json, const Graph& graph) {
+  Manifest m;
+  m.task = json.At("task").String();
+  if (m.task != "segmentation" && m.task != "classification")
+    json.At("task").Fail("'" + m.task + "' is not segmentation or classification");
+  const int64_t outputs = graph.tensors[graph.output].channels;
+  ReadHead(json.At("head"), outputs, m);
+  ReadClasses(json.At("classes"), outputs, m);
+  ReadInput(json.At("input"), graph.channels(), m);
+  m.halo = json.At("halo").Int(0, 1 << 20);
+  m.alignment = json.At("alignment").Int(1, 1 << 20);
+  m.json = std::move(json);
+  return m;
+}
+
+}  // namespace pyengine

@@ -1,0 +1,30 @@
+// A file on a disk, read piece by piece.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace pyengine {
+
+// Reads instead of mapping: a file that shrinks under a mapping kills the process with SIGBUS, and
+// weights are repacked into the kernels' layout anyway.
+class RegularFile {
+ public:
+  // Throws Error(kIo) where there is none; pipes, devices and folders are refused unopened.
+  explicit RegularFile(const std::string& path);
+  ~RegularFile();
+  RegularFile(const RegularFile&) = delete;
+  RegularFile& operator=(const RegularFile&) = delete;
+
+  int64_t size() const noexcept { return size_; }  // [bytes], when it was opened
+
+  // Bytes [begin, begin + count), which lie within size(). Throws Error(kIo), or
+  // Error(kBadEngineFile) if the file became shorter meanwhile.
+  void Read(int64_t begin, int64_t count, void* to) const;
+
+ private:
+  int fd_ = -1;
+  int64_t size_ = 0;
+};
+
+}  // namespace pyengine
