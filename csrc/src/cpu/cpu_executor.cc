@@ -34,7 +34,8 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
       whole_program_(Lower(graph, true, fast, kernels, packed_)),
       grid_(graph.tensors.size(), 1),
       tile_grid_(geometry.alignment),
-      plans_(kKeptPlans) {
+      plans_(kKeptPlans),
+      contexts_(kIdleArenas) {
   if (!geometry.tileable) return;
   tile_program_ = Lower(graph, false, fast, kernels, packed_);
   for (const Op& op : tile_program_.ops) {
@@ -92,27 +93,12 @@ std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
   return plan;
 }
 
-CpuExecutor::Loan CpuExecutor::Borrow(const Key& key) {
+Lender<Context>::Lease CpuExecutor::Borrow(const Key& key) {
   std::shared_ptr<const Plan> plan = FindPlan(key);
-  Loan loan;
-  {
-    // Rather one that ran this plan last, else the one used last.
-    std::scoped_lock lock(mutex_);
-    auto found = std::find_if(idle_.begin(), idle_.end(),
-                              [&](const Context& context) { return context.plan == plan; });
-    if (found == idle_.end()) found = idle_.begin();
-    if (found != idle_.end()) loan.splice(loan.begin(), idle_, found);
-  }
-  if (loan.empty()) loan.emplace_back();
-  loan.front().Fit(std::move(plan), *pool_);
-  return loan;
-}
-
-void CpuExecutor::Return(Loan loan) {
-  Loan evicted;  // freed after the lock is
-  std::scoped_lock lock(mutex_);
-  idle_.splice(idle_.begin(), loan);
-  if (idle_.size() > kIdleArenas) evicted.splice(evicted.begin(), idle_, std::prev(idle_.end()));
+  // Rather one that ran this plan last: its planes are set.
+  auto context = contexts_.BorrowLike([&](const Context& c) { return c.plan == plan; });
+  context->Fit(std::move(plan), *pool_);
+  return context;
 }
 
 Window CpuExecutor::WindowFor(const Tile& tile) const {
@@ -126,23 +112,21 @@ Window CpuExecutor::WindowFor(const Tile& tile) const {
 }
 
 void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) {
-  Loan loan = Borrow({&tile_program_, tile});
-  const Buffer& in = loan.front().plan->buffers.front();
+  auto context = Borrow({&tile_program_, tile});
+  const Buffer& in = context->plan->buffers.front();
   const int64_t in_floats = in.plane_floats * geometry().channels;
   const int64_t out_floats = tile.size.height * tile.size.width * geometry().classes;
   for (int64_t i = 0; i < n; ++i)
-    RunPlan(kernels_, *pool_, loan.front(), windows + i * in_floats, logits + i * out_floats);
-  Return(std::move(loan));
+    RunPlan(kernels_, *pool_, *context, windows + i * in_floats, logits + i * out_floats);
 }
 
 void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) {
-  Loan loan = Borrow({&whole_program_, {{h, w}, {h, w}}});
-  const Extent& size = loan.front().plan->extents[graph_.output];
+  auto context = Borrow({&whole_program_, {{h, w}, {h, w}}});
+  const Extent& size = context->plan->extents[graph_.output];
   const int64_t in_floats = geometry().channels * h * w;
   const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
   for (int64_t i = 0; i < n; ++i)
-    RunPlan(kernels_, *pool_, loan.front(), in + i * in_floats, out + i * out_floats);
-  Return(std::move(loan));
+    RunPlan(kernels_, *pool_, *context, in + i * in_floats, out + i * out_floats);
 }
 
 int64_t CpuExecutor::TileMemoryBytes(const Tile& tile) const {
@@ -176,9 +160,8 @@ double CpuExecutor::TileCost(const Tile& tile) const {
 std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
   const bool tiled = geometry().tileable;
   const Program& program = tiled ? tile_program_ : whole_program_;
-  Loan loan = Borrow({&program, {{h, w}, {h, w}}});
-  Context& context = loan.front();
-  const Plan& plan = *context.plan;
+  auto context = Borrow({&program, {{h, w}, {h, w}}});
+  const Plan& plan = *context->plan;
   const auto floats = [&](size_t storage) {
     return plan.buffers[storage].plane_floats * program.storages[storage].blocks();
   };
@@ -186,7 +169,7 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
   std::vector<float> out(floats(program.storages.size() - 1));
   std::vector<std::vector<double>> times(passes, std::vector<double>(program.ops.size()));
   for (std::vector<double>& pass : times)
-    RunPlan(kernels_, *pool_, context, in.data(), out.data(), pass.data());
+    RunPlan(kernels_, *pool_, *context, in.data(), out.data(), pass.data());
   std::vector<OpTime> result;
   for (size_t i = 0; i < program.ops.size(); ++i) {
     if (plan.ops[i].pooled_by >= 0) continue;
@@ -199,7 +182,6 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
     time.seconds = sorted[passes / 2];
     result.push_back(std::move(time));
   }
-  Return(std::move(loan));
   return result;
 }
 

@@ -1,10 +1,10 @@
 // The network on the CPU.
 #pragma once
 
-#include <list>
 #include <memory>
 #include <mutex>
 
+#include "core/lender.h"
 #include "core/recent.h"
 #include "core/thread_pool.h"
 #include "cpu/program.h"
@@ -46,10 +46,7 @@ class CpuExecutor final : public Executor {
   std::vector<Region> TileRegions(const Tile& tile) const;
   int64_t FindTileReach() const;
   std::shared_ptr<const Plan> FindPlan(const Key& key);
-  // A list of one context: nodes move between lists, so that lending allocates nothing.
-  using Loan = std::list<Context>;
-  Loan Borrow(const Key& key);
-  void Return(Loan loan);
+  Lender<Context>::Lease Borrow(const Key& key);
 
   const Graph& graph_;
   const KernelTable& kernels_;
@@ -61,7 +58,7 @@ class CpuExecutor final : public Executor {
 
   std::mutex mutex_;
   Recent<Key, std::shared_ptr<const Plan>> plans_;
-  Loan idle_;  // last used first
+  Lender<Context> contexts_;
 };
 
 }  // namespace pyengine
