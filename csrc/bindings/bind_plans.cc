@@ -1,8 +1,8 @@
 // TensorRT plans: building them, and whether a stored one fits.
 #include <pybind11/stl.h>
 
+#include "backends/backends.h"
 #include "bind.h"
-#include "file/engine_file.h"
 #include "gil.h"
 #include "graph/geometry.h"
 #include "pyengine/error.h"
@@ -72,8 +72,8 @@ void BindPlans(py::module_& m) {
       "Builds a TensorRT plan of `onnx`, which computes what the graph does.");
   m.def(
       "check_engine_file",
-      [](const std::string& path) { WithoutGil([&] { ReadEngineFile(path); }); }, "path"_a,
-      "Reads and verifies a file; raises if it is bad.");
+      [](const std::string& path) { WithoutGil([&] { ReadEngineFileFor(path, "cpu"); }); },
+      "path"_a, "Reads and verifies a file; raises if it is bad.");
   m.def(
       "plan_mismatch",
       [](const py::dict& stored, const py::dict& wanted) {

@@ -137,6 +137,94 @@ TEST(Engine, ProgressCancelsAndTheEngineStaysUsable) {
   engine.SegmentLabels(View(pixels, 64, 64), labels.data(), 64);
 }
 
+TEST(Engine, FalseCancelsAtTheEndToo) {
+  const Engine engine = Engine::Open(kTiny);
+  const auto pixels = Noise(20, 20);
+  std::vector<uint8_t> labels(20 * 20);
+  for (TileMode mode : {TileMode::kExact, TileMode::kGaussian})
+    for (Augmentation augmentation : {Augmentation::kNone, Augmentation::kFlips}) {
+      SegmentOptions o;
+      o.mode = mode;
+      o.augmentation = augmentation;
+      o.progress = [](int64_t done, int64_t total) { return done < total; };
+      try {
+        engine.SegmentLabels(View(pixels, 20, 20), labels.data(), 20, o);
+        FAIL();
+      } catch (const Error& e) {
+        EXPECT_EQ(e.code(), ErrorCode::kCancelled);
+      }
+    }
+}
+
+// What no call below the facade asks again.
+TEST(Engine, RefusesAtTheDoorWhatBreaksARule) {
+  const Engine engine = Engine::Open(kTiny, {1, ""});
+  const auto pixels = Noise(30, 20);
+  std::vector<uint8_t> labels(30 * 20);
+  std::vector<float> scores(2 * 30 * 20);
+  const auto refused = [&](const auto& call) {
+    try {
+      call();
+      ADD_FAILURE() << "not refused";
+    } catch (const Error& e) {
+      EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument) << e.what();
+    }
+  };
+  const ImageView good = View(pixels, 30, 20);
+  const auto image_refused = [&](const auto& change) {
+    ImageView view = good;
+    change(view);
+    refused([&] { engine.SegmentLabels(view, labels.data(), view.width); });
+    refused([&] { engine.SegmentScores(view, OutputKind::kLogits, scores.data()); });
+    refused([&] { engine.SegmentBand(view, OutputKind::kLogits, 0, 16, scores.data()); });
+  };
+  image_refused([](ImageView& v) { v.height = int64_t(1) << 40; });
+  image_refused([](ImageView& v) { v.width = int64_t(1) << 40; });
+  image_refused([](ImageView& v) { v.height = 0; });
+  image_refused([](ImageView& v) { v.row_stride_bytes = INT64_MAX; });
+  image_refused([](ImageView& v) { v.type = static_cast<PixelType>(7); });
+  image_refused([](ImageView& v) { v.data = nullptr; });
+  image_refused([](ImageView& v) {
+    v.type = PixelType::kUint16;
+    v.width = 9, v.pixel_stride_bytes = 2;
+    v.data = static_cast<const char*>(v.data) + 1;
+  });
+  const auto options_refused = [&](const auto& change) {
+    SegmentOptions o;
+    change(o);
+    int64_t rows[2];
+    refused([&] { engine.SegmentLabels(good, labels.data(), 20, o); });
+    refused([&] { engine.Plan(30, 20, o); });
+    refused([&] { engine.BandRows(30, 20, 0, 16, o, rows); });
+  };
+  options_refused([](SegmentOptions& o) { o.tile_height_px = -1; });
+  options_refused([](SegmentOptions& o) { o.batch_size = -1; });
+  options_refused([](SegmentOptions& o) { o.padding = static_cast<PaddingMode>(3); });
+  options_refused([](SegmentOptions& o) { o.mode = static_cast<TileMode>(3); });
+  options_refused([](SegmentOptions& o) { o.augmentation = static_cast<Augmentation>(3); });
+  refused([&] { engine.Plan(int64_t(1) << 40, 10); });
+  refused([&] { engine.Profile(int64_t(1) << 40, 10, 1); });
+  refused([&] { engine.SegmentLabels(good, nullptr, 20); });
+  refused([&] { engine.SegmentLabels(good, labels.data(), 19); });
+  refused([&] { engine.SegmentLabels(good, labels.data(), INT64_MAX); });
+  refused([&] { engine.SegmentScores(good, OutputKind::kLabels, scores.data()); });
+  refused([&] { engine.SegmentScores(good, static_cast<OutputKind>(9), scores.data()); });
+  int64_t rows[2];
+  for (const auto& [begin, end] :
+       {std::pair<int64_t, int64_t>{0, 31}, {96, 5000}, {-16, 16}, {16, 16}, {16, 0}}) {
+    refused([&, b = begin, e = end] { engine.BandRows(30, 20, b, e, {}, rows); });
+    refused([&, b = begin, e = end] {
+      engine.SegmentBand(good, OutputKind::kLabels, b, e, labels.data());
+    });
+  }
+  EngineOptions options;
+  options.accuracy = static_cast<Accuracy>(5);
+  refused([&] { Engine::Open(kTiny, options); });
+  options = {};
+  options.device = "gpu";
+  refused([&] { Engine::Open(kTiny, options); });
+}
+
 TEST(Engine, NegativeStridesReadTheImageBackwards) {
   const Engine engine = Engine::Open(kTiny);
   const auto pixels = Noise(30, 20);

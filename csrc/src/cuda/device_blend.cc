@@ -7,17 +7,13 @@
 #include "graph/accepted_size.h"
 #include "pyengine/error.h"
 #include "tiling/blend.h"
-#include "tiling/checks.h"
-#include "tiling/mirror_pad.h"
+#include "tiling/progress.h"
 
 namespace pyengine {
 
-void DeviceTiler::SegmentBlended(const ImageView& view, const OutputView& out,
+void DeviceTiler::SegmentBlended(const CheckedImage& checked, const OutputView& out,
                                  const SegmentOptions& options) const {
-  ImageView image = view;
-  if (image.rows == 0) image.rows = image.height;
-  CheckImage(image, net_);
-  RefuseNonFinite(image);
+  const ImageView& image = checked.view();
   const auto side = [&](int64_t wanted, int64_t size, int64_t most) {
     const int64_t largest = most - 2 * net_.margin;
     if (!net_.tileable) return largest;
@@ -51,13 +47,14 @@ void DeviceTiler::SegmentBlended(const ImageView& view, const OutputView& out,
                                              " bytes on the GPU, max_memory is " +
                                              std::to_string(Budget(options)) +
                                              "; use exact mode or the CPU");
-  Loan loan = Borrow();
-  Session& session = loan.front();
+  auto lease = Borrow();
+  Session& session = *lease;
   session.Reserve(window_bytes, logit_bytes, in_bytes, out_bytes);
   // Sums and weights are rare and large: they are not kept.
   DeviceBuffer sums(device_, DeviceBuffer::Kind::kDevice),
       weight_map(device_, DeviceBuffer::Kind::kDevice);
   DeviceBuffer pinned_weights(device_, DeviceBuffer::Kind::kPinned);
+  const SettleOnError settle(session);
   Session::Turn& turn = session.turns[0];
   DeviceStream& stream = *turn.stream;
   std::memcpy(pinned_weights.Grow(weight_bytes), weights.data(), weight_bytes);
@@ -73,50 +70,42 @@ void DeviceTiler::SegmentBlended(const ImageView& view, const OutputView& out,
   const size_t window_step = window_bytes / plan.batch_size;
   const size_t logit_step = logit_bytes / plan.batch_size / 4;
   const bool half = network_->half_input();
-  try {
-    for (int64_t first = 0; first < windows;) {
-      const int64_t count = std::min<int64_t>(plan.batch_size, windows - first);
-      auto* logits = static_cast<float*>(turn.logits.data());
-      const auto origin = [&](int64_t i) {
-        return std::pair{blend.rows[(first + i) / columns], blend.columns[(first + i) % columns]};
-      };
-      for (int64_t i = 0; i < count; ++i) {
-        const auto [y, x] = origin(i);
-        // One tile at the image's origin, whose context ends where the window begins.
-        const TileRun tile{blend.height, blend.width, 1, net_.margin - y, net_.margin - x, 0, 1};
-        stream.Gather({on_device, options.padding, tile, plan.window.height, plan.window.width,
-                       gain, gain + net_.channels,
-                       static_cast<char*>(turn.windows.data()) + i * window_step, half});
-      }
-      turn.lane->Run(stream, turn.windows.data(), logits, count, plan.window.height,
-                     plan.window.width);
-      for (int64_t i = 0; i < count; ++i) {
-        const auto [y, x] = origin(i);
-        stream.Blend({logits + i * logit_step, static_cast<const float*>(weight_map.data()),
-                      blend.height, blend.width, y, x, net_.classes, image.height, image.width, sum,
-                      coverage});
-      }
-      first += count;
-      if (options.progress && !options.progress(first, windows))
-        throw Error(ErrorCode::kCancelled,
-                    "cancelled by the progress callback after " + std::to_string(first) + " tiles");
+  for (int64_t first = 0; first < windows;) {
+    const int64_t count = std::min<int64_t>(plan.batch_size, windows - first);
+    auto* logits = static_cast<float*>(turn.logits.data());
+    const auto origin = [&](int64_t i) {
+      return std::pair{blend.rows[(first + i) / columns], blend.columns[(first + i) % columns]};
+    };
+    for (int64_t i = 0; i < count; ++i) {
+      const auto [y, x] = origin(i);
+      // One tile at the image's origin, whose context ends where the window begins.
+      const TileRun tile{blend.height, blend.width, 1, net_.margin - y, net_.margin - x, 0, 1};
+      stream.Gather({on_device, options.padding, tile, plan.window.height, plan.window.width, gain,
+                     gain + net_.channels,
+                     static_cast<char*>(turn.windows.data()) + i * window_step, half});
     }
-    stream.FinishBlend({sum,
-                        coverage,
-                        net_.classes,
-                        image.height,
-                        image.width,
-                        head_,
-                        {out.kind, session.result.data(), image.width, pixels}});
-    stream.CopyOut(session.pinned_result.data(), session.result.data(), out_bytes);
-  } catch (...) {
-    stream.Synchronize();  // the sums go out of scope
-    throw;
+    turn.lane->Run(stream, turn.windows.data(), logits, count, plan.window.height,
+                   plan.window.width);
+    for (int64_t i = 0; i < count; ++i) {
+      const auto [y, x] = origin(i);
+      stream.Blend({logits + i * logit_step, static_cast<const float*>(weight_map.data()),
+                    blend.height, blend.width, y, x, net_.classes, image.height, image.width, sum,
+                    coverage});
+    }
+    first += count;
+    ReportProgress(options, first, windows);
   }
+  stream.FinishBlend({sum,
+                      coverage,
+                      net_.classes,
+                      image.height,
+                      image.width,
+                      head_,
+                      {out.kind, session.result.data(), image.width, pixels}});
+  stream.CopyOut(session.pinned_result.data(), session.result.data(), out_bytes);
   stream.Synchronize();
   Unpack(static_cast<const char*>(session.pinned_result.data()), net_.classes, image.height,
          image.width, 0, out);
-  Return(std::move(loan));
 }
 
 }  // namespace pyengine

@@ -1,7 +1,5 @@
-// The network of a device tiler as an executor: for calls that bring their own windows.
+// The network of a device tiler as an executor: for windows that the host gathers.
 #pragma once
-
-#include <memory>
 
 #include "cuda/device_tiler.h"
 
@@ -9,15 +7,16 @@ namespace pyengine {
 
 class DeviceExecutor final : public Executor {
  public:
-  DeviceExecutor(const NetworkGeometry& geometry, std::shared_ptr<const DeviceTiler> tiler)
-      : Executor(geometry), tiler_(std::move(tiler)) {}
+  // `tiler` outlives it.
+  DeviceExecutor(const NetworkGeometry& geometry, const DeviceTiler& tiler)
+      : Executor(geometry), tiler_(tiler) {}
 
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override {
-    tiler_->Run(in, out, n, h, w);
+    tiler_.Run(in, out, n, h, w);
   }
 
  private:
-  std::shared_ptr<const DeviceTiler> tiler_;
+  const DeviceTiler& tiler_;
 };
 
 }  // namespace pyengine

@@ -33,7 +33,10 @@ struct DeviceTiler::Session {
         pinned_result(device, Kind::kPinned),
         turns{{device, network}, {device, network}} {}
   // Nothing may be freed while the device is at work on it.
-  ~Session() {
+  ~Session() { Settle(); }
+
+  // Waits for both streams.
+  void Settle() noexcept {
     for (const Turn& turn : turns) {
       try {
         turn.stream->Synchronize();
@@ -63,6 +66,22 @@ struct DeviceTiler::Session {
   DeviceBuffer image, result, pinned_image, pinned_result;
   // It needs the constructor's arguments. NOLINTNEXTLINE(modernize-use-default-member-init)
   Turn turns[kStreams];
+};
+
+// A call that ends by an exception waits for what it has enqueued: neither its memory nor the
+// caller's may be at work when the next call, or nobody, has it. Declared after that memory.
+class DeviceTiler::SettleOnError {
+ public:
+  explicit SettleOnError(Session& session) : session_(session) {}
+  ~SettleOnError() {
+    if (std::uncaught_exceptions() > exceptions_) session_.Settle();
+  }
+  SettleOnError(const SettleOnError&) = delete;
+  SettleOnError& operator=(const SettleOnError&) = delete;
+
+ private:
+  Session& session_;
+  const int exceptions_ = std::uncaught_exceptions();
 };
 
 }  // namespace pyengine

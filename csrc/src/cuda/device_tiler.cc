@@ -4,11 +4,14 @@
 #include <cstring>
 
 #include "core/checked_math.h"
+#include "cuda/device_executor.h"
 #include "cuda/device_session.h"
 #include "cuda/packing.h"
 #include "pyengine/error.h"
-#include "tiling/checks.h"
 #include "tiling/mirror_pad.h"
+#include "tiling/progress.h"
+#include "tiling/tile_layout.h"
+#include "tiling/whole.h"
 
 namespace pyengine {
 namespace {
@@ -16,25 +19,26 @@ namespace {
 using Kind = DeviceBuffer::Kind;
 constexpr int64_t kMaxWarmUpSidePx = 1 << 16;  // more than one tile of any plan
 
-// Rows of the image that rows [row_begin, row_end) of the result need.
-Range RowsOf(const TilePlan& plan, int64_t height, int64_t row_begin, int64_t row_end,
-             PaddingMode padding) {
+// Rows of the image that `rows` of the result need.
+Range RowsOf(const TilePlan& plan, int64_t height, Range rows, PaddingMode padding) {
   const int64_t tile = plan.tile.height;
-  const int64_t first = row_begin / tile * tile - plan.window.top;
-  const int64_t last = (CeilDiv(row_end, tile) - 1) * tile - plan.window.top + plan.window.height;
+  const int64_t first = rows.begin / tile * tile - plan.window.top;
+  const int64_t last = (CeilDiv(rows.end, tile) - 1) * tile - plan.window.top + plan.window.height;
   return RowsBehind({first, last}, height, padding);
 }
 
 }  // namespace
 
 DeviceTiler::DeviceTiler(std::shared_ptr<Device> device, std::shared_ptr<DeviceNetwork> network,
-                         const NetworkGeometry& geometry, const Normalisation& normalisation,
-                         Head head)
+                         const SegmentationModel& model, std::shared_ptr<ThreadPool> pool)
     : device_(std::move(device)),
       network_(std::move(network)),
-      net_(geometry),
-      head_(head),
-      scales_(device_, Kind::kDevice) {
+      net_(model.geometry),
+      head_(model.head),
+      why_not_tileable_(model.why_not_tileable),
+      scales_(device_, Kind::kDevice),
+      whole_images_(std::make_shared<DeviceExecutor>(net_, *this), model, std::move(pool)) {
+  const Normalisation& normalisation = model.normalisation;
   std::vector<float> scales = normalisation.gain;
   scales.insert(scales.end(), normalisation.offset.begin(), normalisation.offset.end());
   scales.insert(scales.end(), normalisation.gain.size(), 1.0f);
@@ -42,27 +46,16 @@ DeviceTiler::DeviceTiler(std::shared_ptr<Device> device, std::shared_ptr<DeviceN
   const size_t bytes = scales.size() * sizeof(float);
   DeviceBuffer pinned(device_, Kind::kPinned);
   std::memcpy(pinned.Grow(bytes), scales.data(), bytes);
-  Loan loan = Borrow();
-  loan.front().turns[0].stream->CopyIn(scales_.Grow(bytes), pinned.data(), bytes);
-  loan.front().turns[0].stream->Synchronize();
-  Return(std::move(loan));
+  auto session = Borrow();
+  const SettleOnError settle(*session);
+  session->turns[0].stream->CopyIn(scales_.Grow(bytes), pinned.data(), bytes);
+  session->turns[0].stream->Synchronize();
 }
 
 DeviceTiler::~DeviceTiler() = default;
 
-DeviceTiler::Loan DeviceTiler::Borrow() const {
-  Loan loan;
-  {
-    std::scoped_lock lock(mutex_);
-    if (!idle_.empty()) loan.splice(loan.begin(), idle_, idle_.begin());
-  }
-  if (loan.empty()) loan.emplace_back(device_, *network_);
-  return loan;
-}
-
-void DeviceTiler::Return(Loan loan) const {
-  std::scoped_lock lock(mutex_);
-  idle_.splice(idle_.begin(), loan);
+Lender<DeviceTiler::Session>::Lease DeviceTiler::Borrow() const {
+  return sessions_.Borrow(device_, *network_);
 }
 
 void DeviceTiler::WarmUp() const {
@@ -74,21 +67,18 @@ void DeviceTiler::WarmUp() const {
     plan.batch_size = network_->max_batch();
   }
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
-  Loan loan = Borrow();
-  Session& session = loan.front();
+  auto lease = Borrow();
+  Session& session = *lease;
+  const SettleOnError settle(session);
   session.Reserve(window_bytes, logit_bytes, 0, 0);
   for (Session::Turn& turn : session.turns)
     turn.lane->Run(*turn.stream, turn.windows.data(), static_cast<float*>(turn.logits.data()),
                    plan.batch_size, plan.window.height, plan.window.width);
   for (const Session::Turn& turn : session.turns) turn.stream->Synchronize();
-  Return(std::move(loan));
 }
 
 TilePlan DeviceTiler::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
-  if (height < 1 || width < 1)
-    throw Error(ErrorCode::kInvalidArgument, "the image is " + std::to_string(height) + " x " +
-                                                 std::to_string(width) +
-                                                 " px, needs at least 1 x 1");
+  if (!net_.tileable) throw Error(ErrorCode::kUnsupported, "no tiles: " + why_not_tileable_);
   TilePlan plan;
   const int64_t most[2] = {network_->max_height(), network_->max_width()};
   const int64_t image[2] = {height, width};
@@ -145,100 +135,113 @@ std::pair<size_t, size_t> DeviceTiler::BatchBytes(const TilePlan& plan) const {
 }
 
 void DeviceTiler::Enqueue(Session& session, const TilePlan& plan, const ImageView& image,
-                          const OutputView& out, int64_t row_begin, int64_t row_end,
-                          const SegmentOptions& options) const {
+                          const OutputView& out, Range rows, const SegmentOptions& options) const {
   const Window& window = plan.window;
   const int64_t out_height = window.height - 2 * net_.margin;
   const int64_t out_width = window.width - 2 * net_.margin;
   const auto* gain = static_cast<const float*>(scales_.data());
   const int64_t total = plan.tiles_down * plan.tiles_across;
-  const int64_t end = CeilDiv(row_end, plan.tile.height) * plan.tiles_across;
+  const int64_t end = CeilDiv(rows.end, plan.tile.height) * plan.tiles_across;
   int next = 0;
-  int64_t first = row_begin / plan.tile.height * plan.tiles_across;
+  int64_t first = rows.begin / plan.tile.height * plan.tiles_across;
   for (; first < end; next = 1 - next) {
     Session::Turn& turn = session.turns[next];
     DeviceStream& stream = *turn.stream;
-    const TileRun tiles{plan.tile.height,
-                        plan.tile.width,
-                        plan.tiles_across,
-                        window.top,
-                        window.left,
-                        first,
-                        std::min<int64_t>(plan.batch_size, end - first)};
-    stream.Gather({image, options.padding, tiles, window.height, window.width, gain,
-                   gain + net_.channels, turn.windows.data(), network_->half_input()});
+    const TileRun tiles{.tile_height = plan.tile.height,
+                        .tile_width = plan.tile.width,
+                        .tiles_across = plan.tiles_across,
+                        .context_y = window.top,
+                        .context_x = window.left,
+                        .first = first,
+                        .count = std::min<int64_t>(plan.batch_size, end - first)};
+    stream.Gather({.image = image,
+                   .padding = options.padding,
+                   .tiles = tiles,
+                   .height = window.height,
+                   .width = window.width,
+                   .gain = gain,
+                   .offset = gain + net_.channels,
+                   .windows = turn.windows.data(),
+                   .half = network_->half_input()});
     auto* logits = static_cast<float*>(turn.logits.data());
     turn.lane->Run(stream, turn.windows.data(), logits, tiles.count, window.height, window.width);
-    stream.Scatter({logits,
-                    out_height,
-                    out_width,
-                    net_.before - net_.margin,
-                    net_.classes,
-                    tiles,
-                    row_begin,
-                    row_end,
-                    image.width,
-                    head_,
-                    {out.kind, out.data, out.row_stride, out.plane_stride}});
+    stream.Scatter({.logits = logits,
+                    .height = out_height,
+                    .width = out_width,
+                    .skip = net_.before - net_.margin,
+                    .classes = net_.classes,
+                    .tiles = tiles,
+                    .row_begin = rows.begin,
+                    .row_end = rows.end,
+                    .image_width = image.width,
+                    .head = head_,
+                    .result = {.kind = out.kind,
+                               .data = out.data,
+                               .row_stride = out.row_stride,
+                               .plane_stride = out.plane_stride}});
     first += tiles.count;
-    if (options.progress && !options.progress(first, total))
-      throw Error(ErrorCode::kCancelled,
-                  "cancelled by the progress callback after " + std::to_string(first) + " tiles");
+    ReportProgress(options, first, total);
   }
   // Whatever follows on the first stream comes after both.
   session.turns[0].stream->WaitFor(*session.turns[1].stream);
 }
 
-Range DeviceTiler::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
+Range DeviceTiler::BandRows(int64_t height, int64_t width, Range rows,
                             const SegmentOptions& options) const {
-  CheckBand(height, row_begin, row_end);
-  return RowsOf(Plan(height, width, options), height, row_begin, row_end, options.padding);
+  return RowsOf(Plan(height, width, options), height, rows, options.padding);
 }
 
-void DeviceTiler::Segment(const ImageView& view, int64_t row_begin, int64_t row_end,
-                          const OutputView& out, const SegmentOptions& options) const {
-  ImageView image = view;
-  if (image.rows == 0) image.rows = image.height;
-  CheckImage(image, net_);
-  CheckBand(image.height, row_begin, row_end);
-  RefuseNonFinite(image);
+void DeviceTiler::Segment(const CheckedImage& image, Range rows, const OutputView& out,
+                          const SegmentOptions& options) const {
+  if (options.mode != TileMode::kExact) return SegmentBlended(image, out, options);
+  if (!net_.tileable) return SegmentWhole(whole_images_, image, out, options);
+  SegmentExact(image, rows, out, options);
+}
+
+void DeviceTiler::SegmentExact(const CheckedImage& checked, Range all, const OutputView& out,
+                               const SegmentOptions& options) const {
+  const ImageView& image = checked.view();
   const TilePlan plan = Plan(image.height, image.width, options);
-  const int64_t tile_height = plan.tile.height;
-  RequireRows(image, tile_height, row_begin,
-              RowsOf(plan, image.height, row_begin, row_end, options.padding));
+  const auto rows_of = [&](Range band) {
+    return RowsOf(plan, image.height, band, options.padding);
+  };
+  RequireRows(image, plan.tile.height, all.begin, rows_of(all));
   const int64_t row_bytes = image.width * image.channels * ValueBytes(image.type);
   const int64_t result_row_bytes = OutputBytes(out.kind, net_.classes, image.width);
   // As many rows of tiles at a time as the budget holds, at least one.
   const int64_t budget = Budget(options);
-  const auto bytes = [&](int64_t begin, int64_t end) {
-    return RowsOf(plan, image.height, begin, end, options.padding).size() * row_bytes +
-           (end - begin) * result_row_bytes + plan.memory_bytes;
+  const auto bytes = [&](Range band) {
+    return rows_of(band).size() * row_bytes + band.size() * result_row_bytes + plan.memory_bytes;
   };
+  const auto next = [&](int64_t row) { return std::min(all.end, row + plan.tile.height); };
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
-  Loan loan = Borrow();
-  Session& session = loan.front();
-  for (int64_t begin = row_begin, end; begin < row_end; begin = end) {
-    const auto next = [&](int64_t row) { return std::min(row_end, row + tile_height); };
-    end = next(begin);
-    while (end < row_end && bytes(begin, next(end)) <= budget) end = next(end);
-    const Range rows = RowsOf(plan, image.height, begin, end, options.padding);
+  auto lease = Borrow();
+  Session& session = *lease;
+  const SettleOnError settle(session);
+  for (Range band{all.begin, all.begin}; band.end < all.end;) {
+    band = {band.end, next(band.end)};
+    while (band.end < all.end && bytes({band.begin, next(band.end)}) <= budget)
+      band.end = next(band.end);
+    const Range rows = rows_of(band);
     const auto in_bytes = static_cast<size_t>(rows.size() * row_bytes);
-    const auto out_bytes = static_cast<size_t>((end - begin) * result_row_bytes);
+    const auto out_bytes = static_cast<size_t>(band.size() * result_row_bytes);
     session.Reserve(window_bytes, logit_bytes, in_bytes, out_bytes);
     Pack(image, rows, static_cast<char*>(session.pinned_image.data()));
     const ImageView on_device = PackedView(image, rows, session.image.data());
-    const OutputView result{out.kind, session.result.data(), image.width,
-                            (end - begin) * image.width, begin};
+    const OutputView result{.kind = out.kind,
+                            .data = session.result.data(),
+                            .row_stride = image.width,
+                            .plane_stride = band.size() * image.width,
+                            .first_row = band.begin};
     session.turns[0].stream->CopyIn(session.image.data(), session.pinned_image.data(), in_bytes);
     session.turns[1].stream->WaitFor(*session.turns[0].stream);
-    Enqueue(session, plan, on_device, result, begin, end, options);
+    Enqueue(session, plan, on_device, result, band, options);
     session.turns[0].stream->CopyOut(session.pinned_result.data(), session.result.data(),
                                      out_bytes);
     session.turns[0].stream->Synchronize();
-    Unpack(static_cast<const char*>(session.pinned_result.data()), net_.classes, end - begin,
-           image.width, begin, out);
+    Unpack(static_cast<const char*>(session.pinned_result.data()), net_.classes, band.size(),
+           image.width, band.begin, out);
   }
-  Return(std::move(loan));
 }
 
 void DeviceTiler::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const {
@@ -253,8 +256,9 @@ void DeviceTiler::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
   const int64_t batch = std::min<int64_t>(n, network_->max_batch());
   const bool half = network_->half_input();
   const auto* scales = static_cast<const float*>(scales_.data());
-  Loan loan = Borrow();
-  Session& session = loan.front();
+  auto lease = Borrow();
+  Session& session = *lease;
+  const SettleOnError settle(session);
   const auto in_room = static_cast<size_t>(batch * in_bytes);
   const auto out_room = static_cast<size_t>(batch * out_bytes);
   session.Reserve(in_room, out_room, in_room, out_room);
@@ -269,19 +273,25 @@ void DeviceTiler::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
                   static_cast<size_t>(count * in_bytes));
     // Each input is an image in planes, and one tile without context.
     for (int64_t i = 0; i < count; ++i) {
-      const ImageView image{static_cast<const char*>(session.image.data()) + i * in_bytes,
-                            PixelType::kFloat32,
-                            h,
-                            w,
-                            net_.channels,
-                            w * 4,
-                            4,
-                            h * w * 4,
-                            0,
-                            h};
+      const ImageView image{.data = static_cast<const char*>(session.image.data()) + i * in_bytes,
+                            .type = PixelType::kFloat32,
+                            .height = h,
+                            .width = w,
+                            .channels = net_.channels,
+                            .row_stride_bytes = w * 4,
+                            .pixel_stride_bytes = 4,
+                            .channel_stride_bytes = h * w * 4,
+                            .rows = h};
       char* window = static_cast<char*>(turn.windows.data()) + i * (half ? in_bytes / 2 : in_bytes);
-      stream.Gather({image, PaddingMode::kConstant, TileRun{h, w, 1, 0, 0, 0, 1}, h, w,
-                     scales + 2 * net_.channels, scales + 3 * net_.channels, window, half});
+      stream.Gather({.image = image,
+                     .padding = PaddingMode::kConstant,
+                     .tiles = {.tile_height = h, .tile_width = w, .count = 1},
+                     .height = h,
+                     .width = w,
+                     .gain = scales + 2 * net_.channels,
+                     .offset = scales + 3 * net_.channels,
+                     .windows = window,
+                     .half = half});
     }
     turn.lane->Run(stream, turn.windows.data(), logits, count, h, w);
     stream.CopyOut(session.pinned_result.data(), logits, static_cast<size_t>(count * out_bytes));
@@ -289,27 +299,36 @@ void DeviceTiler::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
     std::memcpy(out + first * out_bytes / 4, session.pinned_result.data(),
                 static_cast<size_t>(count * out_bytes));
   }
-  Return(std::move(loan));
 }
 
-void DeviceTiler::SegmentOnDevice(const ImageView& view, const OutputView& out,
+std::vector<OpTime> DeviceTiler::Profile(int64_t, int64_t, int) const {
+  return {};
+}
+
+void DeviceTiler::SegmentOnDevice(const CheckedImage& checked, const OutputView& out,
                                   const SegmentOptions& options, void* caller_stream) const {
-  ImageView image = view;
-  if (image.rows == 0) image.rows = image.height;
-  CheckImage(image, net_);
+  const ImageView& image = checked.view();
   device_->CheckReach(image.data, "the image");
   device_->CheckReach(out.data, "the result's memory");
   const TilePlan plan = Plan(image.height, image.width, options);
   const std::unique_ptr<DeviceStream> caller = device_->WrapStream(caller_stream);
-  Loan loan = Borrow();
-  Session& session = loan.front();
+  auto lease = Borrow();
+  Session& session = *lease;
+  const SettleOnError settle(session);
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
   session.Reserve(window_bytes, logit_bytes, 0, 0);
   for (const Session::Turn& turn : session.turns) turn.stream->WaitFor(*caller);
-  Enqueue(session, plan, image, out, 0, image.height, options);
+  Enqueue(session, plan, image, out, {0, image.height}, options);
   caller->WaitFor(*session.turns[0].stream);
   // The next borrower's work follows on the same streams, after this.
-  Return(std::move(loan));
+}
+
+std::shared_ptr<void> DeviceTiler::AllocateOnDevice(size_t bytes) const {
+  return {device_->Allocate(bytes), [device = device_](void* memory) { device->Free(memory); }};
+}
+
+void DeviceTiler::StreamWait(void* stream, void* awaited) const {
+  device_->WrapStream(stream)->WaitFor(*device_->WrapStream(awaited));
 }
 
 }  // namespace pyengine

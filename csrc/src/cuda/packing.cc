@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "tiling/checks.h"
+#include "tiling/checked_image.h"
 
 namespace pyengine {
 

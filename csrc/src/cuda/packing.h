@@ -1,7 +1,7 @@
 // Images and results as dense memory, the way they cross to a device and back.
 #pragma once
 
-#include "graph/geometry.h"
+#include "core/range.h"
 #include "pyengine/image_view.h"
 #include "tiling/scores.h"
 

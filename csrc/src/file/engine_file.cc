@@ -1,5 +1,6 @@
 #include "file/engine_file.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <cstring>
@@ -53,8 +54,8 @@ WeightTensor ReadWeights(const Container& container, const std::string& name,
   return tensor;
 }
 
-void ReadTensors(const Container& container, const Json& hashes, const std::string& wanted,
-                 EngineFile& file) {
+void ReadTensors(const Container& container, const Json& hashes,
+                 const std::vector<std::string>& wanted, EngineFile& file) {
   if (container.tensors().size() != hashes.Members().size())
     Bad("manifest.sha256.tensors: lists " + std::to_string(hashes.Members().size()) +
         " tensors, the file holds " + std::to_string(container.tensors().size()));
@@ -66,14 +67,15 @@ void ReadTensors(const Container& container, const Json& hashes, const std::stri
     }
     std::string bytes(static_cast<size_t>(tensor.bytes.size()), '\0');
     container.Read(name, sha256, bytes.data());
-    if (!wanted.empty() && name.starts_with(wanted))
+    if (std::any_of(wanted.begin(), wanted.end(),
+                    [&](const std::string& begin) { return name.starts_with(begin); }))
       file.attachments.Add(name, std::move(bytes));
     else
       file.attachments.Add(name);
   }
 }
 
-EngineFile Read(const Container& container, const std::string& wanted) {
+EngineFile Read(const Container& container, const std::vector<std::string>& wanted) {
   EngineFile file;
   const Json& meta = container.metadata();
   RequireVersion(meta.At("format_version").String());
@@ -93,7 +95,7 @@ EngineFile Read(const Container& container, const std::string& wanted) {
 
 }  // namespace
 
-EngineFile ReadEngineFile(const std::string& path, const std::string& wanted) {
+EngineFile ReadEngineFile(const std::string& path, const std::vector<std::string>& wanted) {
   try {
     return Read(Container(path), wanted);
   } catch (const Error& e) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "file/attachments.h"
 #include "file/manifest.h"
@@ -19,10 +20,10 @@ struct EngineFile {
 };
 
 // Throws Error(kIo) or Error(kBadEngineFile), naming the path and the offending field. `wanted`
-// says of which attachments, by the beginning of their names, the bytes are kept; empty: of none.
+// says of which attachments, by the beginnings of their names, the bytes are kept.
 //
 // A file of n bytes with a header of h bytes takes at most 2 n + 4 * Json::kBytesPerByte * h bytes:
 // float16 weights are widened, and the header, the manifest and the graph within it are parsed.
-EngineFile ReadEngineFile(const std::string& path, const std::string& wanted = "");
+EngineFile ReadEngineFile(const std::string& path, const std::vector<std::string>& wanted = {});
 
 }  // namespace pyengine

@@ -8,36 +8,10 @@
 namespace pyengine {
 namespace {
 
-// Pixel (y, x) of the image, counted from the end along a flipped axis, is pixel (y, x) of the
-// view, or (x, y) where it is transposed: all eight symmetries of a square.
-struct Symmetry {
-  bool flip_y, flip_x, transpose;
-};
-
 constexpr Symmetry kSymmetries[] = {
     {false, false, false}, {true, false, false}, {false, true, false}, {true, true, false},
     {false, false, true},  {true, false, true},  {false, true, true},  {true, true, true},
 };
-
-ImageView ViewOf(const ImageView& image, const Symmetry& s) {
-  ImageView view = image;
-  const char* data = static_cast<const char*>(image.data);
-  if (s.flip_y) {
-    data += (image.height - 1) * image.row_stride_bytes;
-    view.row_stride_bytes = -image.row_stride_bytes;
-  }
-  if (s.flip_x) {
-    data += (image.width - 1) * image.pixel_stride_bytes;
-    view.pixel_stride_bytes = -image.pixel_stride_bytes;
-  }
-  view.data = data;
-  if (s.transpose) {
-    std::swap(view.height, view.width);
-    std::swap(view.row_stride_bytes, view.pixel_stride_bytes);
-    view.rows = view.height;
-  }
-  return view;
-}
 
 int PassCount(Augmentation augmentation) {
   return augmentation == Augmentation::kNone ? 1 : augmentation == Augmentation::kFlips ? 4 : 8;
@@ -45,16 +19,17 @@ int PassCount(Augmentation augmentation) {
 
 }  // namespace
 
-void SegmentAugmented(const ImageView& image, const OutputView& out, const SegmentOptions& options,
-                      int64_t classes, Head head, ThreadPool& pool, const SegmentView& segment) {
+void SegmentAugmented(const CheckedImage& image, const OutputView& out,
+                      const SegmentOptions& options, int64_t classes, Head head, ThreadPool& pool,
+                      const SegmentView& segment) {
   const int passes = PassCount(options.augmentation);
-  const int64_t height = image.height, width = image.width, pixels = height * width;
+  const int64_t height = image.view().height, width = image.view().width, pixels = height * width;
   const auto floats = static_cast<size_t>(CheckedMul(pixels, classes, "logits of the image"));
   AlignedBuffer<float> sums(floats), logits(floats);
   int64_t first_total = 0;  // tiles of the first pass; turned views may be cut into another number
   for (int pass = 0; pass < passes; ++pass) {
     const Symmetry& s = kSymmetries[pass];
-    const ImageView view = ViewOf(image, s);
+    const CheckedImage turned = image.Turned(s);
     SegmentOptions one = options;
     one.augmentation = Augmentation::kNone;
     if (s.transpose) std::swap(one.tile_height_px, one.tile_width_px);
@@ -65,7 +40,12 @@ void SegmentAugmented(const ImageView& image, const OutputView& out, const Segme
                                 passes * first_total);
       };
     float* to = pass == 0 ? sums.data() : logits.data();
-    segment(view, {OutputKind::kLogits, to, view.width, pixels, 0}, one);
+    segment(turned,
+            {.kind = OutputKind::kLogits,
+             .data = to,
+             .row_stride = turned.view().width,
+             .plane_stride = pixels},
+            one);
     if (pass == 0) continue;
     const float scale = pass + 1 == passes ? 1.0f / static_cast<float>(passes) : 1.0f;
     pool.ParallelFor(classes * height, [&](int64_t i) {

@@ -8,18 +8,19 @@
 #include <functional>
 
 #include "core/thread_pool.h"
-#include "pyengine/image_view.h"
+#include "tiling/checked_image.h"
 #include "tiling/scores.h"
 
 namespace pyengine {
 
 // Writes float logits of one view into dense planes.
 using SegmentView =
-    std::function<void(const ImageView& view, const OutputView& logits, const SegmentOptions&)>;
+    std::function<void(const CheckedImage& view, const OutputView& logits, const SegmentOptions&)>;
 
-// Runs `segment` on each view of a whole image that was checked, and writes the result of the mean
-// logits to `out`. Holds two sets of logits of the whole image.
-void SegmentAugmented(const ImageView& image, const OutputView& out, const SegmentOptions& options,
-                      int64_t classes, Head head, ThreadPool& pool, const SegmentView& segment);
+// Runs `segment` on each view of a whole image, and writes the result of the mean logits to `out`.
+// Holds two sets of logits of the whole image.
+void SegmentAugmented(const CheckedImage& image, const OutputView& out,
+                      const SegmentOptions& options, int64_t classes, Head head, ThreadPool& pool,
+                      const SegmentView& segment);
 
 }  // namespace pyengine

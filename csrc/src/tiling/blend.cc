@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 
+#include "graph/accepted_size.h"
 #include "pyengine/error.h"
+#include "tiling/progress.h"
 #include "tiling/tile_grid.h"
 
 namespace pyengine {
@@ -79,6 +81,40 @@ void BlendAccumulator::Finish(int64_t y) {
   for (int64_t k = 0; k < classes_; ++k) shift(sums_.data() + k * plane);
   shift(coverage_.data());
   first_row_ += rows;
+}
+
+void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
+                    const SegmentOptions& options) {
+  const ImageView& view = image.view();
+  const NetworkGeometry& net = runner.net();
+  const auto side = [&](int64_t wanted, int64_t size) {
+    return AcceptedOutput(net, std::min(wanted > 0 ? wanted : kDefaultBlendTilePx, size));
+  };
+  const auto [h, w, rows, columns] =
+      PlanBlend(view.height, view.width, side(options.tile_height_px, view.height),
+                side(options.tile_width_px, view.width), options.overlap);
+  const int64_t in_h = h + 2 * net.margin, in_w = w + 2 * net.margin;
+  BlendAccumulator sums(net.classes, view.height, view.width, h, w, options.mode,
+                        [&](const float* logits, int64_t stride, int64_t y, int64_t count) {
+                          for (int64_t r = 0; r < count; ++r)
+                            WriteScores(logits + r * view.width, stride, net.classes,
+                                        runner.model().head, out, y + r, 0, view.width);
+                        });
+  auto buffers = runner.Borrow(in_h * in_w * net.channels, h * w * net.classes);
+  float* window = buffers->windows.data();
+  float* logits = buffers->logits.data();
+  const auto total = static_cast<int64_t>(rows.size() * columns.size());
+  int64_t done = 0;
+  for (int64_t y : rows) {
+    sums.Finish(y);
+    for (int64_t x : columns) {
+      runner.Gather(view, options.padding, y - net.margin, x - net.margin, in_h, in_w, window);
+      runner.executor().Run(window, logits, 1, in_h, in_w);
+      sums.Add(logits, y, x);
+      ReportProgress(options, ++done, total);
+    }
+  }
+  sums.Finish(view.height);
 }
 
 }  // namespace pyengine

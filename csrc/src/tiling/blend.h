@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "pyengine/options.h"
+#include "tiling/window_runner.h"
 
 namespace pyengine {
 
@@ -50,5 +51,9 @@ class BlendAccumulator {
   int64_t first_row_ = 0;
   Sink sink_;
 };
+
+// A whole image. Throws Error(kInvalidArgument) if the overlap does not leave a step.
+void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
+                    const SegmentOptions& options);
 
 }  // namespace pyengine

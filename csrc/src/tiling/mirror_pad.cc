@@ -1,10 +1,6 @@
 #include "tiling/mirror_pad.h"
 
 #include <algorithm>
-#include <cmath>
-#include <string>
-
-#include "pyengine/error.h"
 
 namespace pyengine {
 namespace {
@@ -67,28 +63,6 @@ void GatherRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_
     case PixelType::kFloat32:
       return GatherRowOf<float>(image, mode, channel, row, x, width, gain, offset, out);
   }
-}
-
-void RefuseNonFinite(const ImageView& image) {
-  if (image.type != PixelType::kFloat32) return;
-  int64_t count = 0, first_y = 0, first_x = 0, first_c = 0;
-  for (int64_t y = 0; y < image.rows; ++y)
-    for (int64_t c = 0; c < image.channels; ++c) {
-      const char* line = static_cast<const char*>(image.data) + y * image.row_stride_bytes +
-                         c * image.channel_stride_bytes;
-      for (int64_t x = 0; x < image.width; ++x) {
-        if (std::isfinite(*reinterpret_cast<const float*>(line + x * image.pixel_stride_bytes)))
-          continue;
-        if (count++ == 0) first_y = y + image.first_row, first_x = x, first_c = c;
-      }
-    }
-  if (count > 0)
-    throw Error(ErrorCode::kInvalidArgument,
-                "the image holds " + std::to_string(count) +
-                    " NaN or infinite values, the first "
-                    "at row " +
-                    std::to_string(first_y) + ", column " + std::to_string(first_x) + ", channel " +
-                    std::to_string(first_c) + "; all values must be finite");
 }
 
 }  // namespace pyengine

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "graph/geometry.h"
+#include "core/range.h"
 #include "pyengine/image_view.h"
 #include "tiling/border_index.h"
 
@@ -16,9 +16,5 @@ Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode);
 // `out`, as value * gain + offset. The image's needed rows must be present in the view.
 void GatherRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t y, int64_t x,
                int64_t width, float gain, float offset, float* out);
-
-// Throws Error(kInvalidArgument) with count and first position if a float32 image holds NaN or
-// infinity in the rows present.
-void RefuseNonFinite(const ImageView& image);
 
 }  // namespace pyengine

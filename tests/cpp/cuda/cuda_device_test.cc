@@ -10,6 +10,7 @@
 #include "cuda/cuda_driver.h"
 #include "cuda/device_tiler.h"
 #include "pyengine/error.h"
+#include "support/checked.h"
 #include "tiling/tiler.h"
 
 namespace pyengine {
@@ -54,13 +55,18 @@ class CudaDeviceTest : public testing::Test {
   }
 
   DeviceTiler OnDevice(bool half) const {
-    return {device_, MakeBoxFilter(kRadius, half, 200, 4), Geometry(), Scales(), Head::kSoftmax};
-  }
-  static Tiler OnHost() {
-    return {std::make_shared<HostBoxFilter>(), Scales(), Head::kSoftmax, "",
+    return {device_, MakeBoxFilter(kRadius, half, 200, 4), Model(),
             std::make_shared<ThreadPool>(2)};
   }
-  static Normalisation Scales() { return {{0.02f}, {-1.3f}}; }
+  static Tiler OnHost() {
+    return {std::make_shared<HostBoxFilter>(), Model(), std::make_shared<ThreadPool>(2)};
+  }
+  static SegmentationModel Model() {
+    return {.geometry = Geometry(),
+            .normalisation = {{0.02f}, {-1.3f}},
+            .head = Head::kSoftmax,
+            .why_not_tileable = ""};
+  }
 
   std::shared_ptr<Device> device_;
 };
@@ -85,9 +91,9 @@ TEST_F(CudaDeviceTest, GivesTheCpuTilersLogitsBitForBit) {
       std::vector<float> want(static_cast<size_t>(2 * pixels)), got(want.size());
       SegmentOptions o;
       o.padding = padding;
-      OnHost().Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLogits, want.data(), w, pixels, 0},
-                       o);
-      OnDevice(false).Segment(ViewOf(image, h, w), 0, h,
+      OnHost().Segment(Checked(ViewOf(image, h, w)), {0, h},
+                       {OutputKind::kLogits, want.data(), w, pixels, 0}, o);
+      OnDevice(false).Segment(Checked(ViewOf(image, h, w)), {0, h},
                               {OutputKind::kLogits, got.data(), w, pixels, 0}, o);
       EXPECT_EQ(want, got) << h << " x " << w;
     }
@@ -97,8 +103,10 @@ TEST_F(CudaDeviceTest, HalfWindowsGiveTheSameLabelsButForTies) {
   const int64_t h = 500, w = 444;
   const std::vector<uint16_t> image = Noise(h, w);
   std::vector<uint8_t> want(h * w), got(h * w);
-  OnHost().Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLabels, want.data(), w, 0, 0}, {});
-  OnDevice(true).Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLabels, got.data(), w, 0, 0}, {});
+  OnHost().Segment(Checked(ViewOf(image, h, w)), {0, h},
+                   {OutputKind::kLabels, want.data(), w, 0, 0}, {});
+  OnDevice(true).Segment(Checked(ViewOf(image, h, w)), {0, h},
+                         {OutputKind::kLabels, got.data(), w, 0, 0}, {});
   int64_t different = 0;
   for (size_t i = 0; i < want.size(); ++i) different += want[i] != got[i];
   // Rounding of the windows to 11 bits moves the mean by less than 1e-3; few means lie so near 0.
@@ -110,13 +118,15 @@ TEST_F(CudaDeviceTest, ManyThreadsShareOneTiler) {
   const int64_t h = 300, w = 280;
   const std::vector<uint16_t> image = Noise(h, w);
   std::vector<uint8_t> want(h * w);
-  tiler.Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLabels, want.data(), w, 0, 0}, {});
+  tiler.Segment(Checked(ViewOf(image, h, w)), {0, h}, {OutputKind::kLabels, want.data(), w, 0, 0},
+                {});
   std::vector<std::thread> threads;
   for (int t = 0; t < 8; ++t)
     threads.emplace_back([&] {
       for (int repeat = 0; repeat < 20; ++repeat) {
         std::vector<uint8_t> got(h * w, 9);
-        tiler.Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLabels, got.data(), w, 0, 0}, {});
+        tiler.Segment(Checked(ViewOf(image, h, w)), {0, h},
+                      {OutputKind::kLabels, got.data(), w, 0, 0}, {});
         EXPECT_EQ(want, got);
       }
     });
@@ -130,9 +140,10 @@ TEST_F(CudaDeviceTest, BlendsAsTheCpuTilerDoes) {
   SegmentOptions o;
   o.mode = TileMode::kGaussian;
   o.tile_height_px = o.tile_width_px = 128;
-  OnHost().Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLogits, want.data(), w, pixels, 0}, o);
-  OnDevice(false).SegmentBlended(ViewOf(image, h, w),
-                                 {OutputKind::kLogits, got.data(), w, pixels, 0}, o);
+  OnHost().Segment(Checked(ViewOf(image, h, w)), {0, h},
+                   {OutputKind::kLogits, want.data(), w, pixels, 0}, o);
+  OnDevice(false).Segment(Checked(ViewOf(image, h, w)), {0, h},
+                          {OutputKind::kLogits, got.data(), w, pixels, 0}, o);
   EXPECT_EQ(want, got);
 }
 
@@ -141,10 +152,12 @@ TEST_F(CudaDeviceTest, BandsUnderAMemoryLimitEqualTheWhole) {
   const std::vector<uint16_t> image = Noise(h, w);
   std::vector<uint8_t> want(h * w), got(h * w);
   const DeviceTiler tiler = OnDevice(true);
-  tiler.Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLabels, want.data(), w, 0, 0}, {});
+  tiler.Segment(Checked(ViewOf(image, h, w)), {0, h}, {OutputKind::kLabels, want.data(), w, 0, 0},
+                {});
   SegmentOptions o;
   o.max_memory_bytes = 1;
-  tiler.Segment(ViewOf(image, h, w), 0, h, {OutputKind::kLabels, got.data(), w, 0, 0}, o);
+  tiler.Segment(Checked(ViewOf(image, h, w)), {0, h}, {OutputKind::kLabels, got.data(), w, 0, 0},
+                o);
   EXPECT_EQ(want, got);
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "pyengine/error.h"
+#include "support/checked.h"
 #include "support/host_device.h"
 #include "support/identity_executor.h"
 #include "tiling/tiler.h"
@@ -41,9 +42,16 @@ struct Both {
        int max_batch, Head head = Head::kSoftmax, uint32_t seed = 1)
       : executor(std::make_shared<IdentityExecutor>(halo, alignment, margin, channels)),
         device(std::make_shared<HostDevice>(seed)),
-        tiler(executor, Scales(channels), head, "", std::make_shared<ThreadPool>(1)),
-        on_device(device, std::make_shared<HostNetwork>(executor, max_side, max_batch),
-                  executor->geometry(), Scales(channels), head) {}
+        tiler(executor, Model(head), std::make_shared<ThreadPool>(1)),
+        on_device(device, std::make_shared<HostNetwork>(executor, max_side, max_batch), Model(head),
+                  std::make_shared<ThreadPool>(1)) {}
+
+  SegmentationModel Model(Head head) const {
+    return {.geometry = executor->geometry(),
+            .normalisation = Scales(executor->geometry().channels),
+            .head = head,
+            .why_not_tileable = ""};
+  }
 
   template <class T>
   void ExpectEqual(const ImageView& image, OutputKind kind, const SegmentOptions& o) {
@@ -55,13 +63,15 @@ struct Both {
     SegmentOptions cpu;
     cpu.padding = o.padding;
     if (o.mode != TileMode::kExact) {
-      tiler.Segment(image, 0, image.height, to, o);
-      on_device.SegmentBlended(image, {kind, got.data(), image.width, pixels, 0}, o);
+      tiler.Segment(Checked(image), {0, image.height}, to, o);
+      on_device.Segment(Checked(image), {0, image.height},
+                        {kind, got.data(), image.width, pixels, 0}, o);
       ASSERT_EQ(want, got) << image.height << " x " << image.width << " blended";
       return;
     }
-    tiler.Segment(image, 0, image.height, to, cpu);
-    on_device.Segment(image, 0, image.height, {kind, got.data(), image.width, pixels, 0}, o);
+    tiler.Segment(Checked(image), {0, image.height}, to, cpu);
+    on_device.Segment(Checked(image), {0, image.height}, {kind, got.data(), image.width, pixels, 0},
+                      o);
     ASSERT_EQ(want, got) << image.height << " x " << image.width << " tile " << o.tile_height_px;
   }
 
@@ -115,9 +125,9 @@ TEST(DeviceTiler, OneCopyInOneCopyOutOneWait) {
   const Pixels<uint8_t> image(PixelType::kUint8, 200, 150, 1);
   std::vector<uint8_t> labels(200 * 150);
   const OutputView out{OutputKind::kLabels, labels.data(), 150, 0, 0};
-  both.on_device.Segment(image.view, 0, 200, out, {});
+  both.on_device.Segment(Checked(image.view), {0, 200}, out, {});
   device.copies_in = device.copies_out = device.synchronizations = device.allocations = 0;
-  both.on_device.Segment(image.view, 0, 200, out, {});
+  both.on_device.Segment(Checked(image.view), {0, 200}, out, {});
   EXPECT_EQ(device.copies_in, 1);
   EXPECT_EQ(device.copies_out, 1);
   EXPECT_EQ(device.synchronizations, 1);
@@ -142,19 +152,20 @@ TEST(DeviceTiler, BandsOfRowsEqualTheWhole) {
   Both both(24, 4, 0, 1, 80, 2);
   const Pixels<uint8_t> image(PixelType::kUint8, 190, 60, 1);
   std::vector<uint8_t> whole(190 * 60), band(190 * 60, 9);
-  both.on_device.Segment(image.view, 0, 190, {OutputKind::kLabels, whole.data(), 60, 0, 0}, {});
+  both.on_device.Segment(Checked(image.view), {0, 190},
+                         {OutputKind::kLabels, whole.data(), 60, 0, 0}, {});
   const int64_t step = 2 * both.on_device.Plan(190, 60, {}).tile.height;
   for (int64_t begin = 0; begin < 190; begin += step) {
     const int64_t end = std::min<int64_t>(190, begin + step);
-    const Range rows = both.on_device.BandRows(190, 60, begin, end, {});
+    const Range rows = both.on_device.BandRows(190, 60, {begin, end}, {});
     ImageView view = image.view;
     view.data = image.values.data() + rows.begin * 60;
     view.first_row = rows.begin, view.rows = rows.size();
-    both.on_device.Segment(view, begin, end,
+    both.on_device.Segment(Checked(view), {begin, end},
                            {OutputKind::kLabels, band.data() + begin * 60, 60, 0, begin}, {});
     if (begin == 0) continue;
     view.first_row += 1;
-    EXPECT_THROW(both.on_device.Segment(view, begin, end,
+    EXPECT_THROW(both.on_device.Segment(Checked(view), {begin, end},
                                         {OutputKind::kLabels, band.data(), 60, 0, begin}, {}),
                  Error);
   }
@@ -186,16 +197,16 @@ TEST(DeviceTiler, BlendingRefusesWhatDoesNotFitAndSurvivesACancel) {
   SegmentOptions o;
   o.mode = TileMode::kGaussian;
   o.max_memory_bytes = 1000;
-  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  EXPECT_THROW(both.on_device.Segment(Checked(image.view), {0, 100}, out, o), Error);
   o.max_memory_bytes = 0;
   o.overlap = 48;
-  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  EXPECT_THROW(both.on_device.Segment(Checked(image.view), {0, 100}, out, o), Error);
   o.overlap = 0.25;
   o.tile_height_px = 49;
-  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  EXPECT_THROW(both.on_device.Segment(Checked(image.view), {0, 100}, out, o), Error);
   o.tile_height_px = 0;
   o.progress = [](int64_t, int64_t) { return false; };
-  EXPECT_THROW(both.on_device.SegmentBlended(image.view, out, o), Error);
+  EXPECT_THROW(both.on_device.Segment(Checked(image.view), {0, 100}, out, o), Error);
   SegmentOptions exact;
   both.ExpectEqual<uint8_t>(image.view, OutputKind::kLabels, exact);
 }
@@ -217,9 +228,9 @@ TEST(DeviceTiler, RowsOfTheDestinationMayLieApart) {
   Both both(8, 4, 0, 1, 48, 2);
   const Pixels<uint8_t> image(PixelType::kUint8, 30, 20, 1);
   std::vector<uint8_t> dense(30 * 20), apart(30 * 32, 77);
-  both.on_device.Segment(image.view, 0, image.view.height,
+  both.on_device.Segment(Checked(image.view), {0, image.view.height},
                          {OutputKind::kLabels, dense.data(), 20, 0, 0}, {});
-  both.on_device.Segment(image.view, 0, image.view.height,
+  both.on_device.Segment(Checked(image.view), {0, image.view.height},
                          {OutputKind::kLabels, apart.data(), 32, 0, 0}, {});
   for (int64_t y = 0; y < 30; ++y)
     for (int64_t x = 0; x < 32; ++x) ASSERT_EQ(apart[y * 32 + x], x < 20 ? dense[y * 20 + x] : 77);
@@ -231,7 +242,7 @@ TEST(DeviceTiler, OnTheDeviceItWaitsForTheCallersStreamAndTheStreamForIt) {
     HostDevice& device = *both.device;
     const Pixels<uint8_t> image(PixelType::kUint8, 100, 90, 1);
     std::vector<uint8_t> want(100 * 90), got(100 * 90, 9);
-    both.on_device.Segment(image.view, 0, image.view.height,
+    both.on_device.Segment(Checked(image.view), {0, image.view.height},
                            {OutputKind::kLabels, want.data(), 90, 0, 0}, {});
     // The caller's stream writes the image first, and reads the labels afterwards.
     std::vector<uint8_t> late(100 * 90, 0), labels(100 * 90, 9);
@@ -242,8 +253,8 @@ TEST(DeviceTiler, OnTheDeviceItWaitsForTheCallersStreamAndTheStreamForIt) {
     for (int repeat = 0; repeat < 3; ++repeat) {
       stream.Push([&] { late = image.values; });
       device.synchronizations = 0;
-      both.on_device.SegmentOnDevice(view, {OutputKind::kLabels, labels.data(), 90, 0, 0}, {},
-                                     caller->handle());
+      both.on_device.SegmentOnDevice(Checked(view), {OutputKind::kLabels, labels.data(), 90, 0, 0},
+                                     {}, caller->handle());
       EXPECT_EQ(device.synchronizations, 0) << "it must not block";
       stream.Push([&] { got = labels; });
       stream.Push([&] {
@@ -265,7 +276,8 @@ TEST(DeviceTiler, RefusesMemoryOutOfTheDevicesReachBeforeAnythingIsEnqueued) {
   for (const void* memory : {image.view.data, static_cast<const void*>(labels.data())}) {
     device.out_of_reach = memory;
     try {
-      both.on_device.SegmentOnDevice(image.view, {OutputKind::kLabels, labels.data(), 90, 0, 0}, {},
+      both.on_device.SegmentOnDevice(Checked(image.view),
+                                     {OutputKind::kLabels, labels.data(), 90, 0, 0}, {},
                                      caller->handle());
       FAIL() << "no exception";
     } catch (const Error& e) {
@@ -306,20 +318,83 @@ TEST(DeviceTiler, CancelledInTheMiddleItIsStillGoodForTheNextImage) {
   SegmentOptions o;
   o.progress = [](int64_t done, int64_t) { return done < 4; };
   std::vector<uint8_t> labels(100 * 90);
-  EXPECT_THROW(both.on_device.Segment(image.view, 0, image.view.height,
+  EXPECT_THROW(both.on_device.Segment(Checked(image.view), {0, image.view.height},
                                       {OutputKind::kLabels, labels.data(), 90, 0, 0}, o),
                Error);
   both.ExpectEqual<uint8_t>(image.view, OutputKind::kLabels, {});
 }
 
-TEST(DeviceTiler, NonFinitePixelsAreRefused) {
-  Both both(8, 4, 0, 1, 48, 2);
-  Pixels<float> image(PixelType::kFloat32, 10, 10, 1);
-  image.values[33] = std::numeric_limits<float>::quiet_NaN();
-  std::vector<uint8_t> labels(100);
-  EXPECT_THROW(both.on_device.Segment(image.view, 0, image.view.height,
-                                      {OutputKind::kLabels, labels.data(), 10, 0, 0}, {}),
-               Error);
+// Fails at its n-th call of a lane.
+class FailingNetwork final : public DeviceNetwork {
+ public:
+  FailingNetwork(std::shared_ptr<DeviceNetwork> inner, int fails_at)
+      : inner_(std::move(inner)), calls_left_(fails_at) {}
+  struct FailingLane final : Lane {
+    FailingLane(std::unique_ptr<Lane> lane, int& calls) : inner(std::move(lane)), left(calls) {}
+    void Run(DeviceStream& stream, const void* windows, float* logits, int64_t n, int64_t h,
+             int64_t w) override {
+      if (--left == 0) throw Error(ErrorCode::kInternal, "the network fails");
+      inner->Run(stream, windows, logits, n, h, w);
+    }
+    std::unique_ptr<Lane> inner;
+    int& left;
+  };
+  std::unique_ptr<Lane> MakeLane() override {
+    return std::make_unique<FailingLane>(inner_->MakeLane(), calls_left_);
+  }
+  bool half_input() const override { return false; }
+  int64_t max_height() const override { return inner_->max_height(); }
+  int64_t max_width() const override { return inner_->max_width(); }
+  int max_batch() const override { return inner_->max_batch(); }
+
+ private:
+  std::shared_ptr<DeviceNetwork> inner_;
+  int calls_left_;
+};
+
+TEST(DeviceTiler, ANetworkThatFailsGivesItsSessionBack) {
+  const auto executor = std::make_shared<IdentityExecutor>(8, 4);
+  const Pixels<uint8_t> image(PixelType::kUint8, 100, 90, 1);
+  std::vector<uint8_t> labels(100 * 90);
+  const OutputView out{OutputKind::kLabels, labels.data(), 90, 0, 0};
+  for (TileMode mode : {TileMode::kExact, TileMode::kGaussian}) {
+    const auto device = std::make_shared<HostDevice>();
+    const SegmentationModel model{
+        .geometry = executor->geometry(), .normalisation = Scales(1), .why_not_tileable = ""};
+    const DeviceTiler tiler(
+        device, std::make_shared<FailingNetwork>(std::make_shared<HostNetwork>(executor, 48, 2), 3),
+        model, std::make_shared<ThreadPool>(1));
+    SegmentOptions o;
+    o.mode = mode;
+    EXPECT_THROW(tiler.Segment(Checked(image.view), {0, 100}, out, o), Error);
+    const int made = device->streams_made;
+    tiler.Segment(Checked(image.view), {0, 100}, out, o);
+    EXPECT_EQ(device->streams_made, made) << "another session was made";
+  }
+}
+
+TEST(DeviceTiler, NetworksWithoutTilesTakeTheWholeImageAtOnce) {
+  NetworkGeometry geometry = IdentityExecutor(0).geometry();
+  geometry.tileable = false;
+  const auto executor = std::make_shared<IdentityExecutor>(geometry);
+  const SegmentationModel model{.geometry = geometry,
+                                .normalisation = Scales(1),
+                                .head = Head::kSigmoid,
+                                .why_not_tileable = "it is a test"};
+  const auto pool = std::make_shared<ThreadPool>(1);
+  const Tiler on_host(executor, model, pool);
+  const DeviceTiler on_device(std::make_shared<HostDevice>(),
+                              std::make_shared<HostNetwork>(executor, 64, 1), model, pool);
+  const Pixels<uint16_t> image(PixelType::kUint16, 50, 43, 1);
+  std::vector<float> want(50 * 43), got(50 * 43, -1);
+  const auto segment = [&](const Segmenter& segmenter, std::vector<float>& scores) {
+    segmenter.Segment(Checked(image.view), {0, 50},
+                      {OutputKind::kProbabilities, scores.data(), 43, 50 * 43, 0}, {});
+  };
+  segment(on_host, want);
+  segment(on_device, got);
+  EXPECT_EQ(want, got);
+  EXPECT_THROW(on_device.Plan(50, 43, {}), Error);
 }
 
 }  // namespace

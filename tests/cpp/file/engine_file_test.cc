@@ -143,6 +143,23 @@ TEST(EngineFile, AForgeryOfTheIntactPartsOpens) {
   EXPECT_FALSE(Refused(forger.File(forger.manifest, forger.graph)));
 }
 
+// Whoever opens it: a plan that is malformed here may be found on the machine that can run it.
+TEST(EngineFile, MalformedPlansAreRefusedOnTheCpuToo) {
+  const Forger forger;
+  const std::string key =
+      R"({"flavour":"tensorrt","version":"1","compute_capability":"any","gpu":"any",)"
+      R"("precision":"fp16","onnx_sha256":"a","min_size_px":[1,1],"max_size_px":[9,9],)"
+      R"("max_batch":1})";
+  const auto with_plans = [&](const std::string& plans) {
+    std::string manifest = forger.manifest;
+    return forger.File(manifest.insert(1, "\"plans\":" + plans + ","), forger.graph);
+  };
+  EXPECT_FALSE(Refused(with_plans("[]")));
+  EXPECT_TRUE(Refused(with_plans("{}")));
+  EXPECT_TRUE(Refused(with_plans("[{}]")));
+  EXPECT_TRUE(Refused(with_plans(R"([{"key":)" + key + R"(,"plan":"plan/0","onnx":"plan/1"}])")));
+}
+
 TEST(EngineFile, ForgedJsonIsRefusedOrRunsWithinBounds) {
   const Forger forger;
   std::mt19937 random(11);

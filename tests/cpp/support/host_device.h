@@ -121,7 +121,10 @@ class HostDevice final : public Device {
     int64_t pushed = 0, done = 0;
   };
 
-  std::unique_ptr<DeviceStream> MakeStream() override { return std::make_unique<Stream>(*this); }
+  std::unique_ptr<DeviceStream> MakeStream() override {
+    ++streams_made;
+    return std::make_unique<Stream>(*this);
+  }
 
   // The caller's stream stays the caller's.
   struct Borrowed final : DeviceStream {
@@ -143,7 +146,7 @@ class HostDevice final : public Device {
   }
 
   const void* out_of_reach = nullptr;  // what CheckReach refuses
-  int allocations = 0, copies_in = 0, copies_out = 0, synchronizations = 0;
+  int streams_made = 0, allocations = 0, copies_in = 0, copies_out = 0, synchronizations = 0;
 
  private:
   void RunOne() {

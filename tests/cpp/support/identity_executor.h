@@ -13,6 +13,7 @@ class IdentityExecutor final : public Executor {
   explicit IdentityExecutor(int64_t halo, int64_t alignment = 1, int64_t margin = 0,
                             int64_t channels = 1)
       : Executor(Geometry(halo, alignment, margin, channels)) {}
+  explicit IdentityExecutor(const NetworkGeometry& geometry) : Executor(geometry) {}
 
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override {
     const int64_t m = geometry().margin;

@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "support/checked.h"
+
 namespace pyengine {
 namespace {
 
@@ -13,7 +15,7 @@ namespace {
 TEST(SegmentAugmented, ProgressNeverStepsBackAndItsTotalStays) {
   const int64_t h = 6, w = 9;
   const std::vector<uint8_t> pixels(h * w, 7);
-  const ImageView image{pixels.data(), PixelType::kUint8, h, w, 1, w, 1, 1, h, 0};
+  const CheckedImage image = Checked({pixels.data(), PixelType::kUint8, h, w, 1, w, 1, 1, 0, 0});
   for (const auto& [upright, turned] : {std::pair<int64_t, int64_t>{3, 5}, {5, 3}, {1, 1}}) {
     std::vector<uint8_t> labels(h * w);
     std::vector<std::pair<int64_t, int64_t>> calls;
@@ -27,9 +29,9 @@ TEST(SegmentAugmented, ProgressNeverStepsBackAndItsTotalStays) {
     SegmentAugmented(image, {OutputKind::kLabels, labels.data(), w, 0, 0}, options, 1,
                      Head::kSigmoid, pool,
                      [&, tiles = std::pair(upright, turned)](
-                         const ImageView& view, const OutputView& out, const SegmentOptions& o) {
+                         const CheckedImage& view, const OutputView& out, const SegmentOptions& o) {
                        std::fill_n(static_cast<float*>(out.data), h * w, 1.0f);
-                       const int64_t total = view.height == h ? tiles.first : tiles.second;
+                       const int64_t total = view.view().height == h ? tiles.first : tiles.second;
                        for (int64_t i = 1; i <= total; ++i) o.progress(i, total);
                      });
     EXPECT_EQ(calls.size(), static_cast<size_t>(4 * upright + 4 * turned));

@@ -3,10 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <limits>
 #include <random>
+#include <set>
+#include <stdexcept>
+#include <utility>
 
 #include "pyengine/error.h"
+#include "support/checked.h"
 #include "support/identity_executor.h"
 #include "tiling/mirror_pad.h"
 
@@ -26,17 +29,20 @@ struct Image {
 std::vector<float> Segment(const Tiler& tiler, const ImageView& image, const SegmentOptions& o,
                            int64_t classes = 1) {
   std::vector<float> out(static_cast<size_t>(image.height * image.width * classes), -1);
-  tiler.Segment(image, 0, image.height,
+  tiler.Segment(Checked(image), {0, image.height},
                 {OutputKind::kLogits, out.data(), image.width, image.height * image.width, 0}, o);
   return out;
 }
 
-Tiler IdentityTiler(int64_t halo, int64_t alignment = 1, int64_t margin = 0, int64_t channels = 1,
-                    int threads = 2) {
-  return Tiler(std::make_shared<IdentityExecutor>(halo, alignment, margin, channels),
-               {std::vector<float>(static_cast<size_t>(channels), 1.0f),
-                std::vector<float>(static_cast<size_t>(channels), 0.0f)},
-               Head::kNone, "", std::make_shared<ThreadPool>(threads));
+Tiler TilerOf(const std::shared_ptr<Executor>& executor, Normalisation normalisation = {{1}, {0}}) {
+  const SegmentationModel model{.geometry = executor->geometry(),
+                                .normalisation = std::move(normalisation),
+                                .why_not_tileable = "it is a test"};
+  return {executor, model, std::make_shared<ThreadPool>(2)};
+}
+
+Tiler IdentityTiler(int64_t halo, int64_t alignment = 1, int64_t margin = 0) {
+  return TilerOf(std::make_shared<IdentityExecutor>(halo, alignment, margin));
 }
 
 TEST(Tiler, IdentityReturnsTheInputBitForBit) {
@@ -74,8 +80,8 @@ TEST(Tiler, BlendingIdentityReturnsTheInput) {
 
 TEST(Tiler, ChannelsKeepTheirOrderAndNormalisation) {
   const Image image(20, 11, 3);
-  const Tiler tiler(std::make_shared<IdentityExecutor>(2, 1, 0, 3), {{1, 2, 4}, {0, 8, 0.5}},
-                    Head::kNone, "", std::make_shared<ThreadPool>(1));
+  const Tiler tiler =
+      TilerOf(std::make_shared<IdentityExecutor>(2, 1, 0, 3), {{1, 2, 4}, {0, 8, 0.5}});
   SegmentOptions o;
   o.tile_height_px = o.tile_width_px = 6;
   const auto out = Segment(tiler, image.view, o, 3);
@@ -93,60 +99,94 @@ TEST(Tiler, BandsOfAPartialViewEqualTheWhole) {
   for (int64_t begin = 0; begin < 100; begin += 16) {
     const int64_t end = std::min<int64_t>(100, begin + 16);
     ImageView part = image.view;
-    const Range need = tiler.BandRows(100, 30, begin, end, o);
+    const Range need = tiler.BandRows(100, 30, {begin, end}, o);
     EXPECT_LE(need.size(), 16 + 2 * 12);  // a band and its context, not the image
     part.first_row = need.begin;
     part.rows = need.size();
     part.data = image.values.data() + part.first_row * 30;
     std::vector<float> out(static_cast<size_t>((end - begin) * 30));
-    tiler.Segment(part, begin, end, {OutputKind::kLogits, out.data(), 30, 0, begin}, o);
+    tiler.Segment(Checked(part), {begin, end}, {OutputKind::kLogits, out.data(), 30, 0, begin}, o);
     for (size_t i = 0; i < out.size(); ++i)
       ASSERT_EQ(out[i], image.values[static_cast<size_t>(begin * 30) + i]);
     part.rows -= 1;
-    EXPECT_THROW(
-        tiler.Segment(part, begin, end, {OutputKind::kLogits, out.data(), 30, 0, begin}, o), Error);
+    EXPECT_THROW(tiler.Segment(Checked(part), {begin, end},
+                               {OutputKind::kLogits, out.data(), 30, 0, begin}, o),
+                 Error);
   }
 }
 
-TEST(Tiler, BandsOutsideTheImageAreRefused) {
-  const Tiler tiler = IdentityTiler(9, 4);
-  SegmentOptions o;
-  o.tile_height_px = o.tile_width_px = 16;
-  const std::pair<int64_t, int64_t> bands[] = {{0, 101}, {96, 5000}, {-16, 16}, {32, 32}, {48, 32}};
-  for (const auto& [begin, end] : bands)
-    EXPECT_THROW(tiler.BandRows(100, 30, begin, end, o), Error) << begin << " " << end;
-}
-
-TEST(Tiler, RefusesBadImagesAndOptions) {
+TEST(Tiler, RefusesOptionsThatDoNotFitTheImage) {
   const Tiler tiler = IdentityTiler(2);
-  Image image(8, 9);
-  const auto refused = [&](const ImageView& view, const SegmentOptions& o) {
-    std::vector<float> out(1000);
-    EXPECT_THROW(
-        tiler.Segment(view, 0, view.height, {OutputKind::kLogits, out.data(), view.width, 0, 0}, o),
-        Error);
-  };
-  ImageView view = image.view;
-  view.height = 0;
-  refused(view, {});
-  view = image.view;
-  view.channels = 2;
-  refused(view, {});
-  view = image.view;
-  view.data = nullptr;
-  refused(view, {});
+  const Image image(8, 9);
   SegmentOptions o;
-  o.tile_height_px = -1;
-  refused(image.view, o);
-  o = {};
   o.max_memory_bytes = 10;
-  refused(image.view, o);
+  EXPECT_THROW(Segment(tiler, image.view, o), Error);
   o = {};
   o.mode = TileMode::kGaussian;
   o.overlap = 1000;
-  refused(image.view, o);
-  image.values[40] = std::numeric_limits<float>::quiet_NaN();
-  refused(image.view, {});
+  EXPECT_THROW(Segment(tiler, image.view, o), Error);
+}
+
+TEST(Tiler, OneRuleForProgressInAllModes) {
+  const Image image(40, 30);
+  NetworkGeometry whole = IdentityExecutor(2).geometry();
+  whole.tileable = false;
+  for (TileMode mode : {TileMode::kExact, TileMode::kConstant, TileMode::kGaussian})
+    for (bool tileable : {true, false}) {
+      const Tiler tiler =
+          tileable ? IdentityTiler(2) : TilerOf(std::make_shared<IdentityExecutor>(whole));
+      SegmentOptions o;
+      o.mode = mode;
+      if (tileable || mode != TileMode::kExact) o.tile_height_px = o.tile_width_px = 16;
+      int64_t calls = 0, tiles = 0;
+      o.progress = [&](int64_t done, int64_t total) {
+        EXPECT_EQ(done, ++calls);
+        tiles = total;
+        return true;
+      };
+      EXPECT_EQ(Segment(tiler, image.view, o).size(), image.values.size());
+      EXPECT_EQ(calls, tiles);
+      // False cancels at every call, the last one included.
+      for (int64_t stop = 1; stop <= tiles; ++stop) {
+        o.progress = [&](int64_t done, int64_t) { return done < stop; };
+        try {
+          Segment(tiler, image.view, o);
+          FAIL() << "not cancelled";
+        } catch (const Error& e) {
+          EXPECT_EQ(e.code(), ErrorCode::kCancelled) << e.what();
+        }
+      }
+    }
+}
+
+// Throws at a call, and notes where its windows lie.
+class Throwing final : public Executor {
+ public:
+  explicit Throwing(const NetworkGeometry& geometry) : Executor(geometry) {}
+  void Run(const float* in, float*, int64_t, int64_t, int64_t) override {
+    windows.insert(in);
+    throw std::runtime_error("the network fails");
+  }
+  void RunTile(const float* in, float* out, int64_t n, const Tile& tile) override {
+    Run(in, out, n, tile.size.height, tile.size.width);
+  }
+  std::set<const float*> windows;
+};
+
+TEST(Tiler, ANetworkThatThrowsGivesItsBuffersBack) {
+  const Image image(40, 30);
+  for (TileMode mode : {TileMode::kExact, TileMode::kGaussian})
+    for (bool tileable : {true, false}) {
+      NetworkGeometry geometry = IdentityExecutor(2).geometry();
+      geometry.tileable = tileable;
+      const auto network = std::make_shared<Throwing>(geometry);
+      const Tiler tiler = TilerOf(network);
+      SegmentOptions o;
+      o.mode = mode;
+      for (int call = 0; call < 5; ++call)
+        EXPECT_THROW(Segment(tiler, image.view, o), std::runtime_error);
+      EXPECT_EQ(network->windows.size(), 1u) << "memory grows with each failure";
+    }
 }
 
 TEST(MirrorPad, FoldsAsOftenAsNeeded) {

@@ -1,0 +1,70 @@
+#include "checks.h"
+
+#include <string>
+
+#include "core/checked_math.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+[[noreturn]] void Refuse(const std::string& problem) {
+  throw Error(ErrorCode::kInvalidArgument, problem);
+}
+
+template <class Enumeration>
+void CheckEnumerator(Enumeration value, Enumeration last, const char* name) {
+  const auto number = static_cast<int64_t>(value);
+  if (number < 0 || number > static_cast<int64_t>(last))
+    Refuse(std::string(name) + " " + std::to_string(number) + " must be from 0 to " +
+           std::to_string(static_cast<int64_t>(last)));
+}
+
+}  // namespace
+
+void CheckOptions(const SegmentOptions& options) {
+  if (options.tile_height_px < 0 || options.tile_width_px < 0)
+    Refuse("tile " + std::to_string(options.tile_height_px) + " x " +
+           std::to_string(options.tile_width_px) + " px must be positive");
+  if (options.batch_size < 0)
+    Refuse("batch_size " + std::to_string(options.batch_size) + " must be >= 1");
+  if (options.max_memory_bytes < 0) Refuse("max_memory must be positive");
+  CheckEnumerator(options.mode, TileMode::kGaussian, "mode");
+  CheckEnumerator(options.padding, PaddingMode::kConstant, "padding");
+  CheckEnumerator(options.augmentation, Augmentation::kD4, "augmentation");
+}
+
+void CheckOptions(const EngineOptions& options) {
+  CheckEnumerator(options.accuracy, Accuracy::kFast, "accuracy");
+  CheckEnumerator(options.on_mismatch, OnMismatch::kCpu, "on_mismatch");
+}
+
+void CheckBand(int64_t height, Range rows) {
+  if (rows.begin < 0 || rows.end > height || rows.empty())
+    Refuse("rows " + std::to_string(rows.begin) + " to " + std::to_string(rows.end) +
+           " are not within the image of " + std::to_string(height) + " rows");
+}
+
+OutputView CheckOutput(OutputKind kind, void* data, Range rows, int64_t width, int64_t row_stride,
+                       int64_t classes) {
+  CheckEnumerator(kind, OutputKind::kLogits, "output");
+  if (data == nullptr) Refuse("the result has no memory");
+  if (row_stride < width)
+    Refuse("row_stride " + std::to_string(row_stride) + " is smaller than the width " +
+           std::to_string(width));
+  const bool labels = kind == OutputKind::kLabels;
+  const int64_t value_bytes = labels ? 1 : static_cast<int64_t>(sizeof(float));
+  const auto address = static_cast<int64_t>(reinterpret_cast<uintptr_t>(data));
+  if (address % value_bytes != 0) Refuse("scores must lie at a multiple of 4 bytes");
+  const int64_t plane =
+      CheckedAdd(CheckedMul(rows.size() - 1, row_stride, "result"), width, "result");
+  const int64_t values = CheckedMul(plane, labels ? 1 : classes, "result");
+  CheckedAdd(address, CheckedMul(values, value_bytes, "result"), "result");
+  return {.kind = kind,
+          .data = data,
+          .row_stride = row_stride,
+          .plane_stride = labels ? 0 : plane,
+          .first_row = rows.begin};
+}
+
+}  // namespace pyengine

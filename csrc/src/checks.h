@@ -1,0 +1,28 @@
+// What the facade asks of a call, beside its image, before anything below it runs.
+#pragma once
+
+#include <cstdint>
+
+#include "core/range.h"
+#include "pyengine/options.h"
+#include "tiling/scores.h"
+
+namespace pyengine {
+
+// All throw Error(kInvalidArgument) with the value and the rule.
+
+// Sizes, counts and enumerators. (Whether tiles, overlap and memory fit the image is for plans.)
+void CheckOptions(const SegmentOptions& options);
+
+// Enumerators.
+void CheckOptions(const EngineOptions& options);
+
+// `rows` are some of the image's.
+void CheckBand(int64_t height, Range rows);
+
+// Where results of `rows` x `width` pixels go: labels in rows `row_stride` apart, or dense planes
+// of scores, whose `row_stride` is the width.
+OutputView CheckOutput(OutputKind kind, void* data, Range rows, int64_t width, int64_t row_stride,
+                       int64_t classes);
+
+}  // namespace pyengine

@@ -1,0 +1,49 @@
+// An image that was looked at: the facade makes one of what the caller brought, and everything
+// below takes it and asks nothing again.
+#pragma once
+
+#include <cstdint>
+
+#include "core/thread_pool.h"
+#include "pyengine/image_view.h"
+
+namespace pyengine {
+
+// Larger sides are refused: products of sides, classes and bytes stay within 64 bits.
+constexpr int64_t kMaxSidePx = int64_t(1) << 30;
+
+// Of one stored value.
+int64_t ValueBytes(PixelType type);
+
+// Throws Error(kInvalidArgument) unless both sides are from 1 to kMaxSidePx.
+void CheckSize(int64_t height, int64_t width);
+
+// Pixel (y, x) of an image, counted from the end along a flipped axis, becomes pixel (y, x), or
+// (x, y) where it is transposed: all eight symmetries of a square.
+struct Symmetry {
+  bool flip_y = false, flip_x = false, transpose = false;
+};
+
+class CheckedImage {
+ public:
+  // An image in host memory. Throws Error(kInvalidArgument) with the value and the rule: size,
+  // channels, type, rows, strides and alignment of the data, and values that are not finite, which
+  // all threads of `pool` look for.
+  CheckedImage(const ImageView& view, int64_t channels, ThreadPool& pool);
+  // The same in the memory of a device, where values are not looked at.
+  static CheckedImage OnDevice(const ImageView& view, int64_t channels);
+
+  // `rows` is set, and strides of axes with one index are 0.
+  const ImageView& view() const noexcept { return view_; }
+  bool whole() const noexcept { return view_.rows == view_.height; }
+
+  // The same pixels in another order; of a whole image.
+  CheckedImage Turned(const Symmetry& symmetry) const;
+
+ private:
+  CheckedImage(const ImageView& view, int64_t channels);
+
+  ImageView view_;
+};
+
+}  // namespace pyengine

@@ -1,0 +1,52 @@
+#include "tiling/exact.h"
+
+#include <algorithm>
+
+#include "tiling/mirror_pad.h"
+#include "tiling/progress.h"
+
+namespace pyengine {
+
+void SegmentExact(const WindowRunner& runner, const TileLayout& layout, const CheckedImage& image,
+                  Range band, const OutputView& out, const SegmentOptions& options) {
+  const ImageView& view = image.view();
+  const TilePlan& plan = layout.plan;
+  const NetworkGeometry& net = runner.net();
+  RequireRows(view, plan.tile.height, band.begin,
+              RowsBehind(layout.PlaneRows(band), view.height, options.padding));
+
+  const TileSize largest = layout.LargestWindow();
+  auto buffers = runner.Borrow(largest.height * largest.width * net.channels * plan.batch_size,
+                               plan.tile.height * plan.tile.width * net.classes * plan.batch_size);
+  float* windows = buffers->windows.data();
+  float* logits = buffers->logits.data();
+  int64_t done = band.begin / plan.tile.height * plan.tiles_across;
+  for (int64_t row = band.begin / plan.tile.height; row * plan.tile.height < band.end; ++row) {
+    const Range rows = layout.WindowRows(row);
+    const int64_t y = row * plan.tile.height;
+    for (int64_t column = 0; column < plan.tiles_across;) {
+      // Neighbours of one kind go through the network together.
+      const Tile tile = layout.At(row, column);
+      const int64_t window_floats =
+          rows.size() * layout.WindowColumns(column).size() * net.channels;
+      const int64_t logit_floats = tile.size.height * tile.size.width * net.classes;
+      int64_t n = 0;
+      for (; n < plan.batch_size && column + n < plan.tiles_across &&
+             layout.At(row, column + n) == tile;
+           ++n) {
+        const Range columns = layout.WindowColumns(column + n);
+        runner.Gather(view, options.padding, rows.begin, columns.begin, rows.size(), columns.size(),
+                      windows + n * window_floats);
+      }
+      runner.executor().RunTile(windows, logits, n, tile);
+      for (int64_t i = 0; i < n; ++i)
+        runner.Write(logits + i * logit_floats, tile.size, y, (column + i) * plan.tile.width,
+                     std::min(tile.size.height, band.end - y), tile.size.width, out);
+      column += n;
+      done += n;
+      ReportProgress(options, done, plan.tiles_down * plan.tiles_across);
+    }
+  }
+}
+
+}  // namespace pyengine

@@ -1,0 +1,74 @@
+// What cuts an image, has the network computed and writes the result: on the host or on a device.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "core/range.h"
+#include "graph/head.h"
+#include "graph/normalisation.h"
+#include "pyengine/executor.h"
+#include "pyengine/options.h"
+#include "pyengine/tile_plan.h"
+#include "tiling/checked_image.h"
+#include "tiling/scores.h"
+
+namespace pyengine {
+
+// The network between image and result, whatever computes it.
+struct SegmentationModel {
+  NetworkGeometry geometry;
+  Normalisation normalisation;
+  Head head = Head::kNone;
+  std::string why_not_tileable;  // told to callers who ask for tiles of a network that has none
+};
+
+// What a segmenter can do with arrays that lie on its device.
+class DeviceArrays {
+ public:
+  // As Segmenter::Segment of a whole image in exact tiles, with `image` and `out` in memory that
+  // the device reaches, else Error(kInvalidArgument). Enqueued on the caller's stream; does not
+  // block. Progress is told when tiles are enqueued.
+  virtual void SegmentOnDevice(const CheckedImage& image, const OutputView& out,
+                               const SegmentOptions& options, void* stream) const = 0;
+  virtual std::shared_ptr<void> AllocateOnDevice(size_t bytes) const = 0;
+  // What is enqueued on `stream` from now on waits for what `awaited` holds by now.
+  virtual void StreamWait(void* stream, void* awaited) const = 0;
+
+ protected:
+  ~DeviceArrays() = default;
+};
+
+// Images, sizes, bands, results and options come from the facade, which has checked them
+// (checked_image.h, checks.h). All methods may be called from several threads at once.
+class Segmenter {
+ public:
+  Segmenter() = default;
+  virtual ~Segmenter() = default;
+  Segmenter(const Segmenter&) = delete;
+  Segmenter& operator=(const Segmenter&) = delete;
+
+  // How an image of this size is cut into exact tiles. Throws Error(kUnsupported) if the network
+  // has none, Error(kInvalidArgument) if none fits the options.
+  virtual TilePlan Plan(int64_t height, int64_t width, const SegmentOptions& options) const = 0;
+
+  // Rows of the image that the band `rows` of the result needs, mirrored ones included.
+  virtual Range BandRows(int64_t height, int64_t width, Range rows,
+                         const SegmentOptions& options) const = 0;
+
+  // Segments `rows`, all of the image's but in exact mode with tiles: there they begin with a row
+  // of tiles, and the view holds at least BandRows().
+  virtual void Segment(const CheckedImage& image, Range rows, const OutputView& out,
+                       const SegmentOptions& options) const = 0;
+
+  // The network itself, and the times of its operations: as Executor's.
+  virtual void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const = 0;
+  virtual std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const = 0;
+
+  // Null where there is no device.
+  virtual const DeviceArrays* device_arrays() const { return nullptr; }
+};
+
+}  // namespace pyengine

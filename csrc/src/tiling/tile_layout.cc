@@ -1,0 +1,152 @@
+#include "tiling/tile_layout.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/checked_math.h"
+#include "pyengine/error.h"
+#include "tiling/tile_grid.h"
+
+namespace pyengine {
+namespace {
+
+constexpr size_t kKeptLayouts = 16;
+
+// Chooses the tile; the layout follows from it.
+TilePlan ChoosePlan(const Executor& executor, int64_t height, int64_t width,
+                    const SegmentOptions& options) {
+  const NetworkGeometry& net = executor.geometry();
+  const int64_t reach = executor.TileReach();
+  TilePlan plan;
+  plan.batch_size = options.batch_size > 0 ? options.batch_size : 1;
+  const int64_t budget =
+      options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
+  const auto first = [&](TileSize size) {
+    return Tile{size, {std::min(height, size.height + reach), std::min(width, size.width + reach)}};
+  };
+  const auto memory = [&](TileSize size) {
+    const Tile tile = first(size);
+    const Window w = executor.WindowFor(tile);
+    const int64_t pixels = CheckedMul(w.height, w.width, "tile") * net.channels +
+                           CheckedMul(size.height, size.width, "tile") * net.classes;
+    return executor.TileMemoryBytes(tile) +
+           (plan.batch_size - 1) * pixels * static_cast<int64_t>(sizeof(float));
+  };
+  const auto cost = [&](TileSize size) { return executor.TileCost(first(size)); };
+  plan.tile = ChooseTile(height, width, executor.TileGrid(),
+                         {options.tile_height_px, options.tile_width_px}, budget, {cost, memory});
+  plan.window = executor.WindowFor(first(plan.tile));
+  plan.tiles_down = CeilDiv(height, plan.tile.height);
+  plan.tiles_across = CeilDiv(width, plan.tile.width);
+  plan.memory_bytes = memory(plan.tile);
+  return plan;
+}
+
+int64_t LargestSize(const std::vector<Range>& ranges) {
+  int64_t largest = 0;
+  for (const Range& range : ranges) largest = std::max(largest, range.size());
+  return largest;
+}
+
+}  // namespace
+
+TileAxis::TileAxis(int64_t image, int64_t tile, int64_t reach)
+    : image_(image), tile_(tile), reach_(reach), count_(CeilDiv(image, tile)) {
+  const int64_t last_far = image - tile - reach;  // origin
+  if (last_far >= 0) far_ = last_far / tile + 1;
+}
+
+int64_t TileAxis::size(int64_t tile) const {
+  return std::min(tile_, image_ - tile * tile_);
+}
+
+int64_t TileAxis::to_end(int64_t tile) const {
+  return std::min(image_ - tile * tile_, size(tile) + reach_);
+}
+
+TileLayout::TileLayout(const Executor& executor, const TilePlan& chosen, int64_t height,
+                       int64_t width)
+    : plan(chosen),
+      rows_(height, plan.tile.height, executor.TileReach()),
+      columns_(width, plan.tile.width, executor.TileReach()) {
+  // Rows of a window follow from the rows of tiles alone, columns from the columns.
+  for (int64_t kind = 0; kind < rows_.kinds(); ++kind) {
+    const Window w = executor.WindowFor(At(rows_.first_of(kind), 0));
+    row_windows_.push_back({-w.top, w.height - w.top});
+  }
+  for (int64_t kind = 0; kind < columns_.kinds(); ++kind) {
+    const Window w = executor.WindowFor(At(0, columns_.first_of(kind)));
+    column_windows_.push_back({-w.left, w.width - w.left});
+  }
+  for (int64_t row = 0; row < rows_.kinds(); ++row)
+    for (int64_t column = 0; column < columns_.kinds(); ++column)
+      plan.cost += executor.TileCost(At(rows_.first_of(row), columns_.first_of(column))) *
+                   double(rows_.count_of(row)) * double(columns_.count_of(column));
+}
+
+Tile TileLayout::At(int64_t row, int64_t column) const {
+  return {{rows_.size(row), columns_.size(column)}, {rows_.to_end(row), columns_.to_end(column)}};
+}
+
+Range TileLayout::WindowRows(int64_t row) const {
+  const Range& window = row_windows_[rows_.kind(row)];
+  const int64_t origin = row * plan.tile.height;
+  return {origin + window.begin, origin + window.end};
+}
+
+Range TileLayout::WindowColumns(int64_t column) const {
+  const Range& window = column_windows_[columns_.kind(column)];
+  const int64_t origin = column * plan.tile.width;
+  return {origin + window.begin, origin + window.end};
+}
+
+TileSize TileLayout::LargestWindow() const {
+  return {LargestSize(row_windows_), LargestSize(column_windows_)};
+}
+
+Range TileLayout::PlaneRows(Range rows) const {
+  const int64_t first = rows.begin / plan.tile.height, end = CeilDiv(rows.end, plan.tile.height);
+  // Windows of one kind follow each other, so the first tells of all before the last few.
+  Range plane = WindowRows(first);
+  for (int64_t row = std::max(first, end - rows_.kinds()); row < end; ++row)
+    plane.Include(WindowRows(row));
+  return plane;
+}
+
+TileLayouts::TileLayouts(std::string why_not_tileable)
+    : why_not_tileable_(std::move(why_not_tileable)), layouts_(kKeptLayouts) {}
+
+std::shared_ptr<const TileLayout> TileLayouts::Find(const Executor& executor, int64_t height,
+                                                    int64_t width, const SegmentOptions& options) {
+  if (!executor.geometry().tileable)
+    throw Error(ErrorCode::kUnsupported, "no tiles: " + why_not_tileable_);
+  const LayoutKey key{.height = height,
+                      .width = width,
+                      .tile_height = options.tile_height_px,
+                      .tile_width = options.tile_width_px,
+                      .memory = options.max_memory_bytes,
+                      .batch = options.batch_size};
+  {
+    const std::scoped_lock lock(mutex_);
+    if (const auto* layout = layouts_.Find(key)) return *layout;
+  }
+  auto layout = std::make_shared<const TileLayout>(
+      executor, ChoosePlan(executor, height, width, options), height, width);
+  const std::scoped_lock lock(mutex_);
+  layouts_.Add(key, layout);
+  return layout;
+}
+
+void RequireRows(const ImageView& image, int64_t tile_height, int64_t row_begin, Range needed) {
+  if (row_begin % tile_height != 0)
+    throw Error(ErrorCode::kInvalidArgument, "row " + std::to_string(row_begin) +
+                                                 " is not a multiple of the tile height " +
+                                                 std::to_string(tile_height));
+  if (image.first_row > needed.begin || image.first_row + image.rows < needed.end)
+    throw Error(ErrorCode::kInvalidArgument,
+                "rows " + std::to_string(needed.begin) + " to " + std::to_string(needed.end) +
+                    " are needed, the view holds " + std::to_string(image.first_row) + " to " +
+                    std::to_string(image.first_row + image.rows));
+}
+
+}  // namespace pyengine

@@ -1,0 +1,90 @@
+// How an image is cut into exact tiles on the host, and which part of the plane each of them reads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "core/range.h"
+#include "core/recent.h"
+#include "pyengine/executor.h"
+#include "pyengine/image_view.h"
+#include "pyengine/options.h"
+#include "pyengine/tile_plan.h"
+
+namespace pyengine {
+
+constexpr int64_t kDefaultMemoryBytes = int64_t(1) << 30;
+
+// The rows, or the columns, of tiles. Those far from the image's end are of one kind; the others,
+// which the end reaches, are each of their own.
+class TileAxis {
+ public:
+  TileAxis() = default;
+  TileAxis(int64_t image, int64_t tile, int64_t reach);
+
+  int64_t count() const { return count_; }
+  int64_t size(int64_t tile) const;    // [px]
+  int64_t to_end(int64_t tile) const;  // [px], as Tile::to_end
+
+  int64_t kinds() const { return count_ - far_ + (far_ > 0 ? 1 : 0); }
+  int64_t kind(int64_t tile) const { return far_ == 0 ? tile : tile < far_ ? 0 : tile - far_ + 1; }
+  int64_t first_of(int64_t kind) const { return far_ == 0 || kind == 0 ? kind : far_ + kind - 1; }
+  int64_t count_of(int64_t kind) const { return far_ > 0 && kind == 0 ? far_ : 1; }
+
+ private:
+  int64_t image_ = 0, tile_ = 1, reach_ = 0;
+  int64_t count_ = 0;
+  int64_t far_ = 0;  // tiles that the end does not reach
+};
+
+class TileLayout {
+ public:
+  TileLayout(const Executor& executor, const TilePlan& plan, int64_t height, int64_t width);
+
+  TilePlan plan;
+
+  Tile At(int64_t row, int64_t column) const;
+  // What a row or column of tiles reads, on the plane.
+  Range WindowRows(int64_t row) const;
+  Range WindowColumns(int64_t column) const;
+  TileSize LargestWindow() const;
+  // What the rows of tiles that the band `rows` touches read together.
+  Range PlaneRows(Range rows) const;
+
+ private:
+  TileAxis rows_, columns_;
+  // From a tile's origin, by its kind.
+  std::vector<Range> row_windows_, column_windows_;
+};
+
+// Layouts of the images met last. Thread-safe.
+class TileLayouts {
+ public:
+  explicit TileLayouts(std::string why_not_tileable);
+
+  // Throws Error(kUnsupported) if the network has no tiles, Error(kInvalidArgument) if no tile fits
+  // the memory.
+  std::shared_ptr<const TileLayout> Find(const Executor& executor, int64_t height, int64_t width,
+                                         const SegmentOptions& options);
+
+ private:
+  // Of the options, those that layouts depend on.
+  struct LayoutKey {
+    int64_t height, width, tile_height, tile_width, memory;
+    int batch;
+    bool operator==(const LayoutKey&) const = default;
+  };
+
+  const std::string why_not_tileable_;
+  std::mutex mutex_;
+  Recent<LayoutKey, std::shared_ptr<const TileLayout>> layouts_;
+};
+
+// Throws Error(kInvalidArgument) unless a band begins with a row of tiles and the view holds the
+// rows `needed`.
+void RequireRows(const ImageView& image, int64_t tile_height, int64_t row_begin, Range needed);
+
+}  // namespace pyengine

@@ -1,0 +1,12 @@
+// An image in one piece: for networks whose every output pixel depends on all of it.
+#pragma once
+
+#include "tiling/window_runner.h"
+
+namespace pyengine {
+
+// Throws Error(kUnsupported) if smaller tiles are asked for, or more memory is needed than allowed.
+void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
+                  const SegmentOptions& options);
+
+}  // namespace pyengine

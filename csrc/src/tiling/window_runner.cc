@@ -1,0 +1,53 @@
+#include "tiling/window_runner.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/checked_math.h"
+#include "tiling/mirror_pad.h"
+
+namespace pyengine {
+namespace {
+
+constexpr int64_t kRowsPerPiece = 16;
+
+void Grow(AlignedBuffer<float>& buffer, int64_t floats) {
+  if (static_cast<int64_t>(buffer.size()) < floats)
+    buffer = AlignedBuffer<float>(static_cast<size_t>(floats));
+}
+
+}  // namespace
+
+WindowRunner::WindowRunner(std::shared_ptr<Executor> executor, SegmentationModel model,
+                           std::shared_ptr<ThreadPool> pool)
+    : executor_(std::move(executor)), model_(std::move(model)), pool_(std::move(pool)) {}
+
+WindowRunner::Lease WindowRunner::Borrow(int64_t window_floats, int64_t logit_floats) const {
+  Lease buffers = buffers_.Borrow();
+  Grow(buffers->windows, window_floats);
+  Grow(buffers->logits, logit_floats);
+  return buffers;
+}
+
+void WindowRunner::Gather(const ImageView& image, PaddingMode padding, int64_t y, int64_t x,
+                          int64_t height, int64_t width, float* window) const {
+  const Normalisation& n = model_.normalisation;
+  const int64_t pieces = CeilDiv(height, kRowsPerPiece);
+  pool_->ParallelFor(pieces * net().channels, [&](int64_t i) {
+    const int64_t channel = i / pieces, begin = i % pieces * kRowsPerPiece;
+    for (int64_t r = begin; r < std::min(height, begin + kRowsPerPiece); ++r)
+      GatherRow(image, padding, channel, y + r, x, width, n.gain[channel], n.offset[channel],
+                window + (channel * height + r) * width);
+  });
+}
+
+void WindowRunner::Write(const float* logits, TileSize size, int64_t y, int64_t x, int64_t rows,
+                         int64_t columns, const OutputView& out) const {
+  pool_->ParallelFor(CeilDiv(rows, kRowsPerPiece), [&](int64_t i) {
+    for (int64_t r = i * kRowsPerPiece; r < std::min(rows, (i + 1) * kRowsPerPiece); ++r)
+      WriteScores(logits + r * size.width, size.height * size.width, net().classes, model_.head,
+                  out, y + r, x, columns);
+  });
+}
+
+}  // namespace pyengine

@@ -1,0 +1,49 @@
+// One pass on the host: pixels into windows, windows through the network, logits to results.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "core/aligned_buffer.h"
+#include "core/lender.h"
+#include "core/thread_pool.h"
+#include "pyengine/executor.h"
+#include "tiling/segmenter.h"
+
+namespace pyengine {
+
+// What the ways to segment an image (exact.h, whole.h, blend.h) share.
+class WindowRunner {
+ public:
+  // Input and output of one network call; grown, never shrunk, and reused by later calls.
+  struct Buffers {
+    AlignedBuffer<float> windows, logits;
+  };
+  using Lease = Lender<Buffers>::Lease;
+
+  WindowRunner(std::shared_ptr<Executor> executor, SegmentationModel model,
+               std::shared_ptr<ThreadPool> pool);
+
+  Executor& executor() const { return *executor_; }
+  const SegmentationModel& model() const { return model_; }
+  const NetworkGeometry& net() const { return model_.geometry; }
+
+  // Room for at least so many floats.
+  Lease Borrow(int64_t window_floats, int64_t logit_floats) const;
+
+  // Normalised pixels of the plane, from (y, x) on: (channels, height, width).
+  void Gather(const ImageView& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
+              int64_t width, float* window) const;
+
+  // The first `rows` x `columns` pixels of logits (classes, size.height, size.width) to (y, x).
+  void Write(const float* logits, TileSize size, int64_t y, int64_t x, int64_t rows,
+             int64_t columns, const OutputView& out) const;
+
+ private:
+  std::shared_ptr<Executor> executor_;
+  const SegmentationModel model_;
+  std::shared_ptr<ThreadPool> pool_;
+  mutable Lender<Buffers> buffers_;
+};
+
+}  // namespace pyengine
