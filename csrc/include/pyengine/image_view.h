@@ -9,7 +9,8 @@ namespace pyengine {
 /// Type of one stored pixel value.
 enum class PixelType { kUint8 = 0, kUint16 = 1, kFloat32 = 2 };
 
-/// An image, or a run of rows of a larger one. Strides may be negative.
+/// An image, or a run of rows of a larger one. Strides may be negative; values lie at multiples of
+/// their size. Sides have at most 2^30 px.
 struct ImageView {
   const void* data = nullptr;  ///< First value of row `first_row`.
   PixelType type = PixelType::kUint8;

@@ -74,7 +74,7 @@ enum class Augmentation {
   kD4,     ///< All flips and quarter turns: 8 passes.
 };
 
-/// Called after each batch of tiles; returning false cancels the call.
+/// Called after each batch of tiles; returning false cancels the call, also after the last one.
 using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
 
 /// How one image is segmented.

@@ -3,8 +3,10 @@
 #include <cctype>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
+#include "core/utf8.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -56,28 +58,10 @@ class JsonParser {
   }
   // Keys and values end up in error messages and in Python strings.
   void CheckUtf8() {
-    for (const char* at = begin_; at != end_;) {
-      const auto lead = static_cast<unsigned char>(*at);
-      const int length = lead < 0x80       ? 1
-                         : lead >> 5 == 6  ? 2
-                         : lead >> 4 == 14 ? 3
-                         : lead >> 3 == 30 ? 4
-                                           : 0;
-      bool valid = length > 0 && end_ - at >= length;
-      uint32_t code = length > 1 ? lead & (0x7F >> length) : lead;
-      for (int i = 1; valid && i < length; ++i) {
-        valid = (static_cast<unsigned char>(at[i]) & 0xC0) == 0x80;
-        code = code << 6 | (static_cast<unsigned char>(at[i]) & 0x3F);
-      }
-      static constexpr uint32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
-      valid =
-          valid && code >= kLeast[length] && code < 0x110000 && (code < 0xD800 || code > 0xDFFF);
-      if (!valid) {
-        p_ = at;
-        Fail("not UTF-8");
-      }
-      at += length;
-    }
+    const char* invalid = FindInvalidUtf8(p_, end_);
+    if (invalid == end_) return;
+    p_ = invalid;
+    Fail("not UTF-8");
   }
   void Space() {
     while (p_ != end_ && (*p_ == ' ' || *p_ == '\t' || *p_ == '\n' || *p_ == '\r')) ++p_;
@@ -208,25 +192,19 @@ class JsonParser {
     return code;
   }
 
-  static void AppendUtf8(std::string& s, unsigned c) {
-    if (c < 0x80) {
-      s += static_cast<char>(c);
-    } else if (c < 0x800) {
-      s += static_cast<char>(0xC0 | (c >> 6));
-      s += static_cast<char>(0x80 | (c & 63));
-    } else if (c < 0x10000) {
-      s += static_cast<char>(0xE0 | (c >> 12));
-      s += static_cast<char>(0x80 | ((c >> 6) & 63));
-      s += static_cast<char>(0x80 | (c & 63));
-    } else {
-      s += static_cast<char>(0xF0 | (c >> 18));
-      s += static_cast<char>(0x80 | ((c >> 12) & 63));
-      s += static_cast<char>(0x80 | ((c >> 6) & 63));
-      s += static_cast<char>(0x80 | (c & 63));
-    }
+  // After "\\u".
+  unsigned Escaped() {
+    const unsigned code = Hex4();
+    if (code < 0xD800 || code >= 0xE000) return code;
+    if (code >= 0xDC00 || end_ - p_ < 2 || p_[0] != '\\' || p_[1] != 'u') Fail("lone surrogate");
+    p_ += 2;
+    const unsigned low = Hex4();
+    if (low < 0xDC00 || low > 0xDFFF) Fail("lone surrogate");
+    return 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
   }
 
   std::string Text() {
+    static constexpr std::string_view kEscapes = "\"\\/bfnrt", kMeanings = "\"\\/\b\f\n\r\t";
     std::string s;
     ++p_;  // opening quote
     for (;;) {
@@ -239,48 +217,14 @@ class JsonParser {
         continue;
       }
       if (p_ == end_) Fail("unexpected end in a string");
-      switch (*p_++) {
-        case '"':
-          s += '"';
-          break;
-        case '\\':
-          s += '\\';
-          break;
-        case '/':
-          s += '/';
-          break;
-        case 'b':
-          s += '\b';
-          break;
-        case 'f':
-          s += '\f';
-          break;
-        case 'n':
-          s += '\n';
-          break;
-        case 'r':
-          s += '\r';
-          break;
-        case 't':
-          s += '\t';
-          break;
-        case 'u': {
-          unsigned code = Hex4();
-          if (code >= 0xD800 && code < 0xDC00) {
-            if (end_ - p_ < 2 || p_[0] != '\\' || p_[1] != 'u') Fail("lone surrogate");
-            p_ += 2;
-            const unsigned low = Hex4();
-            if (low < 0xDC00 || low > 0xDFFF) Fail("lone surrogate");
-            code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00);
-          } else if (code >= 0xDC00 && code < 0xE000) {
-            Fail("lone surrogate");
-          }
-          AppendUtf8(s, code);
-          break;
-        }
-        default:
-          Fail("unknown escape");
-      }
+      const char escape = *p_++;
+      const size_t known = kEscapes.find(escape);
+      if (known != std::string_view::npos)
+        s += kMeanings[known];
+      else if (escape == 'u')
+        AppendUtf8(s, Escaped());
+      else
+        Fail("unknown escape");
     }
   }
 

@@ -54,6 +54,11 @@ WeightTensor ReadWeights(const Container& container, const std::string& name,
   return tensor;
 }
 
+bool BeginsWithOne(const std::string& name, const std::vector<std::string>& beginnings) {
+  return std::any_of(beginnings.begin(), beginnings.end(),
+                     [&](const std::string& begin) { return name.starts_with(begin); });
+}
+
 void ReadTensors(const Container& container, const Json& hashes,
                  const std::vector<std::string>& wanted, EngineFile& file) {
   if (container.tensors().size() != hashes.Members().size())
@@ -67,8 +72,7 @@ void ReadTensors(const Container& container, const Json& hashes,
     }
     std::string bytes(static_cast<size_t>(tensor.bytes.size()), '\0');
     container.Read(name, sha256, bytes.data());
-    if (std::any_of(wanted.begin(), wanted.end(),
-                    [&](const std::string& begin) { return name.starts_with(begin); }))
+    if (BeginsWithOne(name, wanted))
       file.attachments.Add(name, std::move(bytes));
     else
       file.attachments.Add(name);
