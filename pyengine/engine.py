@@ -29,9 +29,9 @@ from pyengine.arguments import (
     positive,
     tile_sides,
 )
+from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
-from pyengine.image_check import check_image, describe
 from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
 from pyengine.progress import Progress, progress_callback
 from pyengine.segment_batch import segment_batch
@@ -404,13 +404,7 @@ class Engine:
         TypeError, ValueError
             Wrong dtype or shape, or a size the network does not accept.
         """
-        if not isinstance(batch, np.ndarray) or batch.dtype != np.float32:
-            raise TypeError(f"batch must be a float32 array, got {describe(batch)}")
-        channels = self._info.input["channels"]
-        if batch.ndim != 4 or batch.shape[1] != channels or 0 in batch.shape:
-            raise ValueError(
-                f"batch must have shape (N, {channels}, H, W) without empty axes, got {batch.shape}"
-            )
+        check_batch(batch, self._info.input["channels"])
         return self._core.run(np.ascontiguousarray(batch))
 
     def profile(self, height: int, width: int, passes: int = 10) -> tuple[LayerTime, ...]:

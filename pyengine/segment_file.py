@@ -19,10 +19,10 @@ from pyengine.arguments import (
     positive,
     tile_sides,
 )
+from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
 from pyengine.formats.format import Band, Reader, Result
 from pyengine.formats.registry import check_holds, locate, locate_result, open_image, written_format
-from pyengine.image_check import check_image
 from pyengine.info import EngineInfo
 from pyengine.progress import Progress, progress_callback
 

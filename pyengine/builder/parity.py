@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
+from pyengine.checks import check_image
 from pyengine.engine import Engine
-from pyengine.image_check import check_image
 from pyengine.inputs.registry import load_source
 from pyengine.inputs.source import SEED, Network, random_samples
 from pyengine.preprocess import normalise

@@ -1,4 +1,4 @@
-"""Whether an array is an image that the network can take."""
+"""Checks of arrays at the public door; the messages give the value and the rule."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _DTYPES = (np.uint8, np.uint16, np.float32)
 
 
 def check_image(image: Any, channels: int) -> None:
-    """Refuse what is no image of so many channels.
+    """Refuse what is no image for a network of so many input channels.
 
     Raises
     ------
     TypeError
-        Not an array of a supported dtype.
+        Not a numpy array of uint8, uint16 or float32.
     ValueError
-        Wrong rank, size, channels or alignment; the message gives both values.
+        Wrong rank or channels, no pixels, or memory that is not aligned to the dtype.
     """
     if not isinstance(image, np.ndarray):
-        raise TypeError(f"image must be a numpy array, got {describe(image)}")
+        raise TypeError(f"image must be a numpy array, got {_describe(image)}")
     if image.dtype not in _DTYPES or not image.dtype.isnative:
         raise TypeError(
             f"image must be uint8, uint16 or float32 in native byte order, got {image.dtype}; "
@@ -39,8 +39,17 @@ def check_image(image: Any, channels: int) -> None:
         raise ValueError("image memory is not aligned to its dtype; pass image.copy()")
 
 
-def describe(value: Any) -> str:
-    """Type and shape of an argument, for messages."""
+def check_batch(batch: Any, channels: int) -> None:
+    """Refuse what is no float32 (N, C, H, W) input of a network; TypeError or ValueError."""
+    if not isinstance(batch, np.ndarray) or batch.dtype != np.float32:
+        raise TypeError(f"batch must be a float32 array, got {_describe(batch)}")
+    if batch.ndim != 4 or batch.shape[1] != channels or 0 in batch.shape:
+        raise ValueError(
+            f"batch must have shape (N, {channels}, H, W) without empty axes, got {batch.shape}"
+        )
+
+
+def _describe(value: Any) -> str:
     if isinstance(value, np.ndarray):
         return f"{value.dtype} array of shape {value.shape}"
     return type(value).__name__
