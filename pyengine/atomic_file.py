@@ -10,11 +10,13 @@ import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 _MARK = ".pyengine-unfinished-"
-_LEFTOVER = re.compile(rf"\..*{re.escape(_MARK)}[a-z0-9_]{{8}}", re.DOTALL)
+_LEFTOVER = re.compile(rf"\..*{re.escape(_MARK)}([a-z0-9]*)-[a-z0-9_]{{8}}", re.DOTALL)
+_IDLE_S = 24 * 3600.0
 
 
 def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
@@ -100,7 +102,7 @@ def _hidden_folder(path: Path) -> Iterator[Path]:
     """A new folder beside `path`, locked while this process lives, removed at the end."""
     _remove_leftovers(path.parent.resolve())
     # Names may have 255 bytes at most, and a character up to four.
-    folder, lock = _locked_folder(path.parent, f".{path.name[:50]}{_MARK}")
+    folder, lock = _locked_folder(path.parent, f".{path.name[:50]}{_MARK}{_kernel()}-")
     try:
         yield folder
     finally:
@@ -124,14 +126,37 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
 @functools.cache  # a process leaves nothing behind itself, and large folders take long to list
 def _remove_leftovers(parent: Path) -> None:
     """Remove hidden folders of dead processes: those that nobody holds a lock on."""
-    for name in [n for n in os.listdir(parent) if _LEFTOVER.fullmatch(n)]:
-        with contextlib.suppress(OSError):
-            lock = os.open(parent / name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(parent / name, ignore_errors=True)
-            finally:
-                os.close(lock)
+    found = [match for match in map(_LEFTOVER.fullmatch, os.listdir(parent)) if match]
+    for match in found:
+        folder, kernel = parent / match[0], match[1]
+        with contextlib.suppress(OSError):  # another process may be removing it, too
+            # Shared disks may hide the locks of other machines; idle folders are theirs no longer.
+            if kernel == _kernel() or _is_idle(folder):
+                _remove_unlocked(folder)
+
+
+def _remove_unlocked(folder: Path) -> None:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
+    finally:
+        os.close(lock)
+
+
+@functools.cache
+def _kernel() -> str:
+    """What processes share that see one another's locks: the same since boot, in containers too."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text()[:8]
+    except OSError:
+        return ""
+
+
+def _is_idle(folder: Path) -> bool:
+    """Whether nothing in a folder has changed for long."""
+    changed = [path.lstat().st_mtime for path in (folder, *folder.rglob("*"))]
+    return max(changed) < time.time() - _IDLE_S
 
 
 def _flush(path: Path) -> None:

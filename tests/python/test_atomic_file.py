@@ -65,6 +65,20 @@ def test_what_another_process_is_writing_is_left_alone(tmp_path: Path) -> None:
         process.communicate()
 
 
+def test_other_machines_locks_may_be_unseen(tmp_path: Path) -> None:
+    """What another kernel wrote to a shared disk is removed only when it has been idle for long."""
+    fresh, old = (
+        tmp_path / f".x.pyengine-unfinished-{kernel}-01234567" for kernel in ("aaaa", "bbbb")
+    )
+    for folder in (fresh, old):
+        folder.mkdir()
+        (folder / "x").write_text("half")
+    for path in (old / "x", old):
+        os.utime(path, (0, 0))
+    write_atomically(tmp_path / "out.txt", lambda path: path.write_text("whole"))
+    assert sorted(tmp_path.iterdir()) == [fresh, tmp_path / "out.txt"]
+
+
 def test_content_is_on_the_disk_before_the_name(tmp_path: Path, monkeypatch) -> None:
     done: list[tuple[str, object]] = []
     fsync, replace = os.fsync, os.replace

@@ -362,7 +362,7 @@ def test_resume_looks_for_the_data_set(capsys, tmp_path) -> None:
 
 def test_hidden_files_are_no_inputs(capsys, images, tmp_path) -> None:
     (images / "._a.png").write_bytes(b"of another system")
-    left = images / "sub" / ".c.png.pyengine-unfinished-01234567"
+    left = images / "sub" / ".c.png.pyengine-unfinished-0-01234567"
     left.mkdir()
     (left / "c.png").write_bytes((images / "a.png").read_bytes())
     status, text, _ = run(capsys, "segment", images, "-o", tmp_path / ".hidden" / "out")
