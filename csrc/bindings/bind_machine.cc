@@ -3,9 +3,10 @@
 #include <pybind11/stl.h>
 
 #include "bind.h"
-#include "cpu/cpu_features.h"
+#include "cpu/isa.h"
 #include "cpu/schedule.h"
 #include "gil.h"
+#include "multiply_add/multiply_add_rates.h"
 #include "pyengine/executors.h"
 
 namespace py = pybind11;

@@ -108,7 +108,6 @@ def test_blocks_cut_by_the_images_end_are_cut_alike_in_tiles(
     np.testing.assert_array_equal(engine.segment(image, tile=tile, output="logits"), whole)
 
 
-@pytest.mark.skipif(_core.isas()[0] == "reference", reason="no Winograd on this machine")
 def test_fast_rounds_more_but_not_much(membranes) -> None:
     image = random_image(np.random.default_rng(3), 300, 300)
     want = membranes.segment(image, output="logits")

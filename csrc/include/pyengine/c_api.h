@@ -64,7 +64,8 @@ typedef struct pye_engine_options {
   int32_t threads;     /**< Threads of one call, the caller's included; 0 = every core that
                             affinity and CPU limits (control groups) leave; hardware threads of
                             one core count once. */
-  const char* isa;     /**< "reference", "avx2", "avx512", "amx" (fast); NULL = the best. */
+  const char* isa;     /**< "avx512", "avx2", "portable", "amx" (fast), or "reference", the oracle
+                            of the others; NULL = the best. */
   int32_t accuracy;    /**< A pye_accuracy. */
   int32_t pin_threads; /**< Not 0: workers stay on one core each, the caller where it is. */
   const char* device;  /**< "cpu"; "cuda" or "cuda:N"; NULL = the first GPU if the file holds a plan

@@ -29,9 +29,10 @@ struct EngineOptions {
   /// Threads of one call, the caller's included; 0 = every core that affinity and CPU limits
   /// (control groups) leave to the process; hardware threads of one core count once.
   int threads = 0;
-  /// "reference", "avx2", "avx512", for Accuracy::kFast also "amx"; empty = the best this machine
-  /// has. AMX takes the operating system's leave for the process, after which threads' alternate
-  /// signal stacks must have room for its registers (8 KiB more than before).
+  /// "avx512", "avx2", "portable", for Accuracy::kFast also "amx"; empty = the best this machine
+  /// has. "reference": the oracle of the others, slower by far. AMX takes the operating system's
+  /// leave for the process, after which threads' alternate signal stacks must have room for its
+  /// registers (8 KiB more than before).
   std::string isa;
   Accuracy accuracy = Accuracy::kDefault;
   /// Worker threads stay on one core each, other than the first that the process may use; the

@@ -1,7 +1,7 @@
 // The CPU: runs every network, on every machine.
 #include "backends/backends.h"
 #include "cpu/cpu_executor.h"
-#include "cpu/cpu_features.h"
+#include "cpu/isa.h"
 #include "tiling/tiler.h"
 
 namespace pyengine {

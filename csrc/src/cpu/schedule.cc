@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "core/checked_math.h"
-#include "cpu/cpu_features.h"
+#include "cpu/processor.h"
 
 namespace pyengine {
 namespace {

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "cpu/cpu_executor.h"
-#include "cpu/cpu_features.h"
+#include "cpu/isa.h"
 #include "support/network.h"
 #include "support/random_tensor.h"
 

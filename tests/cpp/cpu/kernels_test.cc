@@ -1,24 +1,32 @@
 // Every vectorised kernel against the reference, on awkward sizes, with guards around the outputs.
 //
-// Tolerances: a convolution sums K products of standard normal numbers by FMA in the same order in
-// both, so results must be equal to the last bit. Operators with transcendental functions differ
-// by the polynomials' error, stated in simd/kernels.inc.h: 4e-7 absolute for erf and tanh, times
-// the argument for SiLU and GELU.
+// Tolerances: a convolution sums its products by multiply-adds in the same order in both, so
+// results must be equal to the last bit. The portable table rounds products before it adds them, so
+// it has a reference that does. Operators with transcendental functions differ by the polynomials'
+// error, stated in simd/elementary.inc.h: 4e-7 absolute for erf and tanh, times the argument for
+// SiLU and GELU.
 #include "cpu/kernels/kernels.h"
 
 #include <gtest/gtest.h>
 
-#include "cpu/cpu_features.h"
+#include "cpu/isa.h"
 #include "support/random_tensor.h"
+#include "support/unfused_reference.h"
 
 namespace pyengine {
 namespace {
 
+constexpr ActivationArgs kNoActivation = {
+    .kind = Activation::kNone, .alpha = 0, .beta = 0, .slopes = nullptr};
+constexpr ActivationArgs kRelu = {
+    .kind = Activation::kRelu, .alpha = 0, .beta = 0, .slopes = nullptr};
 constexpr int64_t kWidths[] = {1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 15, 16, 17, 25, 97};
 
 class Kernels : public testing::TestWithParam<std::string> {
  protected:
   const KernelTable& fast = SelectKernels(GetParam(), true);
+  const KernelTable& reference =
+      GetParam() == "portable" ? kUnfusedReferenceKernels : kReferenceKernels;
 };
 
 TEST_P(Kernels, ForcedTableIsTheActiveOne) {
@@ -49,25 +57,25 @@ TEST_P(Kernels, ConvEqualsReferenceBitForBit) {
       for (int64_t b = 0; b < blocks; ++b)
         list.push_back(
             {weights.data() + b * planes * c.in_lanes * c.kernel * c.kernel * kBlock, 0, planes});
-      ConvArgs args{in.planes.data(),
-                    out.planes.data(),
-                    list.data(),
-                    bias.data(),
-                    {Activation::kRelu, 0, 0, nullptr},
-                    c.cin,
-                    c.in_lanes,
-                    c.in_lanes,
-                    kBlock,
-                    c.kernel,
-                    c.kernel,
-                    c.stride,
-                    c.stride,
-                    c.dilation,
-                    c.dilation};
+      ConvArgs args{.in = in.planes.data(),
+                    .out = out.planes.data(),
+                    .blocks = list.data(),
+                    .bias = bias.data(),
+                    .activation = kRelu,
+                    .in_channels = c.cin,
+                    .in_lanes = c.in_lanes,
+                    .in_pixel_stride = c.in_lanes,
+                    .out_pixel_stride = kBlock,
+                    .kernel_y = c.kernel,
+                    .kernel_x = c.kernel,
+                    .stride_y = c.stride,
+                    .stride_x = c.stride,
+                    .dilation_y = c.dilation,
+                    .dilation_x = c.dilation};
       const Span span{0, blocks, 0, height, 0, width};
       fast.conv(args, span);
       args.out = want.planes.data();
-      kReferenceKernels.conv(args, span);
+      reference.conv(args, span);
       ExpectEqual(want, out);
     }
 }
@@ -75,9 +83,10 @@ TEST_P(Kernels, ConvEqualsReferenceBitForBit) {
 TEST_P(Kernels, PlanarConvEqualsReferenceBitForBit) {
   if (!fast.planar_conv) GTEST_SKIP() << "not in this table";
   const auto slopes = Random(kBlock, 5);
-  const ActivationArgs activations[] = {{Activation::kRelu, 0, 0, nullptr},
-                                        {Activation::kPRelu, 0, 0, slopes.data()},
-                                        {Activation::kClip, -0.5f, 0.75f, nullptr}};
+  const ActivationArgs activations[] = {
+      kRelu,
+      {.kind = Activation::kPRelu, .alpha = 0, .beta = 0, .slopes = slopes.data()},
+      {.kind = Activation::kClip, .alpha = -0.5f, .beta = 0.75f, .slopes = nullptr}};
   const std::pair<int64_t, int64_t> channels[] = {{1, 2}, {20, 1}, {32, 3}, {150, 7}, {56, 16}};
   for (const ActivationArgs& activation : activations)
     for (const auto& [cin, cout] : channels)
@@ -87,25 +96,25 @@ TEST_P(Kernels, PlanarConvEqualsReferenceBitForBit) {
         GuardedPlanes out(cout, height, width, 2, 1), want(cout, height, width, 2, 1);
         const auto weights = Random(planes * kBlock * kBlock, 3), bias = Random(kBlock, 4);
         const ConvBlock block{weights.data(), 0, planes};
-        ConvArgs args{in.planes.data(),
-                      out.planes.data(),
-                      &block,
-                      bias.data(),
-                      activation,
-                      cin,
-                      kBlock,
-                      kBlock,
-                      kBlock,
-                      1,
-                      1,
-                      1,
-                      1,
-                      1,
-                      1};
+        ConvArgs args{.in = in.planes.data(),
+                      .out = out.planes.data(),
+                      .blocks = &block,
+                      .bias = bias.data(),
+                      .activation = activation,
+                      .in_channels = cin,
+                      .in_lanes = kBlock,
+                      .in_pixel_stride = kBlock,
+                      .out_pixel_stride = kBlock,
+                      .kernel_y = 1,
+                      .kernel_x = 1,
+                      .stride_y = 1,
+                      .stride_x = 1,
+                      .dilation_y = 1,
+                      .dilation_x = 1};
         // Not the first row: it must stay as it is.
         fast.planar_conv(args, {0, cout, 1, height, 0, width});
         args.out = blocked.planes.data();
-        kReferenceKernels.conv(args, {0, 1, 1, height, 0, width});
+        reference.conv(args, {0, 1, 1, height, 0, width});
         for (int64_t o = 0; o < cout; ++o)
           for (int64_t i = width; i < height * width; ++i)
             want.planes[static_cast<size_t>(o)].data[i] = blocked.planes[0].data[i * kBlock + o];
@@ -120,25 +129,25 @@ TEST_P(Kernels, ConvOfAPartWritesOnlyThatPart) {
   std::vector<ConvBlock> list;
   for (int64_t b = 0; b < 3; ++b)
     list.push_back({weights.data() + b * 2 * 9 * kBlock * kBlock, 0, 2});
-  ConvArgs args{in.planes.data(),
-                out.planes.data(),
-                list.data(),
-                bias.data(),
-                {Activation::kNone, 0, 0, nullptr},
-                32,
-                16,
-                16,
-                kBlock,
-                3,
-                3,
-                1,
-                1,
-                1,
-                1};
+  ConvArgs args{.in = in.planes.data(),
+                .out = out.planes.data(),
+                .blocks = list.data(),
+                .bias = bias.data(),
+                .activation = kNoActivation,
+                .in_channels = 32,
+                .in_lanes = kBlock,
+                .in_pixel_stride = kBlock,
+                .out_pixel_stride = kBlock,
+                .kernel_y = 3,
+                .kernel_x = 3,
+                .stride_y = 1,
+                .stride_x = 1,
+                .dilation_y = 1,
+                .dilation_x = 1};
   const Span span{1, 3, 2, 7, 3, 16};
   fast.conv(args, span);
   args.out = want.planes.data();
-  kReferenceKernels.conv(args, span);
+  reference.conv(args, span);
   ExpectEqual(want, out);  // untouched values are equal because both started alike
 }
 
@@ -148,21 +157,21 @@ TEST_P(Kernels, DepthwiseEqualsReference) {
       GuardedPlanes in(2, 2 * stride + 3, (width - 1) * stride + 3, 1);
       GuardedPlanes out(2, 3, width, 2), want(2, 3, width, 2);
       const auto weights = Random(2 * 9 * kBlock, 3), bias = Random(2 * kBlock, 4);
-      DepthwiseArgs args{in.planes.data(),
-                         out.planes.data(),
-                         weights.data(),
-                         bias.data(),
-                         {Activation::kNone, 0, 0, nullptr},
-                         3,
-                         3,
-                         stride,
-                         stride,
-                         1,
-                         1};
+      DepthwiseArgs args{.in = in.planes.data(),
+                         .out = out.planes.data(),
+                         .weights = weights.data(),
+                         .bias = bias.data(),
+                         .activation = kNoActivation,
+                         .kernel_y = 3,
+                         .kernel_x = 3,
+                         .stride_y = stride,
+                         .stride_x = stride,
+                         .dilation_y = 1,
+                         .dilation_x = 1};
       const Span span{0, 2, 0, 3, 0, width};
       fast.depthwise(args, span);
       args.out = want.planes.data();
-      kReferenceKernels.depthwise(args, span);
+      reference.depthwise(args, span);
       ExpectEqual(want, out);
     }
 }
@@ -172,12 +181,22 @@ TEST_P(Kernels, PoolEqualsReferenceAlsoAtBorders) {
     for (bool maximum : {true, false})
       for (bool count_all : {true, false}) {
         GuardedPlanes in(2, 9, 2 * width + 3, 1), out(2, 4, width, 2), want(2, 4, width, 2);
-        PoolArgs args{in.planes.data(), out.planes.data(), maximum, count_all, 3, 3, 2, 2, 1, 8, 1,
-                      2 * width};
+        PoolArgs args{.in = in.planes.data(),
+                      .out = out.planes.data(),
+                      .maximum = maximum,
+                      .count_all = count_all,
+                      .kernel_y = 3,
+                      .kernel_x = 3,
+                      .stride_y = 2,
+                      .stride_x = 2,
+                      .valid_y_begin = 1,
+                      .valid_y_end = 8,
+                      .valid_x_begin = 1,
+                      .valid_x_end = 2 * width};
         const Span span{0, 2, 0, 4, 0, width};
         fast.pool(args, span);
         args.out = want.planes.data();
-        kReferenceKernels.pool(args, span);
+        reference.pool(args, span);
         ExpectEqual(want, out);
       }
 }
@@ -192,18 +211,18 @@ TEST_P(Kernels, UpsampleEqualsReference) {
         y.push_back(i / 2), yn.push_back(i / 2 + 1), wy.push_back(0.25f);
       for (int64_t i = 0; i < 2 * width; ++i)
         x.push_back(i / 2), xn.push_back(i / 2 + 1), wx.push_back(0.75f);
-      UpsampleArgs args{in.planes.data(),
-                        out.planes.data(),
-                        y.data(),
-                        yn.data(),
-                        x.data(),
-                        xn.data(),
-                        linear ? wy.data() : nullptr,
-                        wx.data()};
+      UpsampleArgs args{.in = in.planes.data(),
+                        .out = out.planes.data(),
+                        .y_index = y.data(),
+                        .y_next = yn.data(),
+                        .x_index = x.data(),
+                        .x_next = xn.data(),
+                        .y_weight = linear ? wy.data() : nullptr,
+                        .x_weight = wx.data()};
       const Span span{0, 1, 0, 6, 0, 2 * width};
       fast.upsample(args, span);
       args.out = want.planes.data();
-      kReferenceKernels.upsample(args, span);
+      reference.upsample(args, span);
       ExpectEqual(want, out);
     }
 }
@@ -215,19 +234,19 @@ TEST_P(Kernels, BinaryEqualsReferenceWithBroadcasts) {
         GuardedPlanes a(2, 3, 5, 1), b(2, 3, 5, 5), out(2, 3, 5, 2), want(2, 3, 5, 2);
         if (pixel == 0)
           for (Plane& plane : b.planes) plane.row_stride = 0;
-        BinaryArgs args{a.planes.data(),
-                        b.planes.data(),
-                        out.planes.data(),
-                        kBlock,
-                        pixel,
-                        false,
-                        broadcast,
-                        op,
-                        {Activation::kRelu, 0, 0, nullptr}};
+        BinaryArgs args{.a = a.planes.data(),
+                        .b = b.planes.data(),
+                        .out = out.planes.data(),
+                        .a_pixel_stride = kBlock,
+                        .b_pixel_stride = pixel,
+                        .a_broadcast = false,
+                        .b_broadcast = broadcast,
+                        .op = op,
+                        .activation = kRelu};
         const Span span{0, 2, 0, 3, 0, 5};
         fast.binary(args, span);
         args.out = want.planes.data();
-        kReferenceKernels.binary(args, span);
+        reference.binary(args, span);
         ExpectEqual(want, out);
       }
 }
@@ -238,15 +257,18 @@ TEST_P(Kernels, ActivationsFollowReference) {
     GuardedPlanes in(2, 3, 97, 1), out(2, 3, 97, 2), want(2, 3, 97, 2);
     // Large arguments too: exp must neither overflow nor lose the sign of its limits.
     for (int i = 0; i < 64; ++i) in.planes[0].data[i] = static_cast<float>(i - 32) * 5;
-    AffineArgs args{in.planes.data(),
-                    out.planes.data(),
-                    nullptr,
-                    nullptr,
-                    {static_cast<Activation>(kind), 0.3f, 0.6f, slopes.data()}};
+    AffineArgs args{.in = in.planes.data(),
+                    .out = out.planes.data(),
+                    .scale = nullptr,
+                    .shift = nullptr,
+                    .activation = {.kind = static_cast<Activation>(kind),
+                                   .alpha = 0.3f,
+                                   .beta = 0.6f,
+                                   .slopes = slopes.data()}};
     const Span span{0, 2, 0, 3, 0, 97};
     fast.affine(args, span);
     args.out = want.planes.data();
-    kReferenceKernels.affine(args, span);
+    reference.affine(args, span);
     ExpectEqual(want, out, 2e-6f);
   }
 }
@@ -254,15 +276,15 @@ TEST_P(Kernels, ActivationsFollowReference) {
 TEST_P(Kernels, AffineEqualsReference) {
   const auto scale = Random(2 * kBlock, 7), shift = Random(2 * kBlock, 8);
   GuardedPlanes in(2, 3, 13, 1), out(2, 3, 13, 2), want(2, 3, 13, 2);
-  AffineArgs args{in.planes.data(),
-                  out.planes.data(),
-                  scale.data(),
-                  shift.data(),
-                  {Activation::kNone, 0, 0, nullptr}};
+  AffineArgs args{.in = in.planes.data(),
+                  .out = out.planes.data(),
+                  .scale = scale.data(),
+                  .shift = shift.data(),
+                  .activation = kNoActivation};
   const Span span{0, 2, 0, 3, 0, 13};
   fast.affine(args, span);
   args.out = want.planes.data();
-  kReferenceKernels.affine(args, span);
+  reference.affine(args, span);
   ExpectEqual(want, out);
 }
 
@@ -270,11 +292,11 @@ TEST_P(Kernels, SoftmaxSumsToOneAndFollowsReference) {
   for (int64_t channels : {1, 2, 15, 16, 17, 32}) {
     const int64_t blocks = (channels + kBlock - 1) / kBlock;
     GuardedPlanes in(blocks, 2, 7, 1), out(blocks, 2, 7, 2), want(blocks, 2, 7, 2);
-    SoftmaxArgs args{in.planes.data(), out.planes.data(), channels};
+    SoftmaxArgs args{.in = in.planes.data(), .out = out.planes.data(), .channels = channels};
     const Span span{0, blocks, 0, 2, 0, 7};
     fast.softmax(args, span);
     args.out = want.planes.data();
-    kReferenceKernels.softmax(args, span);
+    reference.softmax(args, span);
     out.CheckGuards();
     for (int64_t pixel = 0; pixel < 14; ++pixel) {
       float sum = 0;

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "cpu/cpu_features.h"
+#include "cpu/isa.h"
 #include "cpu/plan.h"
 #include "graph/geometry.h"
 #include "support/network.h"

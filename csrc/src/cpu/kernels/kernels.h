@@ -26,6 +26,8 @@ constexpr int64_t kFastWinogradTile = 6;
 
 // Loops over a register tile must vanish before the compiler decides what lives in registers.
 #define PYENGINE_UNROLL _Pragma("GCC unroll 16")
+// Where compilers judge a function too large for its callers, but its arguments live in registers.
+#define PYENGINE_INLINE __attribute__((always_inline)) static inline
 
 struct Plane {
   float* data;         // index (0, 0), lane 0
@@ -54,7 +56,8 @@ struct ConvBlock {
 };
 
 // out[o][y][x] = act(bias[o] + sum in[i][y * sy + ky * dy][x * sx + kx * dx] * w[o][i][ky][kx]),
-// summed in the order of the weights by fused multiply-adds that start from the bias.
+// summed in the order of the weights by multiply-adds that start from the bias. These are fused in
+// all tables but the portable one.
 struct ConvArgs {
   const Plane* in;
   Plane* out;
@@ -179,7 +182,7 @@ struct SoftmaxArgs {
 
 // The functions of one instruction set.
 struct KernelTable {
-  const char* isa;
+  const char* isa;  // its name, as users give it
   void (*conv)(const ConvArgs&, const Span&);
   // The same sums for one tap and stride 1 from blocks of 16 channels, into planes of one channel
   // each: `out` holds one per output channel, of at most 16, and the span's blocks are channels.
@@ -192,12 +195,10 @@ struct KernelTable {
   void (*binary)(const BinaryArgs&, const Span&);
   void (*affine)(const AffineArgs&, const Span&);
   void (*softmax)(const SoftmaxArgs&, const Span&);
-  // For benchmarks, null in the reference table: `rounds` of fused multiply-adds on registers
-  // alone. Returns their operations; `sink` receives a number that depends on all of them.
-  double (*multiply_add)(int64_t rounds, float* sink);
 };
 
 extern const KernelTable kReferenceKernels;
+extern const KernelTable kPortableKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 // Rounds more than float32: for Accuracy::kFast, beside AVX-512's other kernels. The process needs

@@ -17,7 +17,6 @@ namespace pyengine {
 namespace {
 
 #include "cpu/kernels/avx512/registers.inc.h"
-#include "cpu/kernels/simd/functions.inc.h"
 #include "cpu/kernels/simd/winograd.inc.h"
 
 constexpr int64_t kTileRows = 16;
@@ -164,14 +163,16 @@ static void Pack(const float* weights, int64_t in_channels, float* packed) {
 
 }  // namespace
 
-const WinogradKernels kAmxWinograd = {Transform,
-                                      Multiply,
-                                      WinogradInputFloats<TileProducts>,
-                                      WinogradProductFloats<TileProducts>,
-                                      TileProducts::WeightFloats,
-                                      Pack,
-                                      TileProducts::kSliceBlocks,
-                                      kWinogradTile,
-                                      true};
+constinit const WinogradKernels kAmxWinograd = {
+    .transform = Transform,
+    .multiply = Multiply,
+    .v_floats = WinogradInputFloats<TileProducts>,
+    .m_floats = WinogradProductFloats<TileProducts>,
+    .weight_floats = TileProducts::WeightFloats,
+    .pack = Pack,
+    .slice_blocks = TileProducts::kSliceBlocks,
+    .fast_tile = kWinogradTile,
+    .matrix_unit = true,
+};
 
 }  // namespace pyengine

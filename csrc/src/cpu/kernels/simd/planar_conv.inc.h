@@ -2,13 +2,14 @@
 // in one plane per channel. Vectors hold pixels here, not channels: lanes of output channels that
 // do not exist would cost as much as those that do, and their blocks had to be taken apart. Inputs
 // are turned in registers, so that every pixel's sum is the one that Conv makes, in its order.
-//
-// Included after functions.inc.h; needs Transpose too.
+#pragma once
+
+#include "cpu/kernels/simd/activation.inc.h"
+#include "cpu/kernels/simd/common.inc.h"
 
 // kWidth pixels from (y, x) on, or the `count` that exist, times OUT output channels from `o` on.
 template <int OUT, bool WHOLE>
 static inline void PlanarPixels(const ConvArgs& a, int64_t o, int64_t y, int64_t x, int64_t count) {
-  constexpr int64_t kWidth = kBlock / kRegisters;
   Register acc[OUT];
   PYENGINE_UNROLL for (int i = 0; i < OUT; ++i) acc[i] = SetRegister(a.bias[o + i]);
   const float* w = a.blocks[0].weights + o;
@@ -40,7 +41,6 @@ static inline void PlanarPixels(const ConvArgs& a, int64_t o, int64_t y, int64_t
 
 template <int OUT>
 static void PlanarRow(const ConvArgs& a, int64_t o, int64_t y, int64_t x, int64_t x_end) {
-  constexpr int64_t kWidth = kBlock / kRegisters;
   for (; x + kWidth <= x_end; x += kWidth) PlanarPixels<OUT, true>(a, o, y, x, kWidth);
   if (x < x_end) PlanarPixels<OUT, false>(a, o, y, x, x_end - x);
 }

@@ -1,10 +1,8 @@
 // 3x3 convolutions of stride 1 by Winograd's minimal filtering: F(4x4, 3x3) needs 36 products per
 // 4x4 outputs and channel pair instead of 144, F(6x6, 3x3) 64 per 6x6 instead of 324. Lavin and
-// Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, arXiv:1509.09308. F(4x4)
-// interpolates at 0, +-3/4, +-3/2, infinity, which rounds far less than 0, +-1, +-2; F(6x6) at 0,
-// +-1/2, +-1, +-2, infinity, about three times less accurate. All constants are exact in binary.
+// Gray, "Fast Algorithms for Convolutional Neural Networks", 2015, arXiv:1509.09308.
 //
-// Included after functions.inc.h. What multiplies the matrices is a class of its own, and so is the
+// What multiplies the matrices is a class of its own, and so is the
 // layout that it reads: winograd_registers.inc.h, or tile registers in amx/. Such a class P has
 //   kPlanes: input planes that it stores together; kBlocks: output blocks of one product;
 //   kSliceBlocks: output blocks whose products are held at a time, a multiple of kBlocks;
@@ -24,82 +22,15 @@
 // fetched. The weights stream past in one linear pass. A thin slice keeps M in the second-level
 // cache but reads V once per slice: good for registers, which multiply slower than V comes. A
 // tile's numbers never depend on its neighbours in the task: every grouping gives the same bits.
+#pragma once
+
+#include "cpu/kernels/simd/activation.inc.h"
+#include "cpu/kernels/simd/common.inc.h"
+#include "cpu/kernels/simd/winograd_transforms.inc.h"
 
 static inline int64_t InputPlanes(int64_t in_channels) {
   return (in_channels + kBlock - 1) / kBlock;
 }
-
-// Points +-p contribute even + p * odd and even - p * odd.
-static inline void EvenOdd(Register even, Register odd, Register* t) {
-  t[0] = AddRegister(even, odd);
-  t[1] = SubRegister(even, odd);
-}
-
-struct F4x4 {
-  static constexpr int64_t kTile = 4, kPatch = 6;
-
-  // B^T x: one column or row of six values.
-  static inline void Input(const Register* d, Register* t) {
-    const Register c2812 = SetRegister(-2.8125f), c1266 = SetRegister(1.265625f);
-    t[0] = FmaRegister(d[0], c1266, FmaRegister(d[2], c2812, d[4]));
-    t[5] = FmaRegister(d[1], c1266, FmaRegister(d[3], c2812, d[5]));
-    const Register even_a = FmaRegister(d[2], SetRegister(-2.25f), d[4]);
-    const Register odd_a =
-        MulRegister(SetRegister(0.75f), FmaRegister(d[1], SetRegister(-2.25f), d[3]));
-    EvenOdd(even_a, odd_a, t + 1);
-    const Register even_b = FmaRegister(d[2], SetRegister(-0.5625f), d[4]);
-    const Register odd_b =
-        MulRegister(SetRegister(1.5f), FmaRegister(d[1], SetRegister(-0.5625f), d[3]));
-    EvenOdd(even_b, odd_b, t + 3);
-  }
-
-  // A^T x: six values to four.
-  static inline void Output(const Register* m, Register* y) {
-    const Register sum_a = AddRegister(m[1], m[2]), difference_a = SubRegister(m[1], m[2]);
-    const Register sum_b = AddRegister(m[3], m[4]), difference_b = SubRegister(m[3], m[4]);
-    y[0] = AddRegister(m[0], AddRegister(sum_a, sum_b));
-    y[1] =
-        FmaRegister(difference_b, SetRegister(1.5f), MulRegister(difference_a, SetRegister(0.75f)));
-    y[2] = FmaRegister(sum_b, SetRegister(2.25f), MulRegister(sum_a, SetRegister(0.5625f)));
-    y[3] = FmaRegister(difference_b, SetRegister(3.375f),
-                       FmaRegister(difference_a, SetRegister(0.421875f), m[5]));
-  }
-};
-
-struct F6x6 {
-  static constexpr int64_t kTile = 6, kPatch = 8;
-
-  // The points are 0, +-1/2, +-1, +-2; row i of B^T is the product of (x - q) over the others q.
-  static inline void Input(const Register* d, Register* t) {
-    const Register c525 = SetRegister(5.25f);
-    t[0] = FmaRegister(c525, SubRegister(d[2], d[4]), SubRegister(d[6], d[0]));
-    t[7] = FmaRegister(c525, SubRegister(d[3], d[5]), SubRegister(d[7], d[1]));
-    const auto pair = [&](float p, float square_sum, float square_product, Register* out) {
-      const Register minus_sum = SetRegister(-square_sum), product = SetRegister(square_product);
-      const Register even = FmaRegister(product, d[2], FmaRegister(minus_sum, d[4], d[6]));
-      const Register odd = FmaRegister(product, d[1], FmaRegister(minus_sum, d[3], d[5]));
-      EvenOdd(even, MulRegister(SetRegister(p), odd), out);
-    };
-    pair(0.5f, 5.0f, 4.0f, t + 1);
-    pair(1.0f, 4.25f, 1.0f, t + 3);
-    pair(2.0f, 1.25f, 0.25f, t + 5);
-  }
-
-  static inline void Output(const Register* m, Register* y) {
-    const Register sum_a = AddRegister(m[1], m[2]), difference_a = SubRegister(m[1], m[2]);
-    const Register sum_b = AddRegister(m[3], m[4]), difference_b = SubRegister(m[3], m[4]);
-    const Register sum_c = AddRegister(m[5], m[6]), difference_c = SubRegister(m[5], m[6]);
-    const auto power = [](Register half, Register one, Register two, float at_half, float at_two) {
-      return FmaRegister(SetRegister(at_two), two, FmaRegister(SetRegister(at_half), half, one));
-    };
-    y[0] = AddRegister(m[0], AddRegister(sum_a, AddRegister(sum_b, sum_c)));
-    y[1] = power(difference_a, difference_b, difference_c, 0.5f, 2.0f);
-    y[2] = power(sum_a, sum_b, sum_c, 0.25f, 4.0f);
-    y[3] = power(difference_a, difference_b, difference_c, 0.125f, 8.0f);
-    y[4] = power(sum_a, sum_b, sum_c, 0.0625f, 16.0f);
-    y[5] = AddRegister(m[7], power(difference_a, difference_b, difference_c, 0.03125f, 32.0f));
-  }
-};
 
 // Neighbouring tiles of a row overlap by two columns: a strip of them transforms each column once.
 constexpr int64_t kStripTiles = 6;
@@ -131,7 +62,6 @@ static inline void WinogradColumns(const WinogradArgs& a, const float* from, int
 template <class F, class P>
 static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64_t begin,
                           int64_t end, float* v) {
-  constexpr int64_t kWidth = kBlock / kRegisters;
   constexpr int64_t kStripColumns = kStripTiles * F::kTile + 2;
   const int64_t planes = InputPlanes(a.in_channels);
   const int64_t tiles = span.tile_end - span.tile_begin;
@@ -146,19 +76,19 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64
         // Planes beyond the last are zeros: all of their columns lie outside.
         const bool exists = plane + p < planes;
         const Plane& in = a.in[exists ? plane + p : plane];
-        for (int half = 0; half < kRegisters; ++half)
-          WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + half * kWidth,
+        for (int part = 0; part < kRegisters; ++part)
+          WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + part * kWidth,
                              in.row_stride, y, exists ? x : a.width + 2, count * F::kTile + 2,
-                             strip[p][half]);
+                             strip[p][part]);
       }
       for (int64_t i = 0; i < count; ++i) {
         float* out = P::Input(v, tiles, a.in_channels, t + i, plane);
         for (int64_t r = 0; r < F::kPatch; ++r) {
-          // Halves in turn: a line of V is filled while it is in the first-level cache.
-          PYENGINE_UNROLL for (int half = 0; half < kRegisters; ++half) {
+          // Parts in turn: a line of V is filled while it is in the first-level cache.
+          PYENGINE_UNROLL for (int part = 0; part < kRegisters; ++part) {
             Register transformed[P::kPlanes][F::kPatch];
             PYENGINE_UNROLL for (int64_t p = 0; p < P::kPlanes; ++p) {
-              const Register* columns = strip[p][half] + i * F::kTile * F::kPatch;
+              const Register* columns = strip[p][part] + i * F::kTile * F::kPatch;
               Register d[F::kPatch];
               PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = columns[c * F::kPatch + r];
               F::Input(d, transformed[p]);
@@ -167,7 +97,7 @@ static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64
               Register values[P::kPlanes];
               PYENGINE_UNROLL for (int64_t p = 0; p < P::kPlanes; ++p) values[p] =
                   transformed[p][c];
-              P::Store(out + half * kWidth + (r * F::kPatch + c) * stride, tiles, values);
+              P::Store(out + part * kWidth + (r * F::kPatch + c) * stride, tiles, values);
             }
           }
         }
@@ -198,7 +128,6 @@ static inline void PoolTile(const WinogradArgs& a, int64_t block, int64_t y, int
 template <class F, class P, int OB>
 static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
                            const float* m) {
-  constexpr int64_t kWidth = kBlock / kRegisters;
   const int64_t tiles = span.tile_end - span.tile_begin;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(tiles) * OB * kBlock);
   const Register floor = Floor(a.activation.kind);
@@ -219,8 +148,8 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
             PrefetchForStore(next + r * plane.row_stride + c * kBlock);
       }
       const float* slopes = Slopes(a.activation, block + b);
-      for (int half = 0; half < kRegisters; ++half) {
-        const float* from = m + t * OB * kBlock + b * kBlock + half * kWidth;
+      for (int part = 0; part < kRegisters; ++part) {
+        const float* from = m + t * OB * kBlock + b * kBlock + part * kWidth;
         Register partial[F::kPatch][F::kTile];  // [column][row of A^T m]
         for (int64_t c = 0; c < F::kPatch; ++c) {
           Register d[F::kPatch];
@@ -228,12 +157,12 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
               LoadRegister(from + (r * F::kPatch + c) * stride);
           F::Output(d, partial[c]);
         }
-        const Register bias = LoadRegister(a.bias + (block + b) * kBlock + half * kWidth);
+        const Register bias = LoadRegister(a.bias + (block + b) * kBlock + part * kWidth);
         for (int64_t r = 0; r < rows; ++r) {
           Register d[F::kPatch], result[F::kTile];
           PYENGINE_UNROLL for (int c = 0; c < F::kPatch; ++c) d[c] = partial[c][r];
           F::Output(d, result);
-          float* row = out + r * plane.row_stride + half * kWidth;
+          float* row = out + r * plane.row_stride + part * kWidth;
           for (int64_t c = 0; c < columns; ++c)
             StoreRegister(row + c * kBlock, MaxRegister(floor, AddRegister(result[c], bias)));
         }
@@ -255,10 +184,8 @@ constexpr int64_t kFetchedFloats = 48 * 1024;
 // Fetches the outputs of tiles [t, t_end) of a span. Always inline, as the next: GCC drops calls of
 // a function that does nothing but prefetch.
 template <class F>
-__attribute__((always_inline)) static inline void FetchOutputs(const WinogradArgs& a,
-                                                               const WinogradSpan& span,
-                                                               int64_t block, int64_t block_end,
-                                                               int64_t t, int64_t t_end) {
+PYENGINE_INLINE void FetchOutputs(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
+                                  int64_t block_end, int64_t t, int64_t t_end) {
   for (; t < t_end; ++t) {
     const int64_t y = (span.tile_begin + t) / a.tile_columns * F::kTile;
     const int64_t x = (span.tile_begin + t) % a.tile_columns * F::kTile;
@@ -273,10 +200,8 @@ __attribute__((always_inline)) static inline void FetchOutputs(const WinogradArg
 // Fetches inputs of the tiles after a span, for pairs [i, i_end) of tile and input plane. The first
 // two rows are the last ones of the tiles above, read not long ago.
 template <class F>
-__attribute__((always_inline)) static inline void FetchInputs(const WinogradArgs& a,
-                                                              const WinogradSpan& span,
-                                                              int64_t planes, int64_t i,
-                                                              int64_t i_end) {
+PYENGINE_INLINE void FetchInputs(const WinogradArgs& a, const WinogradSpan& span, int64_t planes,
+                                 int64_t i, int64_t i_end) {
   for (; i < i_end; ++i) {
     const int64_t t = span.tile_end + i / planes;
     const int64_t y = t / a.tile_columns * F::kTile + 2, x = t % a.tile_columns * F::kTile + 2;

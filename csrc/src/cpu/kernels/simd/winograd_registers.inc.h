@@ -1,9 +1,14 @@
-// Winograd's products of matrices by the micro-kernel. Included after winograd.inc.h; needs
-// kConvPixels and kConvBlocks.
+// Winograd's products of matrices by the micro-kernel.
+// kMicroPixels and kMicroBlocks.
 //
 // V of one point is laid out as the products read it: [channels summed at a time][group of tiles]
 // [channel block][tile][16], where a group is what one register tile takes (the last group: what is
 // left). Weights: [in_channels][16].
+#pragma once
+
+#include "cpu/kernels/simd/common.inc.h"
+#include "cpu/kernels/simd/micro_kernel.inc.h"
+#include "cpu/kernels/simd/winograd.inc.h"
 
 // Weights of one point that do not stay in the second-level cache from one task to the next.
 constexpr int64_t kStreamedFloats = 32 * 1024;
@@ -23,12 +28,11 @@ constexpr int64_t kSummedChannels = 64;
 template <int PX, int OB>
 static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t channels,
                                    const float* const* u, WinogradAhead next, bool add, float* m) {
-  constexpr int kHalves = OB * kRegisters;
-  constexpr int kWidth = kBlock / kRegisters;
-  const auto sum = [&](int p, int h) { return m + p * OB * kBlock + h * kWidth; };
+  constexpr int kParts = OB * kRegisters;
+  const auto sum = [&](int p, int r) { return m + p * OB * kBlock + r * kWidth; };
   const float* w[OB];
   PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
-  Register acc[PX][kHalves];
+  Register acc[PX][kParts];
   const auto next_block = [&](auto begin, int64_t left) __attribute__((always_inline)) {
     for (int64_t i = 0; i < next.lines; ++i)
       PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
@@ -42,16 +46,16 @@ static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t 
   for (int64_t left = channels - kBlock; left > 0; left -= kBlock)
     next_block(Constant<false>(), left);
   if (add)
-    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-        acc[p][h] = AddRegister(LoadRegister(sum(p, h)), acc[p][h]);
-  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int h = 0; h < kHalves; ++h)
-      StoreRegister(sum(p, h), acc[p][h]);
+    PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int r = 0; r < kParts; ++r)
+        acc[p][r] = AddRegister(LoadRegister(sum(p, r)), acc[p][r]);
+  PYENGINE_UNROLL for (int p = 0; p < PX; ++p) PYENGINE_UNROLL for (int r = 0; r < kParts; ++r)
+      StoreRegister(sum(p, r), acc[p][r]);
 }
 
 struct RegisterProducts {
   static constexpr int64_t kPlanes = 1;
-  static constexpr int kBlocks = kConvBlocks;
-  static constexpr int64_t kSliceBlocks = kConvBlocks;
+  static constexpr int kBlocks = kMicroBlocks;
+  static constexpr int64_t kSliceBlocks = kMicroBlocks;
 
   static int64_t Rows(int64_t tiles) { return tiles; }
   static int64_t InputFloats(int64_t tiles, int64_t in_channels) {
@@ -62,8 +66,8 @@ struct RegisterProducts {
   static inline float* Input(float* v, int64_t tiles, int64_t in_channels, int64_t tile,
                              int64_t plane) {
     constexpr int64_t kSummedPlanes = kSummedChannels / kBlock;
-    const int64_t group = tile / kConvPixels * kConvPixels;
-    const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
+    const int64_t group = tile / kMicroPixels * kMicroPixels;
+    const int64_t group_tiles = Smaller(kMicroPixels, tiles - group);
     const int64_t first = plane / kSummedPlanes * kSummedPlanes;
     const int64_t planes = Smaller(kSummedPlanes, InputPlanes(in_channels) - first);
     const int64_t before = first * tiles + group * planes + (plane - first) * group_tiles;
@@ -77,7 +81,7 @@ struct RegisterProducts {
   template <int OB>
   static void Multiply(const WinogradArgs& a, int64_t tiles, const float* v, const float* u,
                        float* m) {
-    const int64_t groups = (tiles + kConvPixels - 1) / kConvPixels;
+    const int64_t groups = (tiles + kMicroPixels - 1) / kMicroPixels;
     const bool streamed = a.in_channels * a.out_blocks * kBlock >= kStreamedFloats;
     const float* weights[OB];
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] = u + b * a.in_channels * kBlock;
@@ -88,8 +92,8 @@ struct RegisterProducts {
       const bool last = first + channels == a.in_channels;
       WinogradAhead next{(last ? OB * a.in_channels - first : channels) * kBlock,
                          streamed ? (kBlock + groups - 1) / groups : 0};
-      for (int64_t group = 0; group < tiles; group += kConvPixels) {
-        const int64_t group_tiles = Smaller(kConvPixels, tiles - group);
+      for (int64_t group = 0; group < tiles; group += kMicroPixels) {
+        const int64_t group_tiles = Smaller(kMicroPixels, tiles - group);
         const float* from = v + first * tiles + group * InputPlanes(channels) * kBlock;
         float* to = m + group * OB * kBlock;
         int64_t t = 0;
@@ -99,12 +103,12 @@ struct RegisterProducts {
                                       first > 0, to + t * OB * kBlock);
           t += kTiles;
         };
-        if (group_tiles == kConvPixels) {
-          product(Constant<kConvPixels>());
+        if (group_tiles == kMicroPixels) {
+          product(Constant<kMicroPixels>());
           next.ahead += next.lines * kBlock;
           continue;
         }
-        if (kConvPixels > 8 && t + 8 <= group_tiles) product(Constant<8>());
+        if (kMicroPixels > 8 && t + 8 <= group_tiles) product(Constant<8>());
         if (t + 4 <= group_tiles) product(Constant<4>());
         if (t + 2 <= group_tiles) product(Constant<2>());
         if (t < group_tiles) product(Constant<1>());
@@ -134,12 +138,14 @@ static void MultiplyByRegisters(const WinogradArgs& a, const WinogradSpan& span,
     WinogradMultiply<F4x4, RegisterProducts>(a, span, v, m);
 }
 
-static const WinogradKernels kRegisterWinograd = {TransformForRegisters,
-                                                  MultiplyByRegisters,
-                                                  WinogradInputFloats<RegisterProducts>,
-                                                  WinogradProductFloats<RegisterProducts>,
-                                                  RegisterProducts::WeightFloats,
-                                                  PackRegisterWeights,
-                                                  RegisterProducts::kSliceBlocks,
-                                                  kFastWinogradTile,
-                                                  false};
+static constexpr WinogradKernels kRegisterWinograd = {
+    .transform = TransformForRegisters,
+    .multiply = MultiplyByRegisters,
+    .v_floats = WinogradInputFloats<RegisterProducts>,
+    .m_floats = WinogradProductFloats<RegisterProducts>,
+    .weight_floats = RegisterProducts::WeightFloats,
+    .pack = PackRegisterWeights,
+    .slice_blocks = RegisterProducts::kSliceBlocks,
+    .fast_tile = kFastWinogradTile,
+    .matrix_unit = false,
+};

@@ -1,10 +1,6 @@
-// Slow, obvious kernels: the oracle for every other table, and the fallback for any CPU.
-#include <cmath>
-
-#include "cpu/kernels/kernels.h"
-
-namespace pyengine {
-namespace {
+// Slow, obvious kernels on a function MultiplyAdd(a, b, c) = a * b + c, included inside an
+// anonymous namespace: the oracle for every other table.
+#pragma once
 
 float Activate(const ActivationArgs& a, float x, int64_t channel) {
   switch (a.kind) {
@@ -65,7 +61,7 @@ void Conv(const ConvArgs& a, const Span& span) {
           const float* in = At(a.in[p], y * a.stride_y + ky * a.dilation_y,
                                x * a.stride_x + kx * a.dilation_x, a.in_pixel_stride);
           for (int64_t c = 0; c < lanes; ++c, weights += kBlock)
-            sum = std::fma(in[c], weights[lane], sum);
+            sum = MultiplyAdd(in[c], weights[lane], sum);
         }
     }
     At(a.out[block], y, x, a.out_pixel_stride)[lane] =
@@ -79,9 +75,9 @@ void Depthwise(const DepthwiseArgs& a, const Span& span) {
     float sum = a.bias[block * kBlock + lane];
     for (int64_t ky = 0; ky < a.kernel_y; ++ky)
       for (int64_t kx = 0; kx < a.kernel_x; ++kx, weights += kBlock)
-        sum = std::fma(At(a.in[block], y * a.stride_y + ky * a.dilation_y,
-                          x * a.stride_x + kx * a.dilation_x)[lane],
-                       weights[lane], sum);
+        sum = MultiplyAdd(At(a.in[block], y * a.stride_y + ky * a.dilation_y,
+                             x * a.stride_x + kx * a.dilation_x)[lane],
+                          weights[lane], sum);
     At(a.out[block], y, x)[lane] = Activate(a.activation, sum, block * kBlock + lane);
   });
 }
@@ -117,9 +113,9 @@ void Upsample(const UpsampleArgs& a, const Span& span) {
       const float right = At(in, a.y_index[y], a.x_next[x])[lane];
       const float below = At(in, a.y_next[y], a.x_index[x])[lane];
       const float across = At(in, a.y_next[y], a.x_next[x])[lane];
-      const float top = std::fma(right - result, wx, result);
-      const float bottom = std::fma(across - below, wx, below);
-      result = std::fma(bottom - top, wy, top);
+      const float top = MultiplyAdd(right - result, wx, result);
+      const float bottom = MultiplyAdd(across - below, wx, below);
+      result = MultiplyAdd(bottom - top, wy, top);
     }
     At(a.out[block], y, x)[lane] = result;
   });
@@ -140,7 +136,7 @@ void Affine(const AffineArgs& a, const Span& span) {
   ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
     const int64_t channel = block * kBlock + lane;
     float value = At(a.in[block], y, x)[lane];
-    if (a.scale) value = std::fma(value, a.scale[channel], a.shift[channel]);
+    if (a.scale) value = MultiplyAdd(value, a.scale[channel], a.shift[channel]);
     At(a.out[block], y, x)[lane] = Activate(a.activation, value, channel);
   });
 }
@@ -159,9 +155,15 @@ void Softmax(const SoftmaxArgs& a, const Span& span) {
     }
 }
 
-}  // namespace
-
-const KernelTable kReferenceKernels = {"reference", Conv,     nullptr, nullptr, Depthwise, Pool,
-                                       Upsample,    BinaryOp, Affine,  Softmax, nullptr};
-
-}  // namespace pyengine
+constexpr KernelTable ScalarTable(const char* isa) {
+  return {.isa = isa,
+          .conv = Conv,
+          .planar_conv = nullptr,
+          .winograd = nullptr,
+          .depthwise = Depthwise,
+          .pool = Pool,
+          .upsample = Upsample,
+          .binary = BinaryOp,
+          .affine = Affine,
+          .softmax = Softmax};
+}

@@ -1,0 +1,18 @@
+#include <immintrin.h>
+
+#include "cpu/kernels/kernels.h"
+#include "multiply_add/multiply_add.h"
+
+namespace pyengine {
+namespace {
+
+#include "cpu/kernels/avx512/registers.inc.h"
+#include "multiply_add/multiply_add.inc.h"
+
+}  // namespace
+
+double MultiplyAddAvx512(int64_t rounds, float* sink) {
+  return MultiplyAddOnRegisters(rounds, sink);
+}
+
+}  // namespace pyengine

@@ -1,0 +1,14 @@
+// Plain C++, for the baseline of any processor.
+#include "cpu/kernels/kernels.h"
+
+namespace pyengine {
+namespace {
+
+#include "cpu/kernels/portable/registers.inc.h"
+#include "cpu/kernels/simd/table.inc.h"
+
+}  // namespace
+
+constinit const KernelTable kPortableKernels = VectorTable("portable");
+
+}  // namespace pyengine

@@ -1,0 +1,64 @@
+// Activations of 16 lanes.
+#pragma once
+
+#include "cpu/kernels/simd/elementary.inc.h"
+
+static inline V16 Clamp(V16 x, float low, float high) {
+  return Min(Max(x, Set1(low)), Set1(high));
+}
+
+// `slopes` points at the 16 slopes of this block (PReLU), else anything.
+static V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) {
+  switch (a.kind) {
+    case Activation::kNone:
+      return x;
+    case Activation::kRelu:
+      return Max(x, Set1(0.0f));
+    case Activation::kLeakyRelu:
+      return SelectPositive(x, x, Mul(x, Set1(a.alpha)));
+    case Activation::kPRelu:
+      return SelectPositive(x, x, Mul(x, Load(slopes)));
+    case Activation::kElu:
+      return SelectPositive(x, x, Mul(Set1(a.alpha), Sub(Exp(x), Set1(1.0f))));
+    case Activation::kSilu:
+      return Mul(x, Sigmoid(x));
+    case Activation::kGelu:
+      return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Erf(Mul(x, Set1(0.70710678f)))));
+    case Activation::kGeluTanh: {
+      const V16 cubic = Mul(Mul(Mul(Set1(0.044715f), x), x), x);
+      return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Tanh(Mul(Set1(0.79788456f), Add(x, cubic)))));
+    }
+    case Activation::kSigmoid:
+      return Sigmoid(x);
+    case Activation::kTanh:
+      return Tanh(x);
+    case Activation::kHardSwish:
+      return Mul(x, Mul(Clamp(Add(x, Set1(3.0f)), 0.0f, 6.0f), Set1(1.0f / 6.0f)));
+    case Activation::kHardSigmoid:
+      return Clamp(Fma(x, Set1(a.alpha), Set1(a.beta)), 0.0f, 1.0f);
+    case Activation::kClip:
+      return Clamp(x, a.alpha, a.beta);
+    case Activation::kErf:
+      return Erf(x);
+  }
+  return x;
+}
+
+// The same without a call for the frequent kinds.
+PYENGINE_INLINE V16 ActivateInPlace(const ActivationArgs& a, V16 x, const float* slopes) {
+  if (a.kind == Activation::kNone) return x;
+  if (a.kind == Activation::kRelu) return Max(x, Set1(0.0f));
+  return Activate(a, x, slopes);
+}
+
+static inline const float* Slopes(const ActivationArgs& a, int64_t block) {
+  return a.slopes ? a.slopes + block * kBlock : nullptr;
+}
+
+// Activations that are a maximum with a constant need no second pass over what was written.
+static inline bool IsFloor(Activation kind) {
+  return kind == Activation::kNone || kind == Activation::kRelu;
+}
+static inline Register Floor(Activation kind) {
+  return SetRegister(kind == Activation::kRelu ? 0.0f : -__builtin_inff());
+}
