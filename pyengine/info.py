@@ -84,7 +84,8 @@ class EngineInfo:
     why_not_gpu: str
     """Why a GPU was not taken though one was asked for or possible."""
     isa: str
-    """Instruction set in use."""
+    """Instruction set in use; ``"portable"`` where no kernels are written for this processor, which
+    then computes several times slower than it could, ``"reference"`` slower by far."""
     threads: int
     layers: tuple[LayerInfo, ...] = field(repr=False)
     manifest: Mapping[str, Any] = field(repr=False)

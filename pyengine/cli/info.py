@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pyengine import _core
 from pyengine.cli.options import size, tile_options
 from pyengine.engine import Engine
 from pyengine.executor_status import executors
@@ -50,6 +51,8 @@ def run_info(args: argparse.Namespace) -> int:
         ("FLOPs", f"{i.flops_per_pixel:,.0f} {flops_unit}"),
         ("executor", f"{i.device}, {i.gpu or i.isa}, {i.threads} thread(s)"),
     ]
+    if slow := why_slow(i.isa):
+        rows.append(("note", slow))
     if i.tileable:
         rows += [
             ("receptive field", f"{i.receptive_field} px"),
@@ -78,6 +81,16 @@ def run_info(args: argparse.Namespace) -> int:
         print(f"{layer.name:<{name_width}}  {layer.op:<18} {layer.channels:>8} "
               f"{layer.stride_px:>6g} {layer.parameters:>11,} {layer.flops_per_pixel:>12,.0f}")  # fmt: skip
     return 0
+
+
+def why_slow(isa: str) -> str:
+    """Why a CPU engine is slower than it could be; empty where it is not."""
+    if isa not in ("portable", "reference"):
+        return ""
+    best = _core.isas()[0]
+    if isa == best:
+        return "slow: there are no vectorised kernels for this processor"
+    return f"slow: {isa} kernels were asked for by PYENGINE_ISA, this processor has {best}"
 
 
 def run_bench(args: argparse.Namespace) -> int:

@@ -17,6 +17,7 @@ from PIL import Image
 from torch import nn
 
 import pyengine
+from pyengine import _core
 from pyengine.cli import DEMOS, main
 
 
@@ -135,6 +136,21 @@ def test_info(capsys, membranes) -> None:
     assert json.loads(text)["task"] == "segmentation"
     status, text, _ = run(capsys, "info")
     assert text.split() == pyengine.engines()
+
+
+def test_info_tells_where_kernels_for_the_processor_are_missing(capsys, monkeypatch) -> None:
+    monkeypatch.delenv("PYENGINE_ISA", raising=False)
+    isas = _core.isas()
+    assert isas[-2:] == ["portable", "reference"]
+    _, text, _ = run(capsys, "info", "em-membranes")
+    assert ("slow" in text) == (isas[0] == "portable")
+    monkeypatch.setenv("PYENGINE_ISA", "portable")
+    monkeypatch.setattr(_core, "isas", lambda: ["avx2", "portable", "reference"])
+    _, text, _ = run(capsys, "info", "em-membranes")
+    assert "slow: portable kernels were asked for by PYENGINE_ISA, this processor has avx2" in text
+    monkeypatch.setattr(_core, "isas", lambda: ["portable", "reference"])
+    _, text, _ = run(capsys, "info", "em-membranes")
+    assert "slow: there are no vectorised kernels for this processor" in text
 
 
 def test_build_verify_classify(capsys, tmp_path, images) -> None:

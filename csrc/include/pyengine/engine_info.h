@@ -44,7 +44,9 @@ struct EngineInfo {
   std::string device;       ///< What computes: "cpu", or "cuda:N".
   std::string gpu;          ///< GPU, library and precision in use; empty on the CPU.
   std::string why_not_gpu;  ///< Why a GPU was not taken though one was asked for or possible.
-  std::string isa;          ///< Instruction set in use.
+  /// Instruction set in use. "portable": no kernels are written for this processor, and it computes
+  /// several times slower than it could; "reference" is slower by far.
+  std::string isa;
   int threads = 1;
   std::string manifest_json;  ///< The file's manifest, verified.
   std::string graph_json;     ///< The file's graph, verified.
