@@ -9,6 +9,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "cpu/isa.h"
 #include "support/random_tensor.h"
 #include "support/unfused_reference.h"
@@ -270,6 +273,44 @@ TEST_P(Kernels, ActivationsFollowReference) {
     args.out = want.planes.data();
     reference.affine(args, span);
     ExpectEqual(want, out, 2e-6f);
+  }
+}
+
+// Of every magnitude that float32 has, subnormal numbers included: within the relative errors that
+// simd/elementary.inc.h derives, or the spacing of subnormal numbers.
+TEST_P(Kernels, TanhErfAndEluLoseNoSmallArguments) {
+  constexpr int64_t kColumns = 4096;  // x 16 lanes: 400 numbers per power of two
+  constexpr double kSubnormal = 1.5e-45;
+  struct Case {
+    Activation kind;
+    double (*exact)(double);
+    double relative;
+  };
+  const Case cases[] = {
+      {.kind = Activation::kTanh, .exact = [](double x) { return std::tanh(x); }, .relative = 4e-7},
+      {.kind = Activation::kErf, .exact = [](double x) { return std::erf(x); }, .relative = 5e-7},
+      {.kind = Activation::kElu,
+       .exact = [](double x) { return x > 0 ? x : std::expm1(x); },
+       .relative = 3e-7}};
+  for (const Case& c : cases) {
+    GuardedPlanes in(1, 1, kColumns, 1), out(1, 1, kColumns, 2);
+    const Plane& arguments = in.planes[0];
+    for (int64_t i = 0; i < kColumns * kBlock; ++i) {
+      const double size = std::exp2(-149 + double(i / 2) / (kColumns * kBlock / 2) * (149 + 8));
+      arguments.data[i] = static_cast<float>(i % 2 ? -size : size);
+    }
+    const AffineArgs args{.in = in.planes.data(),
+                          .out = out.planes.data(),
+                          .scale = nullptr,
+                          .shift = nullptr,
+                          .activation = {.kind = c.kind, .alpha = 1, .beta = 0, .slopes = nullptr}};
+    fast.affine(args, {0, 1, 0, 1, 0, kColumns});
+    out.CheckGuards();
+    for (int64_t i = 0; i < kColumns * kBlock; ++i) {
+      const double x = double(arguments.data[i]), want = c.exact(x);
+      const double error = std::fabs(double(out.planes[0].data[i]) - want);
+      ASSERT_LE(error, c.relative * std::fabs(want) + kSubnormal) << x;
+    }
   }
 }
 

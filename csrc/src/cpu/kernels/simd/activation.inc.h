@@ -19,14 +19,15 @@ static V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) {
     case Activation::kPRelu:
       return SelectPositive(x, x, Mul(x, Load(slopes)));
     case Activation::kElu:
-      return SelectPositive(x, x, Mul(Set1(a.alpha), Sub(Exp(x), Set1(1.0f))));
+      return SelectPositive(x, x, Mul(Set1(a.alpha), ExpMinusOne(x)));
     case Activation::kSilu:
       return Mul(x, Sigmoid(x));
     case Activation::kGelu:
-      return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Erf(Mul(x, Set1(0.70710678f)))));
+      return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), CoarseErf(Mul(x, Set1(0.70710678f)))));
     case Activation::kGeluTanh: {
       const V16 cubic = Mul(Mul(Mul(Set1(0.044715f), x), x), x);
-      return Mul(Mul(Set1(0.5f), x), Add(Set1(1.0f), Tanh(Mul(Set1(0.79788456f), Add(x, cubic)))));
+      return Mul(Mul(Set1(0.5f), x),
+                 Add(Set1(1.0f), CoarseTanh(Mul(Set1(0.79788456f), Add(x, cubic)))));
     }
     case Activation::kSigmoid:
       return Sigmoid(x);
