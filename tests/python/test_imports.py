@@ -28,15 +28,7 @@ def imports(path: Path) -> Iterator[tuple[str, list[str]]]:
 
 
 @pytest.mark.parametrize(
-    ("package", "foreign"),
-    [
-        ("pyengine", {"train", "benchmarks"}),
-        pytest.param(
-            "train",
-            {"benchmarks"},
-            marks=pytest.mark.xfail(strict=True, reason="the machine's name lies in benchmarks/"),
-        ),
-    ],
+    ("package", "foreign"), [("pyengine", {"train", "benchmarks"}), ("train", {"benchmarks"})]
 )
 def test_no_package_imports_what_stands_above_it(package: str, foreign: set[str]) -> None:
     files = sorted((ROOT / package).rglob("*.py"))
