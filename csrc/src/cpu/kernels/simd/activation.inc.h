@@ -8,7 +8,7 @@ static inline V16 Clamp(V16 x, float low, float high) {
 }
 
 // `slopes` points at the 16 slopes of this block (PReLU), else anything.
-static V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) {
+PYENGINE_INLINE V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) {
   switch (a.kind) {
     case Activation::kNone:
       return x;
@@ -45,11 +45,12 @@ static V16 Activate(const ActivationArgs& a, V16 x, const float* slopes) {
   return x;
 }
 
-// The same without a call for the frequent kinds.
-PYENGINE_INLINE V16 ActivateInPlace(const ActivationArgs& a, V16 x, const float* slopes) {
-  if (a.kind == Activation::kNone) return x;
-  if (a.kind == Activation::kRelu) return Max(x, Set1(0.0f));
-  return Activate(a, x, slopes);
+// Pixels of a row, in place. A function of its own with all in memory: many callers need it rarely,
+// and a call with V16 by value costs several times an activation.
+static void ActivateRow(const ActivationArgs& a, const float* slopes, float* row, int64_t pixels,
+                        int64_t pixel_stride) {
+  for (int64_t p = 0; p < pixels; ++p, row += pixel_stride)
+    Store(row, Activate(a, Load(row), slopes));
 }
 
 static inline const float* Slopes(const ActivationArgs& a, int64_t block) {

@@ -63,10 +63,8 @@ static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, 
       StoreRegister(out[r] + p * a.out_pixel_stride, MaxRegister(floor, acc[p][r]));
   if (!step.last || IsFloor(a.activation.kind)) return;
   for (int b = 0; b < OB; ++b)
-    for (int p = 0; p < PX; ++p) {
-      float* value = out[b * kRegisters] + p * a.out_pixel_stride;
-      Store(value, Activate(a.activation, Load(value), Slopes(a.activation, step.block + b)));
-    }
+    ActivateRow(a.activation, Slopes(a.activation, step.block + b), out[b * kRegisters], PX,
+                a.out_pixel_stride);
 }
 
 template <int OB, int PS>

@@ -19,7 +19,7 @@ static inline void DepthwiseTile(const DepthwiseArgs& a, int64_t block, int64_t 
     }
   float* out = a.out[block].data + y * a.out[block].row_stride + x * kBlock;
   for (int p = 0; p < PX; ++p)
-    Store(out + p * kBlock, ActivateInPlace(a.activation, acc[p], Slopes(a.activation, block)));
+    Store(out + p * kBlock, Activate(a.activation, acc[p], Slopes(a.activation, block)));
 }
 
 static void Depthwise(const DepthwiseArgs& a, const Span& span) {

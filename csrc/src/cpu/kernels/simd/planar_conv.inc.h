@@ -54,7 +54,7 @@ static void ActivatePlanarRow(const ConvArgs& a, int64_t o, int64_t y, int64_t x
     const int64_t count = Smaller(kBlock, x_end - x);
     float values[kBlock] = {};
     for (int64_t p = 0; p < count; ++p) values[p] = row[x + p];
-    Store(values, Activate(a.activation, Load(values), slopes));
+    ActivateRow(a.activation, slopes, values, 1, kBlock);
     for (int64_t p = 0; p < count; ++p) row[x + p] = values[p];
   }
 }

@@ -18,7 +18,7 @@ static void BinaryOp(const BinaryArgs& a, const Span& span) {
         const V16 left = a.a_broadcast ? Set1(*va) : Load(va);
         const V16 right = a.b_broadcast ? Set1(*vb) : Load(vb);
         const V16 result = a.op == Binary::kAdd ? Add(left, right) : Mul(left, right);
-        Store(out + x * kBlock, ActivateInPlace(a.activation, result, slopes));
+        Store(out + x * kBlock, Activate(a.activation, result, slopes));
       }
     }
   }
@@ -35,7 +35,7 @@ static void Affine(const AffineArgs& a, const Span& span) {
       for (int64_t x = span.x_begin; x < span.x_end; ++x) {
         V16 value = Load(in + x * kBlock);
         if (a.scale) value = Fma(value, scale, shift);
-        Store(out + x * kBlock, ActivateInPlace(a.activation, value, slopes));
+        Store(out + x * kBlock, Activate(a.activation, value, slopes));
       }
     }
   }

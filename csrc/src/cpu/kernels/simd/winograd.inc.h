@@ -169,10 +169,7 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
       }
       if (!IsFloor(a.activation.kind))
         for (int64_t r = 0; r < rows; ++r)
-          for (int64_t c = 0; c < columns; ++c) {
-            float* value = out + r * plane.row_stride + c * kBlock;
-            Store(value, Activate(a.activation, Load(value), slopes));
-          }
+          ActivateRow(a.activation, slopes, out + r * plane.row_stride, columns, kBlock);
       if (a.pool.out) PoolTile(a, block + b, y, x, rows, columns);
     }
   }
