@@ -288,7 +288,7 @@ TEST_P(Kernels, TanhErfAndEluLoseNoSmallArguments) {
   };
   const Case cases[] = {
       {.kind = Activation::kTanh, .exact = [](double x) { return std::tanh(x); }, .relative = 4e-7},
-      {.kind = Activation::kErf, .exact = [](double x) { return std::erf(x); }, .relative = 5e-7},
+      {.kind = Activation::kErf, .exact = [](double x) { return std::erf(x); }, .relative = 7.5e-7},
       {.kind = Activation::kElu,
        .exact = [](double x) { return x > 0 ? x : std::expm1(x); },
        .relative = 3e-7}};
