@@ -129,7 +129,7 @@ CheckedImage::CheckedImage(const ImageView& view, int64_t channels, ThreadPool& 
 }
 
 CheckedImage CheckedImage::OnDevice(const ImageView& view, int64_t channels) {
-  return CheckedImage(view, channels);
+  return {view, channels};
 }
 
 CheckedImage CheckedImage::Turned(const Symmetry& s) const {
