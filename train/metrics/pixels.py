@@ -1,4 +1,4 @@
-"""Scores of a foreground against its background, pooled over images, with bootstrap intervals.
+"""Scores of a foreground against its background, pooled over images.
 
 Every score is a function of two histograms over probability (reference background and reference
 foreground), which are sums over images: resampling images is adding other histograms. Curves come
