@@ -3,8 +3,15 @@
 #include <algorithm>
 
 #include "cpu/steps/copy.h"
+#include "pyengine/error.h"
 
 namespace pyengine {
+namespace {
+
+// A hundred times what large networks need; takes 128 MB.
+constexpr size_t kMaxPlanes = size_t(1) << 22;
+
+}  // namespace
 
 Lowering::Lowering(const Graph& graph, bool finite, bool fast, const KernelTable& kernels,
                    PackedWeights& weights)
@@ -22,7 +29,10 @@ Program Lowering::Run() {
   program_.storages[input].external = true;
   values_[0] = Whole(input);
   for (size_t i = 0; i < graph_.nodes.size(); ++i)
-    if (live_[i]) LowerNode(static_cast<int>(i));
+    if (live_[i]) {
+      LowerNode(static_cast<int>(i));
+      CountPlanes(values_[graph_.nodes[i].output].refs.size());
+    }
   const Value& last = values_[graph_.output];
   const int output = AddStorage(graph_.output, 1);
   program_.storages[output].external = true;
@@ -34,6 +44,13 @@ Program Lowering::Run() {
     EmitCopy(last, graph_.output, graph_.output, Whole(output), 0);
   }
   return std::move(program_);
+}
+
+void Lowering::CountPlanes(size_t planes) {
+  planes_ += planes;
+  if (planes_ > kMaxPlanes)
+    throw Error(ErrorCode::kUnsupported, "the network's operations read and write more than " +
+                                             std::to_string(kMaxPlanes) + " planes of 16 channels");
 }
 
 void Lowering::FindLive() {
@@ -154,6 +171,7 @@ Op& Lowering::Emit(Op op) {
   Value& value = values_[op.out_tensor];
   if (value.refs.empty()) value = Whole(AddStorage(op.out_tensor, kBlock));
   op.out = value.refs;
+  CountPlanes(op.in[0].size() + op.in[1].size() + op.out.size());
   value.producers.push_back(static_cast<int>(program_.ops.size()));
   program_.ops.push_back(std::move(op));
   return program_.ops.back();
@@ -169,6 +187,7 @@ void Lowering::EmitCopy(const Value& from, int in_tensor, int out_tensor, const 
   op.in_lanes = from.lanes;
   op.out_lanes = to.lanes;
   op.channels = graph_.tensors[in_tensor].channels;
+  CountPlanes(op.in[0].size() + op.out.size());
   op.step = MakeCopy(channel_offset);
   program_.ops.push_back(std::move(op));
 }

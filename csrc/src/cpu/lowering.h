@@ -61,6 +61,9 @@ class Lowering {
 
  private:
   void FindLive();
+  // Throws Error(kUnsupported) once the program points at too many planes: forged files could name
+  // more than fit into memory.
+  void CountPlanes(size_t planes);
   void LowerNode(int index);
   Op* LastWriter(const Value& last);
 
@@ -72,6 +75,7 @@ class Lowering {
   std::vector<Value> values_;
   std::vector<bool> live_;
   std::vector<int> consumers_;
+  size_t planes_ = 0;
 };
 
 // One for each operator, in the file of its algorithm in cpu/steps.

@@ -9,6 +9,7 @@
 #include "cpu/isa.h"
 #include "cpu/plan.h"
 #include "graph/geometry.h"
+#include "pyengine/error.h"
 #include "support/network.h"
 
 namespace pyengine {
@@ -112,6 +113,20 @@ TEST_P(Schedule, ReadsWhatWasWrittenAndIsStillHeld) {
                           [](const Buffer& buffer) { return buffer.rows_held < buffer.rows; });
           EXPECT_EQ(rolls, height > 16) << height;
         }
+}
+
+TEST(Lowering, RefusesMorePlanesThanFitIntoMemory) {
+  ThreadPool pool(1);
+  // Small files: a weight of 400 kB, and nodes that join what was joined before.
+  Network phases, joins;
+  phases.Scatter(phases.Conv(0, 100000, 1, BorderMode::kZero), 1, 64);
+  int x = joins.Conv(0, 16, 1, BorderMode::kZero);
+  const int one = x;
+  for (int i = 0; i < 3000; ++i) x = joins.Join(x, one);
+  for (const Network* net : {&phases, &joins}) {
+    PackedWeights packed(net->graph, net->weights, pool);
+    EXPECT_THROW(Lower(net->graph, false, false, SelectKernels("reference"), packed), Error);
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Isa, Schedule, testing::ValuesIn(UsableIsas()),

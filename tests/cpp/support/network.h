@@ -43,6 +43,18 @@ struct Network {
     for (int axis = 0; axis < 2; ++axis) node.kernel[axis] = node.stride[axis] = 2;
     return Weighted(node, in, {node.in_channels, out_channels, 2, 2});
   }
+  // Every pixel becomes `factor` x `factor` pixels, of which the kernel reaches one.
+  int Scatter(int in, int64_t out_channels, int64_t factor) {
+    Node node;
+    node.op = OpKind::kConvTranspose;
+    node.in_channels = graph.tensors[in].channels;
+    node.out_channels = out_channels;
+    for (int axis = 0; axis < 2; ++axis) {
+      node.stride[axis] = factor;
+      node.output_padding[axis] = factor - 1;
+    }
+    return Weighted(node, in, {node.in_channels, out_channels, 1, 1});
+  }
   int Halve(int in) {
     Node node;
     node.op = OpKind::kMaxPool;
