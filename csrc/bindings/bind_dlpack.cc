@@ -19,8 +19,8 @@ namespace {
 // A tensor taken out of its capsule, given back with the Python object.
 struct Imported {
   struct Release {
-    void operator()(dlpack::ManagedTensor* managed) const {
-      if (managed->deleter) managed->deleter(managed);
+    void operator()(dlpack::ManagedTensor* owned) const {
+      if (owned->deleter) owned->deleter(owned);
     }
   };
   std::unique_ptr<dlpack::ManagedTensor, Release> managed;
