@@ -157,8 +157,9 @@ TEST_P(Winograd, IsTheConvolution) {
         constexpr float kUntouched = -12345;
         const auto run = [&](const WinogradSpan& span) {
           const int64_t n = span.tile_end - span.tile_begin;
-          const int64_t v = fast.winograd->v_floats(tile, n, cin);
-          const int64_t m = fast.winograd->m_floats(tile, n, span.block_end - span.block_begin);
+          const int64_t v = fast.winograd->v_floats(args.tile, n, args.in_channels);
+          const int64_t m =
+              fast.winograd->m_floats(args.tile, n, span.block_end - span.block_begin);
           std::vector<float> scratch(static_cast<size_t>(v + m + kBlock), kUntouched);
           fast.winograd->transform(args, span, n / 2, n, scratch.data());
           fast.winograd->transform(args, span, 0, n / 2, scratch.data());

@@ -155,7 +155,7 @@ void Softmax(const SoftmaxArgs& a, const Span& span) {
     }
 }
 
-constexpr KernelTable ScalarTable(const char* isa) {
+constexpr KernelTable ScalarTable(const char* isa) noexcept {
   return {.isa = isa,
           .conv = Conv,
           .planar_conv = nullptr,

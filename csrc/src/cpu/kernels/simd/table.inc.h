@@ -10,7 +10,7 @@
 #include "cpu/kernels/simd/softmax.inc.h"
 #include "cpu/kernels/simd/winograd_registers.inc.h"
 
-static constexpr KernelTable VectorTable(const char* isa) {
+static constexpr KernelTable VectorTable(const char* isa) noexcept {
   return {.isa = isa,
           .conv = Conv,
           .planar_conv = PlanarConv,

@@ -1,5 +1,4 @@
 // Winograd's products of matrices by the micro-kernel.
-// kMicroPixels and kMicroBlocks.
 //
 // V of one point is laid out as the products read it: [channels summed at a time][group of tiles]
 // [channel block][tile][16], where a group is what one register tile takes (the last group: what is
@@ -90,8 +89,8 @@ struct RegisterProducts {
       // Each group of tiles fetches its share of the weights that follow: those of the next
       // channels, or of the next point.
       const bool last = first + channels == a.in_channels;
-      WinogradAhead next{(last ? OB * a.in_channels - first : channels) * kBlock,
-                         streamed ? (kBlock + groups - 1) / groups : 0};
+      WinogradAhead next{.ahead = (last ? OB * a.in_channels - first : channels) * kBlock,
+                         .lines = streamed ? (kBlock + groups - 1) / groups : 0};
       for (int64_t group = 0; group < tiles; group += kMicroPixels) {
         const int64_t group_tiles = Smaller(kMicroPixels, tiles - group);
         const float* from = v + first * tiles + group * InputPlanes(channels) * kBlock;
