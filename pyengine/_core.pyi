@@ -1,5 +1,5 @@
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, Never
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +11,89 @@ class EngineFileError(ValueError): ...
 class UnsupportedError(ValueError): ...
 class CancelledError(RuntimeError): ...
 
-class DeviceMemory:
+# What pybind11 makes classes with; it cannot be imported.
+class _BoundType(type): ...
+
+class _Words(metaclass=_BoundType):
+    """One of the core's enumerations; its names are what users say."""
+
+    __members__: ClassVar[dict[str, Any]]
+    @property
+    def name(self) -> str: ...
+    @property
+    def value(self) -> int: ...
+    def __init__(self, value: int) -> None: ...
+    def __int__(self) -> int: ...
+    def __index__(self) -> int: ...
+    def __hash__(self) -> int: ...
+    def __eq__(self, other: object) -> bool: ...
+    def __ne__(self, other: object) -> bool: ...
+    def __getstate__(self) -> int: ...
+    def __setstate__(self, state: int) -> None: ...
+
+class PixelType(_Words):
+    uint8: ClassVar[PixelType]
+    uint16: ClassVar[PixelType]
+    float32: ClassVar[PixelType]
+
+class Accuracy(_Words):
+    default: ClassVar[Accuracy]
+    fast: ClassVar[Accuracy]
+
+class OnMismatch(_Words):
+    raise_: ClassVar[OnMismatch]
+    rebuild: ClassVar[OnMismatch]
+    cpu: ClassVar[OnMismatch]
+
+class TileMode(_Words):
+    exact: ClassVar[TileMode]
+    constant: ClassVar[TileMode]
+    gaussian: ClassVar[TileMode]
+
+class OutputKind(_Words):
+    labels: ClassVar[OutputKind]
+    probabilities: ClassVar[OutputKind]
+    logits: ClassVar[OutputKind]
+
+class PaddingMode(_Words):
+    reflect: ClassVar[PaddingMode]
+    replicate: ClassVar[PaddingMode]
+    constant: ClassVar[PaddingMode]
+
+class Augmentation(_Words):
+    none: ClassVar[Augmentation]
+    flips: ClassVar[Augmentation]
+    d4: ClassVar[Augmentation]
+
+class EngineOptions(metaclass=_BoundType):
+    """Made of keywords, whose names are `fields`; `pyengine.arguments` checks them before."""
+
+    fields: ClassVar[tuple[str, ...]]
+    def __init__(self, **fields: Any) -> None: ...
+
+class SegmentOptions(metaclass=_BoundType):
+    """Made of keywords, whose names are `fields`; `pyengine.arguments` checks them before."""
+
+    fields: ClassVar[tuple[str, ...]]
+    def __init__(self, **fields: Any) -> None: ...
+
+class BorrowedImage(metaclass=_BoundType):
+    def __init__(self, array: npt.NDArray[Any], first_row: int = 0, height: int = 0) -> None: ...
+    @staticmethod
+    def on_device(
+        pointer: int,
+        type: PixelType,
+        shape: tuple[int, int, int],
+        strides_bytes: tuple[int, int, int],
+        owner: object,
+    ) -> BorrowedImage: ...
+
+class DeviceMemory(metaclass=_BoundType):
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # see Engine.allocate_on_device
     @property
     def pointer(self) -> int: ...
 
-class DlpackArray:
+class DlpackArray(metaclass=_BoundType):
     def __init__(self, capsule: object) -> None: ...
     @property
     def pointer(self) -> int: ...
@@ -28,113 +106,57 @@ class DlpackArray:
     @property
     def device(self) -> tuple[int, int]: ...
 
-class Engine:
+class Engine(metaclass=_BoundType):
     def __init__(
         self,
         path: str,
-        threads: int,
-        isa: str,
-        callable: Callable[..., Any] | None,
-        fast: bool,
-        pin_threads: bool,
-        device: str,
-        on_mismatch: int,
-        library_folders: list[str],
+        options: EngineOptions,
+        callable: Callable[..., Any] | None = None,
     ) -> None: ...
     def info(self) -> dict[str, Any]: ...
-    def plan(
-        self,
-        height: int,
-        width: int,
-        tile_height: int,
-        tile_width: int,
-        batch_size: int,
-        max_memory: int,
-    ) -> dict[str, Any]: ...
-    def band_rows(
-        self,
-        height: int,
-        width: int,
-        row_begin: int,
-        row_end: int,
-        tile_height: int,
-        tile_width: int,
-        batch_size: int,
-        max_memory: int,
-        padding: int,
-    ) -> tuple[int, int]: ...
+    def plan(self, height: int, width: int, options: SegmentOptions) -> dict[str, Any]: ...
     def segment(
+        self, image: BorrowedImage, kind: OutputKind, options: SegmentOptions
+    ) -> npt.NDArray[Any]: ...
+    def band_rows(
+        self, size: tuple[int, int], band: tuple[int, int], options: SegmentOptions
+    ) -> tuple[int, int]: ...
+    def segment_band(
         self,
-        image: npt.NDArray[Any],
-        kind: int,
-        tile_height: int,
-        tile_width: int,
-        batch_size: int,
-        max_memory: int,
-        mode: int,
-        overlap: float,
-        padding: int,
-        progress: Callable[[int, int], bool | None] | None,
-        one_thread: bool,
-        augmentation: int,
+        rows: BorrowedImage,
+        kind: OutputKind,
+        band: tuple[int, int],
+        options: SegmentOptions,
     ) -> npt.NDArray[Any]: ...
     def segment_on_device(
         self,
-        data: int,
-        type: int,
-        shape: tuple[int, ...],
-        strides: tuple[int, ...],
-        kind: int,
+        image: BorrowedImage,
+        kind: OutputKind,
         out: int,
         stream: int,
-        tile_height: int,
-        tile_width: int,
-        batch_size: int,
-        max_memory: int,
-        padding: int,
+        options: SegmentOptions,
     ) -> None: ...
+    def classify(self, image: BorrowedImage) -> tuple[int, npt.NDArray[np.float32]]: ...
+    def normalise(self, image: BorrowedImage) -> npt.NDArray[np.float32]: ...
+    def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
+    def profile(self, height: int, width: int, passes: int) -> list[dict[str, Any]]: ...
     def allocate_on_device(self, bytes: int) -> DeviceMemory: ...
     def stream_wait(self, stream: int, awaited: int) -> None: ...
-    def segment_band(
-        self,
-        rows: npt.NDArray[Any],
-        first_row: int,
-        height: int,
-        kind: int,
-        row_begin: int,
-        row_end: int,
-        tile_height: int,
-        tile_width: int,
-        batch_size: int,
-        max_memory: int,
-        padding: int,
-        progress: Callable[[int, int], bool | None] | None,
-        augmentation: int,
-    ) -> npt.NDArray[Any]: ...
-    def profile(self, height: int, width: int, passes: int) -> list[dict[str, Any]]: ...
-    def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]: ...
 
 def analyze(graph_json: str, sample_height: int, sample_width: int) -> dict[str, Any]: ...
-def border_indices(begin: int, end: int, size: int, mode: int) -> list[int]: ...
-def executors(library_folders: list[str]) -> list[dict[str, str]]: ...
+def border_indices(begin: int, end: int, size: int, mode: PaddingMode) -> list[int]: ...
+def executors(library_folders: Sequence[str]) -> list[dict[str, str]]: ...
 def check_engine_file(path: str) -> None: ...
 def build_plan(
-    graph_json: str,
-    sample_size: tuple[int, int],
-    flavour: str,
-    onnx: bytes,
-    input_name: str,
-    precision: str,
-    tile_height: int,
-    tile_width: int,
-    max_batch: int,
-    library_folders: list[str],
+    network: dict[str, Any],
+    settings: dict[str, Any],
+    library_folders: Sequence[str],
     timing_cache: bytes,
 ) -> dict[str, Any]: ...
 def plan_mismatch(stored: dict[str, Any], wanted: dict[str, Any]) -> str: ...
 def dlpack_capsule(
     memory: DeviceMemory, shape: tuple[int, ...], is_float: bool, bits: int, device: int
 ) -> object: ...
-def isas() -> list[str]: ...
+def isas(fast: bool = False) -> list[str]: ...
 def multiply_add_rates(isa: str, threads: int, runs: int = 20) -> list[float]: ...
 def interleaved_bytes() -> int: ...

@@ -1,28 +1,44 @@
-"""Checks of the arguments that `Engine` and file segmentation share, and their words."""
+"""The options of engines and of segmentation, once: names, types, checks, and what they mean.
+
+A keyword of `EngineKeywords` or `SegmentKeywords` says how it is checked and which fields of the
+core's options it fills. Functions that take such keywords hand them on as ``**options``.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, TypeVar, get_type_hints
 
 import numpy as np
+
+from pyengine import _core
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Output = Literal["labels", "probabilities", "logits"]
 Mode = Literal["exact", "gaussian", "constant"]
 PaddingMode = Literal["reflect", "replicate", "constant"]
-
 Augmentation = Literal["none", "flips", "d4"]
 Accuracy = Literal["default", "fast"]
 OnMismatch = Literal["raise", "rebuild", "cpu"]
 
-# In the order of the core's enumerations.
-OUTPUTS = ("labels", "probabilities", "logits")
-MODES = ("exact", "constant", "gaussian")
-ACCURACIES = ("default", "fast")
-ON_MISMATCH = ("raise", "rebuild", "cpu")
-AUGMENTATIONS = ("none", "flips", "d4")
-PADDINGS = ("reflect", "replicate", "constant")
+Tile = int | tuple[int, int]
+T = TypeVar("T")
 
+
+@cache
+def words(enumeration: Any) -> dict[str, Any]:
+    """What users say for the values of one of the core's enumerations."""
+    return {name.rstrip("_"): value for name, value in enumeration.__members__.items()}
+
+
+OUTPUTS = tuple(words(_core.OutputKind))
+ACCURACIES = tuple(words(_core.Accuracy))
+AUGMENTATIONS = tuple(words(_core.Augmentation))
 
 # What the core takes at most of each count; of others, 2**63 - 1.
 _MOST = {"threads": 1024, "batch_size": 2**31 - 1, "passes": 2**31 - 1}
@@ -30,11 +46,14 @@ _MOST = {"threads": 1024, "batch_size": 2**31 - 1, "passes": 2**31 - 1}
 _WHOLE_IMAGE = 2**40
 
 
+# ---- checks: (name, value) to what the core takes -----------------------------------------------
+
+
 def _is_whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def tile_sides(tile: int | tuple[int, int] | None) -> tuple[int, int]:
+def tile_sides(tile: Tile | None) -> tuple[int, int]:
     """(height, width) of a tile argument; (0, 0) leaves the choice to the core."""
     if tile is None:
         return 0, 0
@@ -72,8 +91,153 @@ def number(name: str, value: float) -> float:
     return float(value)
 
 
-def choice(name: str, value: str, known: tuple[str, ...]) -> int:
-    """Index of `value` among the known words."""
-    if value not in known:
+def choice(name: str, value: str, enumeration: Callable[[int], T]) -> T:
+    """The value of one of the core's enumerations that a word stands for."""
+    known: dict[str, T] = words(enumeration)
+    if not isinstance(value, str) or value not in known:
         raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
-    return known.index(value)
+    return known[value]
+
+
+def one_of(enumeration: Any) -> Callable[[str, str], Any]:
+    """`choice` among the values of `enumeration`."""
+    return lambda name, value: choice(name, value, enumeration)
+
+
+# ---- the tables -----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Option:
+    """A keyword: its default, its check, and the fields of the core's options that it fills."""
+
+    default: Any
+    check: Callable[[str, Any], Any]
+    fields: tuple[str, ...]
+    """Several take the items of the checked value."""
+
+
+class EngineKeywords(TypedDict, total=False):
+    """How an engine is opened.
+
+    threads : int, optional
+        Threads of one call, the calling one included, 1 to 1024. Default: every core that affinity
+        and CPU limits (of a container, say) leave to the process; hardware threads of one core
+        count once.
+    accuracy : {"default", "fast"}
+        "default" rounds about as much as any float32 convolution. "fast" rounds more in 3x3 layers:
+        by larger blocks (F(6x6) instead of F(4x4)) where there are fewer than 256 channels, a few
+        times as much; on a processor with AMX by products of numbers split into two bfloat16, tens
+        of times as much. Results are exact over tiles either way.
+    pin_threads : bool
+        Worker threads stay on one core each; the calling thread is left alone. For machines that
+        nothing else uses.
+    on_mismatch : {"raise", "rebuild", "cpu"}
+        Where no plan fits the GPU that `device` names: refuse, naming what differs; build one for
+        this run from the network stored beside a plan, which takes seconds; or run on the CPU.
+    """
+
+    threads: Annotated[int | None, Option(None, positive, ("threads",))]
+    accuracy: Annotated[Accuracy, Option("default", one_of(_core.Accuracy), ("accuracy",))]
+    pin_threads: Annotated[bool, Option(False, flag, ("pin_threads",))]
+    on_mismatch: Annotated[OnMismatch, Option("raise", one_of(_core.OnMismatch), ("on_mismatch",))]
+
+
+class SegmentKeywords(TypedDict, total=False):
+    """How one image is segmented.
+
+    tile : int or (int, int), optional
+        Output tile in pixels, rounded up to where tiles may begin (the alignment or four times it).
+        Default: chosen by a cost model under `max_memory`. The result does not depend on it in
+        "exact" mode.
+    batch_size : int, optional
+        Tiles per network call. Default: 1 on the CPU, on a GPU as many as its plan takes.
+    max_memory : int, optional
+        Working memory beside image and result, in bytes. Default: 1 GiB.
+    mode : {"exact", "gaussian", "constant"}
+        "exact" gives every pixel its full context. The others average the logits of overlapping
+        windows, for networks that cannot be tiled exactly.
+    overlap : float
+        Blending only: fraction of the tile if < 1, else pixels.
+    padding_mode : {"reflect", "replicate", "constant"}
+        What stands for pixels beyond the image: the mirrored image, its edge, or zero after
+        normalisation.
+    one_thread : bool
+        On the CPU: the call stays on the caller's thread. For callers that segment one image per
+        thread of their own; the result is the same.
+    tta : {"none", "flips", "d4"}
+        Test-time augmentation: the mean of the logits over the image and its flips (4 passes), or
+        all its flips and quarter turns (8). Takes as many times as long, and two sets of logits of
+        the image in memory. For networks trained on such views.
+    """
+
+    tile: Annotated[
+        Tile | None,
+        Option(None, lambda _, tile: tile_sides(tile), ("tile_height_px", "tile_width_px")),
+    ]
+    batch_size: Annotated[int | None, Option(None, positive, ("batch_size",))]
+    max_memory: Annotated[int | None, Option(None, positive, ("max_memory_bytes",))]
+    mode: Annotated[Mode, Option("exact", one_of(_core.TileMode), ("mode",))]
+    overlap: Annotated[float, Option(0.25, number, ("overlap",))]
+    padding_mode: Annotated[PaddingMode, Option("reflect", one_of(_core.PaddingMode), ("padding",))]
+    one_thread: Annotated[bool, Option(False, flag, ("one_thread",))]
+    tta: Annotated[Augmentation, Option("none", one_of(_core.Augmentation), ("augmentation",))]
+
+
+@cache
+def table(keywords: type) -> dict[str, Option]:
+    """The options of `EngineKeywords` or `SegmentKeywords` by name."""
+    hints = get_type_hints(keywords, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+# ---- keywords to the core's options ---------------------------------------------------------------
+
+
+def engine_options(
+    device: str, library_folders: Sequence[str], **given: Unpack[EngineKeywords]
+) -> _core.EngineOptions:
+    """Checked options of an engine; raises TypeError or ValueError with the name and the rule."""
+    fields = _checked(EngineKeywords, given)
+    return _core.EngineOptions(device=device, library_folders=list(library_folders), **fields)
+
+
+def segment_options(
+    progress: Callable[[int, int], bool | None] | None = None, **given: Unpack[SegmentKeywords]
+) -> _core.SegmentOptions:
+    """Checked options of one image; raises TypeError or ValueError with the name and the rule."""
+    return _core.SegmentOptions(progress=progress, **_checked(SegmentKeywords, given))
+
+
+def _checked(keywords: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    known = table(keywords)
+    for name in given.keys() - known.keys():
+        raise TypeError(f"unknown option {name!r}; known: {', '.join(known)}")
+    fields: dict[str, Any] = {}
+    for name, option in known.items():
+        value = option.check(name, given.get(name, option.default))
+        values = value if len(option.fields) > 1 else (value,)
+        fields.update(zip(option.fields, values, strict=True))
+    return fields
+
+
+def documented(keywords: type) -> Callable[[T], T]:
+    """Decorator for functions and classes that take the keywords as ``**options``.
+
+    Their help shows each by name and default, and explains it in place of ``**options : NAME``.
+    """
+
+    def decorate(described: T) -> T:
+        signature = inspect.signature(described)  # type: ignore[arg-type]
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        more = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=option.default)
+            for name, option in table(keywords).items()
+        ]
+        described.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]
+        _, _, entries = inspect.cleandoc(keywords.__doc__ or "").partition("\n\n")
+        text = inspect.cleandoc(described.__doc__ or "")
+        described.__doc__ = text.replace(f"**options : {keywords.__name__}", entries)
+        return described
+
+    return decorate

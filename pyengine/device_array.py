@@ -10,7 +10,11 @@ import numpy as np
 
 from pyengine import _core
 
-_PIXEL_TYPES = {"|u1": 0, "<u2": 1, "<f4": 2}
+_PIXEL_TYPES = {
+    "|u1": _core.PixelType.uint8,
+    "<u2": _core.PixelType.uint16,
+    "<f4": _core.PixelType.float32,
+}
 # DLPack's numbers for memory that a CUDA device reads.
 _CUDA, _CUDA_MANAGED = 2, 13
 # Both protocols write CUDA's default stream as 1; 0 is not allowed.
@@ -87,11 +91,17 @@ class DeviceView:
     """
 
     pointer: int
-    pixel_type: int
+    pixel_type: _core.PixelType
     shape: tuple[int, int, int]
     strides_bytes: tuple[int, int, int]
     stream: int
     owner: Any = None
+
+    def borrowed(self) -> _core.BorrowedImage:
+        """The view as the core takes it."""
+        return _core.BorrowedImage.on_device(
+            self.pointer, self.pixel_type, self.shape, self.strides_bytes, self.owner
+        )
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pyengine import _core
-from pyengine.arguments import (
-    AUGMENTATIONS,
-    OUTPUTS,
-    PADDINGS,
-    Augmentation,
-    Output,
-    PaddingMode,
-    choice,
-    positive,
-    tile_sides,
-)
+from pyengine.arguments import Output, SegmentKeywords, choice, segment_options
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
 from pyengine.formats.format import Band, Reader, Result
@@ -32,14 +22,9 @@ def segment_file(
     info: EngineInfo,
     src: str,
     dst: str,
-    *,
-    tile: int | tuple[int, int] | None = None,
-    batch_size: int | None = None,
-    output: Output = "labels",
-    max_memory: int | None = None,
-    progress: Progress = False,
-    padding_mode: PaddingMode = "reflect",
-    tta: Augmentation = "none",
+    output: Output,
+    progress: Progress,
+    options: SegmentKeywords,
 ) -> None:
     """See `Engine.segment_file`."""
     target = locate_result(dst, output)
@@ -49,7 +34,7 @@ def segment_file(
     check_target(dst, output)
     with open_image(src, info.input["channels"]) as reader:
         check_holds(target.path, output, reader.stacked)
-        job = _Job(core, info, reader, output, tile, batch_size, max_memory, padding_mode, tta)
+        job = _Job(core, info, reader, output, options)
         with progress_callback(progress) as callback:
             job.callback = callback
             written_format(target.path).save(target, job.result, job.bands())
@@ -89,19 +74,13 @@ class _Job:
         info: EngineInfo,
         reader: Reader,
         output: Output,
-        tile: int | tuple[int, int] | None,
-        batch_size: int | None,
-        max_memory: int | None,
-        padding_mode: PaddingMode,
-        tta: Augmentation,
+        options: SegmentKeywords,
     ) -> None:
-        self.core, self.reader = core, reader
-        self.kind = choice("output", output, OUTPUTS)
-        self.padding = choice("padding_mode", padding_mode, PADDINGS)
-        self.augmentation = choice("tta", tta, AUGMENTATIONS)
-        self.sides = tile_sides(tile)
-        self.batch_size = positive("batch_size", batch_size)
-        self.max_memory = positive("max_memory", max_memory)
+        self.core, self.reader, self.options = core, reader, options
+        self.kind = choice("output", output, _core.OutputKind)
+        given = segment_options(**options)
+        if options.get("mode", "exact") != "exact":
+            raise ValueError(f"mode {options['mode']!r}: files are segmented in mode 'exact'")
         self.callback: Callable[[int, int], bool | None] | None = None
         self.height, self.width = reader.shape[:2]
         # The checks of `segment`, on an empty stand-in of the same shape and dtype.
@@ -110,9 +89,9 @@ class _Job:
         # Networks of the whole image have no tiles: their band is the whole page; likewise where
         # the page is turned.
         self.band_height, self.tiles = self.height, 1
-        self.banded = info.tileable and tta == "none"
+        self.banded = info.tileable and options.get("tta", "none") == "none"
         if self.banded:
-            plan = core.plan(self.height, self.width, *self.sides, self.batch_size, self.max_memory)
+            plan = core.plan(self.height, self.width, given)
             self.band_height, self.tiles = plan["tile"][0], plan["grid"][0] * plan["grid"][1]
         labels = output == "labels"
         self.result = Result(
@@ -124,18 +103,17 @@ class _Job:
 
     def bands(self) -> Iterator[Band]:
         """The result in order."""
-        cut = (*self.sides, self.batch_size, self.max_memory, self.padding)
+        size = self.height, self.width
         for page in range(self.reader.pages):
+            given = segment_options(self._progress(page), **self.options)
             for begin in range(0, self.height, self.band_height):
-                end = min(begin + self.band_height, self.height)
+                band = begin, min(begin + self.band_height, self.height)
                 first, last = 0, self.height
                 if self.banded:
-                    first, last = self.core.band_rows(self.height, self.width, begin, end, *cut)
+                    first, last = self.core.band_rows(size, band, given)
                 rows = np.ascontiguousarray(self.reader.rows(page, first, last))
-                result = self.core.segment_band(
-                    rows, first, self.height, self.kind, begin, end, *cut,
-                    self._progress(page), self.augmentation,
-                )  # fmt: skip
+                image = _core.BorrowedImage(rows, first, self.height)
+                result = self.core.segment_band(image, self.kind, band, given)
                 yield Band(page, begin, result)
 
     def _progress(self, page: int) -> Callable[[int, int], bool | None] | None:

@@ -4,6 +4,7 @@
 
 namespace pyengine {
 
+void BindOptions(pybind11::module_& m);
 void BindEngine(pybind11::module_& m);
 void BindBuild(pybind11::module_& m);
 void BindPlans(pybind11::module_& m);

@@ -35,10 +35,10 @@ void BindBuild(py::module_& m) {
       "Geometry of a graph; raises if the CPU executor cannot run it.");
   m.def(
       "border_indices",
-      [](int64_t begin, int64_t end, int64_t size, int mode) {
+      [](int64_t begin, int64_t end, int64_t size, PaddingMode mode) {
         std::vector<int64_t> indices;
         for (int64_t i = begin; i < end; ++i)
-          indices.push_back(BorderIndex(i, size, static_cast<PaddingMode>(mode)));
+          indices.push_back(BorderIndex(i, size, mode));
         return indices;
       },
       py::arg("begin"), py::arg("end"), py::arg("size"), py::arg("mode"),

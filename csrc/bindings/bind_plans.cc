@@ -24,52 +24,52 @@ py::dict ToDict(const PlanKey& key) {
                   "max_batch"_a = p.max_batch);
 }
 
+std::string Text(const py::dict& d, const char* name) {
+  return d[name].cast<std::string>();
+}
+
+std::pair<int64_t, int64_t> Pair(const py::dict& d, const char* name) {
+  return d[name].cast<std::pair<int64_t, int64_t>>();
+}
+
 PlanKey ToKey(const py::dict& d) {
-  const auto text = [&](const char* name) { return d[name].cast<std::string>(); };
-  const auto pair = [&](const char* name) { return d[name].cast<std::pair<int64_t, int64_t>>(); };
-  const auto [min_height, min_width] = pair("min_size_px");
-  const auto [max_height, max_width] = pair("max_size_px");
-  return {text("flavour"),
-          text("version"),
-          text("compute_capability"),
-          text("gpu"),
-          text("precision"),
-          text("onnx_sha256"),
+  const auto [min_height, min_width] = Pair(d, "min_size_px");
+  const auto [max_height, max_width] = Pair(d, "max_size_px");
+  return {Text(d, "flavour"),
+          Text(d, "version"),
+          Text(d, "compute_capability"),
+          Text(d, "gpu"),
+          Text(d, "precision"),
+          Text(d, "onnx_sha256"),
           {min_height, min_width, max_height, max_width, d["max_batch"].cast<int>()}};
+}
+
+py::dict Build(const py::dict& network, const py::dict& settings,
+               const std::vector<std::string>& library_folders, const std::string& timing_cache) {
+  const TensorRtFlavour flavour = FlavourOf(Text(settings, "flavour"));
+  const Graph graph = ParseGraph(Json::Parse(Text(network, "graph_json"), "graph"));
+  const auto [height, width] = Pair(network, "sample_size_px");
+  const auto [tile_height, tile_width] = Pair(settings, "tile");
+  PlanRequest request;
+  request.onnx = Text(network, "onnx");
+  request.input_name = Text(network, "input_name");
+  request.channels = graph.channels();
+  request.profile = ProfileFor(Analyze(graph, height, width).network, {height, width},
+                               {tile_height, tile_width}, settings["max_batch"].cast<int>());
+  request.precision = Text(settings, "precision");
+  request.timing_cache = timing_cache;
+  BuiltPlan plan;
+  WithoutGil([&] { plan = BuildPlan(OpenTensorRt(flavour, library_folders), request); });
+  return py::dict("key"_a = ToDict(plan.key), "plan"_a = py::bytes(plan.bytes), "log"_a = plan.log,
+                  "timing_cache"_a = py::bytes(plan.timing_cache), "seconds"_a = plan.seconds);
 }
 
 }  // namespace
 
 void BindPlans(py::module_& m) {
-  m.def(
-      "build_plan",
-      [](const std::string& graph_json, std::pair<int64_t, int64_t> sample_size,
-         const std::string& flavour, const std::string& onnx, const std::string& input_name,
-         const std::string& precision, int64_t tile_height, int64_t tile_width, int max_batch,
-         const std::vector<std::string>& library_folders, const std::string& timing_cache) {
-        BuiltPlan plan;
-        WithoutGil([&] {
-          const TensorRtFlavour wanted = FlavourOf(flavour);
-          const Graph graph = ParseGraph(Json::Parse(graph_json, "graph"));
-          const auto [height, width] = sample_size;
-          const GraphAnalysis analysis = Analyze(graph, height, width);
-          PlanRequest request;
-          request.onnx = onnx;
-          request.input_name = input_name;
-          request.channels = graph.channels();
-          request.profile =
-              ProfileFor(analysis.network, {height, width}, {tile_height, tile_width}, max_batch);
-          request.precision = precision;
-          request.timing_cache = timing_cache;
-          plan = BuildPlan(OpenTensorRt(wanted, library_folders), request);
-        });
-        return py::dict("key"_a = ToDict(plan.key), "plan"_a = py::bytes(plan.bytes),
-                        "log"_a = plan.log, "timing_cache"_a = py::bytes(plan.timing_cache),
-                        "seconds"_a = plan.seconds);
-      },
-      "graph_json"_a, "sample_size"_a, "flavour"_a, "onnx"_a, "input_name"_a, "precision"_a,
-      "tile_height"_a, "tile_width"_a, "max_batch"_a, "library_folders"_a, "timing_cache"_a,
-      "Builds a TensorRT plan of `onnx`, which computes what the graph does.");
+  m.def("build_plan", &Build, "network"_a, "settings"_a, "library_folders"_a, "timing_cache"_a,
+        "Builds a TensorRT plan of network['onnx'], which computes what network['graph_json'] "
+        "does.");
   m.def(
       "check_engine_file",
       [](const std::string& path) { WithoutGil([&] { ReadEngineFileFor(path, "cpu"); }); },

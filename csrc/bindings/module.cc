@@ -54,6 +54,7 @@ PYBIND11_MODULE(_core, m) {
       }
     }
   });
+  pyengine::BindOptions(m);
   pyengine::BindEngine(m);
   pyengine::BindBuild(m);
   pyengine::BindPlans(m);

@@ -5,6 +5,7 @@
 
 #include "backends/backends.h"
 #include "checks.h"
+#include "classification/classify.h"
 #include "core/available_cores.h"
 #include "core/float_environment.h"
 #include "core/thread_pool.h"
@@ -58,6 +59,9 @@ EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   info.flops_per_pixel = analysis.flops_per_pixel;
   info.sample_height = file.manifest.sample_height;
   info.sample_width = file.manifest.sample_width;
+  info.input_type = file.manifest.input_type;
+  info.input_gain = file.manifest.normalisation.gain;
+  info.input_offset = file.manifest.normalisation.offset;
   info.activation = file.manifest.head == Head::kSoftmax   ? "softmax"
                     : file.manifest.head == Head::kSigmoid ? "sigmoid"
                                                            : "none";
@@ -115,7 +119,7 @@ struct Engine::Impl {
   void Segment(const ImageView& view, Range rows, OutputKind kind, void* data, int64_t row_stride,
                const SegmentOptions& options) const {
     const DefaultFloatEnvironment floats;
-    RequireSegmentation();
+    RequireTask("segmentation");
     CheckOptions(options);
     CheckSize(view.height, view.width);
     CheckBand(view.height, rows);
@@ -138,7 +142,7 @@ struct Engine::Impl {
   void SegmentOnDevice(const ImageView& view, OutputKind kind, void* data, int64_t row_stride,
                        const SegmentOptions& options, void* stream) const {
     const DefaultFloatEnvironment floats;
-    RequireSegmentation();
+    RequireTask("segmentation");
     CheckOptions(options);
     if (options.augmentation != Augmentation::kNone)
       throw Error(ErrorCode::kUnsupported, "images on a GPU are segmented without augmentation");
@@ -156,10 +160,10 @@ struct Engine::Impl {
     arrays.SegmentOnDevice(image, out, options, stream);
   }
 
-  void RequireSegmentation() const {
-    if (file.manifest.task != "segmentation")
+  void RequireTask(const std::string& task) const {
+    if (file.manifest.task != task)
       throw Error(ErrorCode::kUnsupported,
-                  "this engine's task is " + file.manifest.task + ", not segmentation");
+                  "this engine's task is " + file.manifest.task + ", not " + task);
   }
 
   void RequireDense() const {
@@ -256,6 +260,34 @@ void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t 
 void Engine::SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin,
                          int64_t row_end, void* out, const SegmentOptions& options) const {
   impl_->Segment(image, {row_begin, row_end}, kind, out, image.width, options);
+}
+
+Classification Engine::Classify(const ImageView& image) const {
+  const DefaultFloatEnvironment floats;
+  const Manifest& manifest = impl_->file.manifest;
+  impl_->RequireTask("classification");
+  int64_t shape[3];
+  RunOutputShape(manifest.sample_height, manifest.sample_width, shape);
+  if (shape[1] != 1 || shape[2] != 1)
+    throw Error(ErrorCode::kUnsupported, "the network has " + std::to_string(shape[1]) + " x " +
+                                             std::to_string(shape[2]) +
+                                             " outputs per class; a classifier has one");
+  const Classifier classifier{.input_size = {manifest.sample_height, manifest.sample_width},
+                              .normalisation = manifest.normalisation,
+                              .head = manifest.head,
+                              .outputs = shape[0]};
+  return ClassifyImage(
+      classifier, {image, impl_->info.geometry.channels, *impl_->pool},
+      [&](const float* in, float* logits) {
+        impl_->segmenter->Run(in, logits, 1, manifest.sample_height, manifest.sample_width);
+      });
+}
+
+void Engine::Normalise(const ImageView& image, float* planes) const {
+  const DefaultFloatEnvironment floats;
+  if (planes == nullptr) throw Error(ErrorCode::kInvalidArgument, "planes is null");
+  NormaliseImage({image, impl_->info.geometry.channels, *impl_->pool},
+                 impl_->file.manifest.normalisation, planes);
 }
 
 void Engine::RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const {

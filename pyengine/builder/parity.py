@@ -15,7 +15,6 @@ from pyengine.checks import check_image
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source
 from pyengine.inputs.source import SEED, Network, random_samples
-from pyengine.preprocess import normalise
 
 
 @dataclass(frozen=True)
@@ -206,13 +205,12 @@ def network_inputs(
         An image that does not fit the network.
     """
     height, width = shape[2:]
+    mirrored = _core.PaddingMode.reflect
     samples = []
     for image in images:
-        check_image(image, engine.info.input["channels"])
-        rows = _core.border_indices(0, height, image.shape[0], 0)
-        columns = _core.border_indices(0, width, image.shape[1], 0)
-        part = image[np.ix_(rows, columns)]
-        planes = part[None] if part.ndim == 2 else np.moveaxis(part, 2, 0)
-        batch = normalise(planes.astype(np.float32), engine.info.input)[None]
-        samples.append(np.ascontiguousarray(batch))
+        check_image(image, shape[1])
+        planes = engine.normalise(image[:height, :width])
+        rows = _core.border_indices(0, height, planes.shape[1], mirrored)
+        columns = _core.border_indices(0, width, planes.shape[2], mirrored)
+        samples.append(np.ascontiguousarray(planes[:, rows][:, :, columns][None]))
     return samples

@@ -146,10 +146,19 @@ def build_plan(
     onnx = model.SerializeToString()
     plans: list[dict[str, Any]] = manifest.get("plans", [])
     cache = _timing_cache(plans, tensors, executor)
-    built = _core.build_plan(
-        graph_json, tuple(manifest["input"]["sample_size_px"]), executor, onnx, INPUT, precision,
-        height, width, batch, library_folders(), cache,
-    )  # fmt: skip
+    network = {
+        "graph_json": graph_json,
+        "sample_size_px": tuple(manifest["input"]["sample_size_px"]),
+        "onnx": onnx,
+        "input_name": INPUT,
+    }
+    settings = {
+        "flavour": executor,
+        "precision": precision,
+        "tile": (height, width),
+        "max_batch": batch,
+    }
+    built = _core.build_plan(network, settings, library_folders(), cache)
     key = {k: list(v) if isinstance(v, tuple) else v for k, v in built["key"].items()}
     entry: dict[str, Any] = {
         "key": key,

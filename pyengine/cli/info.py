@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyengine import _core
-from pyengine.cli.options import size, tile_options
+from pyengine.cli.options import open_engine, size, tile_options
 from pyengine.engine import Engine
 from pyengine.executor_status import executors
 from pyengine.info import LayerTime
@@ -97,7 +97,7 @@ def run_bench(args: argparse.Namespace) -> int:
     if args.repeat < 1:
         raise ValueError(f"repeat must be >= 1, got {args.repeat}")
     height, width = size(args.size, "size")
-    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
+    engine = open_engine(args)
     options = tile_options(args)
     channels = engine.info.input["channels"]
     shape = (height, width) if channels == 1 else (height, width, channels)

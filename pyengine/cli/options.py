@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import glob
 from pathlib import Path
-from typing import Any
 
-from pyengine.arguments import ACCURACIES
+from pyengine.arguments import ACCURACIES, SegmentKeywords
+from pyengine.engine import Engine
 from pyengine.formats.registry import find_format, images_below, locate
 
 
@@ -16,18 +16,22 @@ def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-mem
         "--engine", "-e", default=default, required=default is None,
         help="engine file or name" + (f" (default: {default})" if default else ""),
     )  # fmt: skip
-    p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N")
-    p.add_argument("--threads", type=int, help="default: every core available")
+    p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    p.add_argument("--threads", type=int, help="of one image (default: every core available)")
     p.add_argument(
         "--accuracy", default="default", choices=ACCURACIES,
         help="fast: less time for 3x3 layers, more rounding (most with AMX)",
     )  # fmt: skip
 
 
+def open_engine(args: argparse.Namespace) -> Engine:
+    return Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
+
+
 def add_tile_options(p: argparse.ArgumentParser) -> None:
-    p.add_argument("--tile", help="output tile in pixels, N or HxW; default: by the cost model")
-    p.add_argument("--batch-size", type=int)
-    p.add_argument("--max-memory", help="working memory, e.g. 512M or 2G (default 1G)")
+    p.add_argument("--tile", help="output tile in pixels, N or HxW (default: by the cost model)")
+    p.add_argument("--batch-size", type=int, help="tiles per network call (default: automatic)")
+    p.add_argument("--max-memory", help="working memory, e.g. 512M or 2G (default: 1G)")
 
 
 def size(text: str, what: str) -> tuple[int, int]:
@@ -49,7 +53,7 @@ def byte_count(text: str | None) -> int | None:
     return int(number) * factor
 
 
-def tile_options(args: argparse.Namespace) -> dict[str, Any]:
+def tile_options(args: argparse.Namespace) -> SegmentKeywords:
     return {
         "tile": size(args.tile, "tile") if args.tile else None,
         "batch_size": args.batch_size,

@@ -55,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument("--resume", action="store_true", help="skip outputs that exist")
 
     p = _verb(verbs, "classify", run_classify, "classify images")
-    p.add_argument("input", nargs="+", metavar="IN")
+    p.add_argument("input", nargs="+", metavar="IN", help="image files, folders or globs")
     add_engine_options(p, default=None)
 
     p = _verb(verbs, "build", run_build, "build an engine from a checkpoint or an ONNX file")

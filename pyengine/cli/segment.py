@@ -7,11 +7,10 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from pyengine import phantoms
-from pyengine.arguments import OUTPUTS, Output
-from pyengine.cli.options import expand, size, tile_options
+from pyengine.arguments import OUTPUTS, Output, SegmentKeywords
+from pyengine.cli.options import expand, open_engine, size, tile_options
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
@@ -34,10 +33,10 @@ def run_segment(args: argparse.Namespace) -> int:
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
     output = _one_output(args.output, args.output_kind)
-    options = tile_options(args) | {"tta": args.tta}
+    options: SegmentKeywords = {**tile_options(args), "tta": args.tta}
     jobs = _jobs(inputs, output, args.format, args.output_kind)
     _refuse_losses(jobs, args)
-    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
+    engine = open_engine(args)
     failed = skipped = 0
     quiet = not sys.stderr.isatty()
     from tqdm import tqdm
@@ -123,7 +122,7 @@ def _one_output(given: list[str], kind: str) -> str:
 
 
 def _write_overlay(
-    engine: Engine, path: str, target: str, kind: Output, options: dict[str, Any]
+    engine: Engine, path: str, target: str, kind: Output, options: SegmentKeywords
 ) -> None:
     image = read_image(path, engine.info.input["channels"])
     labels = (
@@ -135,7 +134,7 @@ def _write_overlay(
 
 
 def run_classify(args: argparse.Namespace) -> int:
-    engine = Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
+    engine = open_engine(args)
     for path, _ in expand(args.input):
         result = engine.classify(read_image(path, engine.info.input["channels"]))
         scores = " ".join(

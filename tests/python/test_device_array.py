@@ -49,7 +49,9 @@ def test_dlpack_gives_what_the_interface_gives():
         fake = FakeDlpack(array)
         assert on_device(fake)
         view = view_of(fake, 1, None)
-        assert (view.pointer, view.pixel_type, view.stream) == (array.ctypes.data, 1, 0)
+        assert (view.pointer, view.pixel_type, view.stream) == (
+            array.ctypes.data, _core.PixelType.uint16, 0,
+        )  # fmt: skip
         assert view.shape == (*array.shape, 1)
         assert view.strides_bytes == (*array.strides, 2)
         assert fake.streams == [1]  # CUDA's default stream
@@ -86,11 +88,11 @@ def test_dlpack_arrays_that_are_refused():
 
 def test_dense_images():
     view = view_of(Fake((30, 20)), 1, None)
-    assert (view.pointer, view.pixel_type, view.stream) == (4096, 0, 0)
+    assert (view.pointer, view.pixel_type, view.stream) == (4096, _core.PixelType.uint8, 0)
     assert view.shape == (30, 20, 1)
     assert view.strides_bytes == (20, 1, 1)
     view = view_of(Fake((30, 20, 3), "<f4"), 3, None)
-    assert view.pixel_type == 2
+    assert view.pixel_type == _core.PixelType.float32
     assert view.strides_bytes == (240, 12, 4)
 
 

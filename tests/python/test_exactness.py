@@ -14,7 +14,7 @@ import pyengine
 from pyengine import _core
 from train.models import UNet, UNetConfig, build_network
 
-REFLECT, REPLICATE, CONSTANT = range(3)
+REFLECT, REPLICATE, CONSTANT = _core.PaddingMode.__members__.values()
 RELAXED = settings(
     deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -1,15 +1,30 @@
 /**
  * \file
- * The C interface: opaque handles, status codes, no exceptions.
+ * The C interface: opaque handles, status codes, no exceptions. It has what C++ has (engine.h),
+ * but for executors of your own.
  *
  * 1. pye_engine_options_init(), change what differs, pye_engine_open().
  * 2. pye_engine_describe() for channels and classes.
- * 3. pye_segment_labels() or pye_segment_scores() into your buffers, from any thread.
+ * 3. pye_segment_labels(), pye_segment_scores() or pye_engine_classify() into your buffers, from
+ *    any thread.
  * 4. pye_engine_close().
  *
- * Every call returns PYE_OK or a status; pye_last_error() then explains the calling thread's last
- * failure. Option structs start with their own size, so that a program compiled against an older
- * header keeps working. Strings are UTF-8 and belong to the library.
+ * **Errors.** Every call returns PYE_OK or a status; pye_last_error() then explains the calling
+ * thread's last failure. A pointer that is NULL without being allowed to, and an enumerator that
+ * does not exist, are refused (PYE_INVALID_ARGUMENT). After a failure the engine stays usable;
+ * results are undefined.
+ *
+ * **Structs** with a `size` field may grow at their end. The caller sets `size` to sizeof of the
+ * struct as compiled; for options the init function does. A program compiled against an older
+ * header gets the defaults of what it does not know. One compiled against a newer header is told
+ * if it sets a field that this library does not know (PYE_UNSUPPORTED); left at 0 it is ignored.
+ *
+ * **Ownership.** You own what you pass in and what results are written to; the library reads and
+ * writes it during the call only. Strings and arrays that the library hands out are its own, UTF-8
+ * and terminated by 0; they live as long as the engine, those of callbacks as long as the callback.
+ *
+ * **Threads.** All calls on one engine may run at once, but for pye_engine_close(). Callbacks come
+ * on the thread that called. They must not throw C++ exceptions.
  */
 #ifndef PYENGINE_C_API_H
 #define PYENGINE_C_API_H
@@ -23,47 +38,77 @@
 extern "C" {
 #endif
 
+/* ---- words ---------------------------------------------------------------------------------- */
+
+/** How a call ended. */
 typedef enum pye_status {
   PYE_OK = 0,
-  PYE_INVALID_ARGUMENT = 1,
-  PYE_BAD_ENGINE_FILE = 2,
-  PYE_UNSUPPORTED = 3,
-  PYE_IO = 4,
-  PYE_OUT_OF_MEMORY = 5,
-  PYE_CANCELLED = 6,
-  PYE_INTERNAL = 7
+  PYE_INVALID_ARGUMENT = 1, /**< An argument breaks a stated rule; the message gives both. */
+  PYE_BAD_ENGINE_FILE = 2,  /**< The engine file is damaged, altered or of a later version. */
+  PYE_UNSUPPORTED = 3,      /**< Valid, but this network, machine or library cannot do it. */
+  PYE_IO = 4,               /**< The operating system refused a file operation. */
+  PYE_OUT_OF_MEMORY = 5,    /**< An allocation failed. */
+  PYE_CANCELLED = 6,        /**< The progress callback asked to stop. */
+  PYE_INTERNAL = 7          /**< A defect of the library. */
 } pye_status;
 
+/** Type of one stored pixel value. */
 typedef enum pye_pixel_type { PYE_UINT8 = 0, PYE_UINT16 = 1, PYE_FLOAT32 = 2 } pye_pixel_type;
-typedef enum pye_mode { PYE_EXACT = 0, PYE_CONSTANT = 1, PYE_GAUSSIAN = 2 } pye_mode;
+
+/** How tiles meet. */
+typedef enum pye_mode {
+  PYE_EXACT = 0,    /**< Full context for every pixel: bit for bit the one-tile result. */
+  PYE_CONSTANT = 1, /**< Overlapping windows, logits averaged. */
+  PYE_GAUSSIAN = 2  /**< Overlapping windows, logits averaged with a Gaussian weight. */
+} pye_mode;
+
+/** What stands for pixels beyond the image. */
+typedef enum pye_padding {
+  PYE_PADDING_REFLECT = 0,   /**< The mirrored image, edge pixel not repeated. */
+  PYE_PADDING_REPLICATE = 1, /**< The edge pixel. */
+  PYE_PADDING_CONSTANT = 2   /**< Zero after normalisation. */
+} pye_padding;
+
 /** Over which views of an image the logits are averaged; whole images only. */
 typedef enum pye_augmentation {
   PYE_AUGMENT_NONE = 0,
   PYE_AUGMENT_FLIPS = 1, /**< 4 passes. */
   PYE_AUGMENT_D4 = 2     /**< Flips and quarter turns: 8 passes. */
 } pye_augmentation;
-typedef enum pye_scores { PYE_PROBABILITIES = 1, PYE_LOGITS = 2 } pye_scores;
 
-/** An opened engine. May be used by several threads at once; on the CPU also by a process forked
- * while no call ran, which starts worker threads of its own. */
-typedef struct pye_engine pye_engine;
+/** What a segmentation returns. */
+typedef enum pye_output {
+  PYE_LABELS = 0,        /**< uint8 (height, width) */
+  PYE_PROBABILITIES = 1, /**< float (classes, height, width), in [0, 1] */
+  PYE_LOGITS = 2         /**< float (classes, height, width) */
+} pye_output;
+typedef pye_output pye_scores; /**< Its name before bands of labels were among them. */
 
+/** How much rounding the CPU may add to save time. */
 typedef enum pye_accuracy {
   PYE_ACCURACY_DEFAULT = 0, /**< Rounds about as much as any float32 convolution. */
   PYE_ACCURACY_FAST = 1     /**< Faster, and rounds more: see Accuracy in options.h. */
 } pye_accuracy;
 
+/** What to do where no TensorRT plan of the file fits the GPU that was asked for. */
 typedef enum pye_on_mismatch {
   PYE_RAISE = 0,   /**< Refuse to open, naming what differs. */
   PYE_REBUILD = 1, /**< Build a plan for this run; takes seconds. */
   PYE_CPU = 2      /**< Run on the CPU. */
 } pye_on_mismatch;
 
+/* ---- opening -------------------------------------------------------------------------------- */
+
+/** An opened engine. May be used by several threads at once; on the CPU also by a process forked
+ * while no call ran, which starts worker threads of its own. */
+typedef struct pye_engine pye_engine;
+
+/** How an engine is opened. */
 typedef struct pye_engine_options {
   size_t size;         /**< sizeof(pye_engine_options); set by the init function. */
-  int32_t threads;     /**< Threads of one call, the caller's included; 0 = every core that
-                            affinity and CPU limits (control groups) leave; hardware threads of
-                            one core count once. */
+  int32_t threads;     /**< Threads of one call, the caller's included, 1 to 1024; 0 = every core
+                            that affinity and CPU limits (control groups) leave; hardware threads
+                            of one core count once. */
   const char* isa;     /**< "avx512", "avx2", "portable", "amx" (fast), or "reference", the oracle
                             of the others; NULL = the best. */
   int32_t accuracy;    /**< A pye_accuracy. */
@@ -71,61 +116,90 @@ typedef struct pye_engine_options {
   const char* device;  /**< "cpu"; "cuda" or "cuda:N"; NULL = the first GPU if the file holds a plan
                             that fits it, else the CPU. */
   int32_t on_mismatch; /**< A pye_on_mismatch: where no plan fits the GPU that was asked for. */
+  const char* const* library_folders; /**< Where to look for TensorRT's libraries, before the
+                                           system's folders; may be NULL. */
+  int64_t library_folder_count;       /**< Strings in `library_folders`. */
 } pye_engine_options;
-
-typedef struct pye_engine_info {
-  size_t size;          /**< sizeof(pye_engine_info); set it before the call. */
-  int64_t channels;     /**< Input channels. */
-  int64_t classes;      /**< Channels of probabilities and logits. */
-  int64_t label_count;  /**< Labels are 0 .. label_count - 1. */
-  int64_t halo_px;      /**< Context around a tile. */
-  int64_t alignment_px; /**< Tile origins are multiples of it. */
-  int64_t parameters;   /**< Those that layers share count once. */
-  double flops_per_pixel;
-  int32_t threads;
-  int32_t tileable; /**< 0: the network runs on whole images only. */
-} pye_engine_info;
-
-/** Borrowed pixels; strides in bytes, may be negative. */
-typedef struct pye_image {
-  const void* data;
-  pye_pixel_type type;
-  int64_t height;
-  int64_t width;
-  int64_t channels;
-  int64_t row_stride_bytes;
-  int64_t pixel_stride_bytes;
-  int64_t channel_stride_bytes;
-} pye_image;
-
-/** Called after each batch of tiles; return 0 to cancel. */
-typedef int32_t (*pye_progress)(void* user, int64_t tiles_done, int64_t tiles_total);
-
-typedef struct pye_segment_options {
-  size_t size;            /**< sizeof(pye_segment_options); set by the init function. */
-  int64_t tile_height_px; /**< 0 = chosen by the cost model. */
-  int64_t tile_width_px;
-  int32_t batch_size;       /**< 0 = automatic. */
-  int64_t max_memory_bytes; /**< 0 = 1 GiB. */
-  pye_mode mode;
-  double overlap;        /**< Blending only: fraction (< 1) or pixels (>= 1). */
-  pye_progress progress; /**< May be NULL. */
-  void* user;            /**< Handed to `progress`. */
-  int32_t one_thread;    /**< Not 0: the call stays on the caller's thread. */
-  int32_t augmentation;  /**< A pye_augmentation. */
-} pye_segment_options;
 
 /** Sets the defaults; `size` is sizeof *options, as the caller was compiled. */
 PYENGINE_EXPORT void pye_engine_options_init(pye_engine_options* options, size_t size);
-PYENGINE_EXPORT void pye_segment_options_init(pye_segment_options* options, size_t size);
 
-/** Opens and verifies an engine file. `options` may be NULL. *engine is NULL on failure. */
+/**
+ * Opens and verifies an engine file.
+ * \param path     UTF-8.
+ * \param options  May be NULL: the defaults.
+ * \param engine   Where the engine goes, for pye_engine_close(); NULL on failure.
+ */
 PYENGINE_EXPORT pye_status pye_engine_open(const char* path, const pye_engine_options* options,
                                            pye_engine** engine);
+
 /** Closes an engine; NULL is allowed. No call on it may still be running. */
 PYENGINE_EXPORT void pye_engine_close(pye_engine* engine);
+
+/* ---- what the file says --------------------------------------------------------------------- */
+
+/** What an engine file says of itself. Strings and arrays live as long as the engine. */
+typedef struct pye_engine_info {
+  size_t size;            /**< sizeof(pye_engine_info); set it before the call. */
+  int64_t channels;       /**< Input channels. */
+  int64_t classes;        /**< Channels of probabilities and logits. */
+  int64_t label_count;    /**< Labels are 0 .. label_count - 1; see pye_engine_class(). */
+  int64_t halo_px;        /**< Context around a tile: the larger of before_px and after_px. */
+  int64_t alignment_px;   /**< Tile origins are multiples of it. */
+  int64_t parameters;     /**< Those that layers share count once. */
+  double flops_per_pixel; /**< Of a whole-image pass; classification: of one image. */
+  int32_t threads;        /**< Of one call. */
+  int32_t tileable;       /**< 0: the network runs on whole images only. */
+
+  int64_t before_px;           /**< Context above and left. */
+  int64_t after_px;            /**< Context below and right. */
+  int64_t margin_px;           /**< Lost on each side by valid convolutions. */
+  int64_t size_residue_px;     /**< Input sizes the network accepts, modulo alignment_px. */
+  int64_t receptive_field_px;  /**< Input pixels that one output pixel sees, along one axis. */
+  int64_t sample_height_px;    /**< Size the network was built with; the input of classifiers. */
+  int64_t sample_width_px;     /**< As sample_height_px. */
+  int64_t layer_count;         /**< See pye_engine_layer(). */
+  int32_t dense;               /**< 1: one output per pixel of the image, less the margin. */
+  int32_t input_type;          /**< A pye_pixel_type: of the training images, for information. */
+  const float* input_gain;     /**< Network input = pixel * gain + offset; one per channel. */
+  const float* input_offset;   /**< One per channel. */
+  const char* task;            /**< "segmentation" or "classification" */
+  const char* activation;      /**< "softmax", "sigmoid" or "none": logits to probabilities. */
+  const char* why_not_tileable; /**< "" if tileable. */
+  const char* device;          /**< What computes: "cpu" or "cuda:N". */
+  const char* gpu;             /**< GPU, library and precision in use; "" on the CPU. */
+  const char* why_not_gpu;     /**< Why a GPU was not taken though one was asked for or possible. */
+  const char* isa;             /**< Instruction set in use. */
+  const char* manifest_json;   /**< The file's manifest, verified. */
+  const char* graph_json;      /**< The file's graph, verified. */
+} pye_engine_info;
+
+/** One class. */
+typedef struct pye_class_info {
+  size_t size;      /**< sizeof(pye_class_info); set it before the call. */
+  const char* name; /**< Lives as long as the engine. */
+  uint8_t color[3]; /**< Red, green, blue, for overlays. */
+} pye_class_info;
+
+/** One row of the layer table. */
+typedef struct pye_layer_info {
+  size_t size;            /**< sizeof(pye_layer_info); set it before the call. */
+  const char* name;       /**< Lives as long as the engine; likewise `op`. */
+  const char* op;         /**< "Conv", "MaxPool" and so on. */
+  int64_t channels;       /**< Output channels. */
+  int64_t parameters;     /**< Of this layer. */
+  double flops_per_pixel; /**< Per output pixel of the network; multiply-adds count twice. */
+  double stride_px;       /**< Input pixels per step of this layer's grid. */
+} pye_layer_info;
+
 /** Fills as much of `info` as its size field admits. */
 PYENGINE_EXPORT pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info);
+/** Class `index`, from 0 to label_count - 1. */
+PYENGINE_EXPORT pye_status pye_engine_class(const pye_engine* engine, int64_t index,
+                                            pye_class_info* info);
+/** Layer `index`, from 0 to layer_count - 1, in the order of the graph. */
+PYENGINE_EXPORT pye_status pye_engine_layer(const pye_engine* engine, int64_t index,
+                                            pye_layer_info* info);
 /** Name of label `index`, valid while the engine is open; NULL if out of range. */
 PYENGINE_EXPORT const char* pye_engine_label_name(const pye_engine* engine, int64_t index);
 /** What computes: "cpu" or "cuda:N"; valid while the engine is open. */
@@ -133,16 +207,191 @@ PYENGINE_EXPORT const char* pye_engine_device(const pye_engine* engine);
 /** Why a GPU was not taken though one was asked for or possible; "" if there is nothing to tell. */
 PYENGINE_EXPORT const char* pye_engine_why_not_gpu(const pye_engine* engine);
 
-/** Labels (height, width), rows `row_stride_bytes` apart. `options` may be NULL. */
+/* ---- segmentation --------------------------------------------------------------------------- */
+
+/** Borrowed pixels, any strides (in bytes, also negative, multiples of the value's size). Values
+ * are taken as numbers, on the scale that the network was trained with, whatever the type. */
+typedef struct pye_image {
+  const void* data; /**< First value of the first row. */
+  int32_t type;     /**< A pye_pixel_type. */
+  int64_t height;   /**< Rows of the whole image, at least 1. */
+  int64_t width;    /**< Columns, at least 1. */
+  int64_t channels; /**< As many as the network's. */
+  int64_t row_stride_bytes;
+  int64_t pixel_stride_bytes;
+  int64_t channel_stride_bytes;
+} pye_image;
+
+/** Called after each batch of tiles, on the thread that called; return 0 to cancel. */
+typedef int32_t (*pye_progress)(void* user, int64_t tiles_done, int64_t tiles_total);
+
+/** How one image is segmented. */
+typedef struct pye_segment_options {
+  size_t size;              /**< sizeof(pye_segment_options); set by the init function. */
+  int64_t tile_height_px;   /**< Output tile; 0 = chosen by the cost model. */
+  int64_t tile_width_px;    /**< As tile_height_px. */
+  int32_t batch_size;       /**< Tiles per network call; 0 = automatic. */
+  int64_t max_memory_bytes; /**< Working memory beside image and result; 0 = 1 GiB. */
+  int32_t mode;             /**< A pye_mode. */
+  double overlap;           /**< Blending only: fraction of the tile (< 1) or pixels (>= 1). */
+  pye_progress progress;    /**< May be NULL. */
+  void* user;               /**< Handed to `progress`. */
+  int32_t one_thread;       /**< Not 0: the call stays on the caller's thread. */
+  int32_t augmentation;     /**< A pye_augmentation. */
+  int32_t padding;          /**< A pye_padding. */
+} pye_segment_options;
+
+/** How an image will be cut. */
+typedef struct pye_tile_plan {
+  size_t size;              /**< sizeof(pye_tile_plan); set it before the call. */
+  int64_t tile_height_px;   /**< Output tile. */
+  int64_t tile_width_px;    /**< As tile_height_px. */
+  int64_t window_height_px; /**< Pixels that the network reads for one tile. */
+  int64_t window_width_px;  /**< As window_height_px. */
+  int64_t window_top_px;    /**< Of these, rows above the tile. */
+  int64_t window_left_px;   /**< Of these, columns left of the tile. */
+  int64_t tiles_down;
+  int64_t tiles_across;
+  int32_t batch_size;    /**< Tiles per network call. */
+  int64_t memory_bytes;  /**< Estimated working memory. */
+  double cost;           /**< Estimated time of all tiles; only ratios of plans matter. */
+} pye_tile_plan;
+
+/** A band of rows of the result, and the rows of the image that are at hand for it. */
+typedef struct pye_band {
+  int64_t row_begin; /**< First row of the result; a multiple of the plan's tile height. */
+  int64_t row_end;   /**< Last row of the result + 1. */
+  int64_t first_row; /**< First row of the image that is at hand (or needed). */
+  int64_t rows;      /**< Rows of the image from there on. */
+} pye_band;
+
+/** Sets the defaults; `size` is sizeof *options, as the caller was compiled. */
+PYENGINE_EXPORT void pye_segment_options_init(pye_segment_options* options, size_t size);
+
+/** Labels (height, width), rows `row_stride_bytes` >= width apart. `options` may be NULL. */
 PYENGINE_EXPORT pye_status pye_segment_labels(const pye_engine* engine, const pye_image* image,
                                               uint8_t* labels, int64_t row_stride_bytes,
                                               const pye_segment_options* options);
-/** Probabilities or logits, dense (classes, height, width). `options` may be NULL. */
+
+/** PYE_PROBABILITIES or PYE_LOGITS, dense (classes, height, width). `options` may be NULL. */
 PYENGINE_EXPORT pye_status pye_segment_scores(const pye_engine* engine, const pye_image* image,
-                                              pye_scores kind, float* scores,
+                                              int32_t kind, float* scores,
                                               const pye_segment_options* options);
 
-/** What went wrong in this thread's last failed call; never NULL. */
+/** How an image of this size would be cut. `options` may be NULL.
+ * PYE_UNSUPPORTED: the network has no tiles. */
+PYENGINE_EXPORT pye_status pye_engine_plan(const pye_engine* engine, int64_t height, int64_t width,
+                                           const pye_segment_options* options,
+                                           pye_tile_plan* plan);
+
+/**
+ * Which rows of an image of this size pye_segment_band() needs for rows `row_begin` to `row_end` of
+ * the result: fills `first_row` and `rows`. `options` may be NULL.
+ */
+PYENGINE_EXPORT pye_status pye_band_rows(const pye_engine* engine, int64_t height, int64_t width,
+                                         const pye_segment_options* options, pye_band* band);
+
+/**
+ * A band of rows of the result, from an image of which only some rows are in memory. With bands of
+ * whole tiles, and options that are the same for all, it is bit for bit that of the whole image.
+ * \param image    `data` is the first value of row `band->first_row`; `height` that of the whole
+ *                 image.
+ * \param band     At least the rows that pye_band_rows() tells.
+ * \param kind     A pye_output.
+ * \param out      Dense: uint8_t (rows, width) or float (classes, rows, width), of the band's rows.
+ * \param options  May be NULL. Mode PYE_EXACT; no augmentation.
+ */
+PYENGINE_EXPORT pye_status pye_segment_band(const pye_engine* engine, const pye_image* image,
+                                            const pye_band* band, int32_t kind, void* out,
+                                            const pye_segment_options* options);
+
+/**
+ * pye_segment_labels() for an image and labels in the memory of the engine's GPU: enqueued on
+ * `cuda_stream` (a cudaStream_t; NULL: the default stream) without waiting. Mode PYE_EXACT; NaN and
+ * infinity go through. PYE_UNSUPPORTED: the engine does not run on a GPU, or has no tiles.
+ */
+PYENGINE_EXPORT pye_status pye_segment_labels_on_device(const pye_engine* engine,
+                                                        const pye_image* image, uint8_t* labels,
+                                                        int64_t row_stride_bytes, void* cuda_stream,
+                                                        const pye_segment_options* options);
+/** pye_segment_scores() in the memory of the engine's GPU; see pye_segment_labels_on_device(). */
+PYENGINE_EXPORT pye_status pye_segment_scores_on_device(const pye_engine* engine,
+                                                        const pye_image* image, int32_t kind,
+                                                        float* scores, void* cuda_stream,
+                                                        const pye_segment_options* options);
+
+/* ---- classification ------------------------------------------------------------------------- */
+
+/**
+ * Class of a whole image, which is resized bilinearly (with antialiasing) to the network's size.
+ * \param probabilities  Room for label_count values; may be NULL.
+ * \param index          Where the most probable class goes (the lowest among equals); may be NULL.
+ * PYE_UNSUPPORTED: the engine's task is segmentation.
+ */
+PYENGINE_EXPORT pye_status pye_engine_classify(const pye_engine* engine, const pye_image* image,
+                                               float* probabilities, int64_t* index);
+
+/* ---- the network itself --------------------------------------------------------------------- */
+
+/** Pixels as the network takes them, for pye_engine_run(): dense (channels, height, width). */
+PYENGINE_EXPORT pye_status pye_engine_normalise(const pye_engine* engine, const pye_image* image,
+                                                float* planes);
+
+/** Shape (classes, height, width) of the result of pye_engine_run() for one height x width input.
+ * PYE_INVALID_ARGUMENT: the network does not accept this size. */
+PYENGINE_EXPORT pye_status pye_engine_run_output_shape(const pye_engine* engine, int64_t height,
+                                                       int64_t width, int64_t shape[3]);
+
+/**
+ * The network itself: no tiling, no normalisation, its own padding.
+ * \param in   `count` inputs, dense (count, channels, height, width).
+ * \param out  Room for `count` times the values that pye_engine_run_output_shape() tells.
+ */
+PYENGINE_EXPORT pye_status pye_engine_run(const pye_engine* engine, const float* in, float* out,
+                                          int64_t count, int64_t height, int64_t width);
+
+/** Where the time of one pass goes: one operation, activations and copies fused into it included. */
+typedef struct pye_op_time {
+  size_t size;           /**< sizeof(pye_op_time) of the library. */
+  const char* layer;     /**< Name in the graph; lives as long as the callback. */
+  const char* algorithm; /**< "winograd", "direct", "copy" and so on; likewise. */
+  double seconds;        /**< Median over the passes. */
+  double flops;          /**< Multiply-adds count twice; of the direct algorithm. */
+  double bytes;          /**< Inputs, outputs and weights, each once. */
+} pye_op_time;
+
+/**
+ * Times of the network's operations on one height x width image in one piece: `visit` is called
+ * once per operation, in the order of the graph (never, where the executor knows no times).
+ * \param passes  The median of so many counts, at least 1.
+ */
+PYENGINE_EXPORT pye_status pye_engine_profile(const pye_engine* engine, int64_t height,
+                                              int64_t width, int32_t passes,
+                                              void (*visit)(void* user, const pye_op_time* time),
+                                              void* user);
+
+/* ---- this machine --------------------------------------------------------------------------- */
+
+/** One executor as it stands on this machine. Strings live as long as the callback. */
+typedef struct pye_executor_status {
+  size_t size;              /**< sizeof(pye_executor_status) of the library. */
+  const char* name;         /**< "tensorrt", "tensorrt-rtx" or "cpu". */
+  const char* detail;       /**< Library and version, or instruction set; "" if there is none. */
+  const char* why_not;      /**< Why it cannot run networks here; "": it can. */
+  const char* why_no_build; /**< Why plans for it cannot be built here; "": they can. */
+} pye_executor_status;
+
+/**
+ * All executors, best first: `visit` is called once for each.
+ * \param library_folders       As in pye_engine_options; may be NULL.
+ * \param library_folder_count  Strings in `library_folders`.
+ */
+PYENGINE_EXPORT pye_status pye_list_executors(
+    const char* const* library_folders, int64_t library_folder_count,
+    void (*visit)(void* user, const pye_executor_status* status), void* user);
+
+/** What went wrong in this thread's last failed call (at most 1023 bytes of it); never NULL, valid
+ * until the thread's next failure. Asking for it never allocates. */
 PYENGINE_EXPORT const char* pye_last_error(void);
 /** "major.minor.patch" */
 PYENGINE_EXPORT const char* pye_version(void);

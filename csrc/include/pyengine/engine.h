@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "pyengine/classification.h"
 #include "pyengine/engine_info.h"
 #include "pyengine/executor.h"
 #include "pyengine/export.h"
@@ -23,9 +24,9 @@
 
 namespace pyengine {
 
-/// A network ready to segment. All const methods may be called from several threads at once. On the
-/// CPU a process forked while no call ran may use its parent's engine: it starts worker threads of
-/// its own.
+/// A network ready to segment or classify. All const methods may be called from several threads at
+/// once. On the CPU a process forked while no call ran may use its parent's engine: it starts worker
+/// threads of its own.
 class PYENGINE_EXPORT Engine {
  public:
   /// Opens and verifies an engine file.
@@ -84,8 +85,22 @@ class PYENGINE_EXPORT Engine {
   void SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin, int64_t row_end,
                    void* out, const SegmentOptions& options = {}) const;
 
-  /// The network itself on `in` (n, channels, h, w) float32; no tiling, no normalisation.
-  /// `out` must hold RunOutputSize() values.
+  /// Class of a whole image, which is resized bilinearly (with antialiasing, as Pillow does it) to
+  /// the size that the network was built with, and normalised.
+  /// \throws Error kUnsupported if the engine's task is not classification; kInvalidArgument if the
+  ///   image has another number of channels, or holds NaN or infinity.
+  Classification Classify(const ImageView& image) const;
+
+  /// The pixels of an image as the network takes them: value * input_gain + input_offset, for
+  /// Run(). The size stays.
+  /// \param planes  Room for (channels, height, width) values, dense.
+  /// \throws Error kInvalidArgument as Classify().
+  void Normalise(const ImageView& image, float* planes) const;
+
+  /// The network itself: no tiling, no normalisation, its own padding.
+  /// \param in   (n, channels, h, w) values, dense; see Normalise().
+  /// \param out  Room for n times RunOutputShape() values.
+  /// \throws Error kInvalidArgument if the network does not accept this size.
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const;
 
   /// Times of the network's operations on one h x w image in one piece, over `passes` passes.

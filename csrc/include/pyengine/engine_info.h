@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "pyengine/executor.h"
+#include "pyengine/image_view.h"
 
 namespace pyengine {
 
@@ -38,7 +39,12 @@ struct EngineInfo {
   double flops_per_pixel = 0;  ///< Of a whole-image pass (classification: of one image).
   int64_t sample_height = 0;   ///< Size the network was built with [px].
   int64_t sample_width = 0;
-  std::string activation;  ///< "softmax", "sigmoid" or "none": logits to probabilities.
+  /// Of the training images, for information: their values were 0 to 255, 0 to 65535 or any. Images
+  /// of other types are taken as they are, on the same scale.
+  PixelType input_type = PixelType::kUint8;
+  std::vector<float> input_gain;    ///< Network input = pixel * gain + offset, one per channel.
+  std::vector<float> input_offset;  ///< One per channel.
+  std::string activation;           ///< "softmax", "sigmoid" or "none": logits to probabilities.
   std::vector<ClassInfo> classes;
   std::vector<LayerInfo> layers;
   std::string device;       ///< What computes: "cpu", or "cuda:N".

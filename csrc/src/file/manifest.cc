@@ -59,6 +59,9 @@ void ReadInput(const Json& input, int64_t channels, Manifest& m) {
   const std::string& dtype = input.At("dtype").String();
   if (dtype != "uint8" && dtype != "uint16" && dtype != "float32")
     input.At("dtype").Fail("'" + dtype + "' is not uint8, uint16 or float32");
+  m.input_type = dtype == "uint8"    ? PixelType::kUint8
+                 : dtype == "uint16" ? PixelType::kUint16
+                                     : PixelType::kFloat32;
   const auto& sample = input.At("sample_size_px").Items();
   if (sample.size() != 2) input.At("sample_size_px").Fail("must hold height and width");
   m.sample_height = sample[0].Int(1, 1 << 20);

@@ -17,6 +17,7 @@ struct Manifest {
   Json json;  // verified; what back ends keep in it they read themselves
   std::string task;
   std::vector<ClassInfo> classes;
+  PixelType input_type = PixelType::kUint8;  // of the training images
   Normalisation normalisation;
   Head head = Head::kNone;
   bool head_in_network = false;  // Run() must apply the head, as the source network did

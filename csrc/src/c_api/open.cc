@@ -1,0 +1,137 @@
+// Opening engines, what they say of themselves, and what this machine can run.
+#include <string>
+
+#include "c_api/convert.h"
+#include "c_api/guard.h"
+#include "c_api/handle.h"
+#include "c_api/structs.h"
+#include "pyengine/c_api.h"
+#include "pyengine/engine.h"
+#include "pyengine/executors.h"
+
+using namespace pyengine;     // NOLINT(google-build-using-namespace): their C face
+using namespace pyengine::c;  // NOLINT(google-build-using-namespace)
+
+namespace {
+
+template <class T>
+const T& At(const std::vector<T>& list, int64_t index, const char* what) {
+  Require(index >= 0 && index < static_cast<int64_t>(list.size()),
+          std::string(what) + " " + std::to_string(index) + " is not from 0 to " +
+              std::to_string(static_cast<int64_t>(list.size()) - 1));
+  return list[static_cast<size_t>(index)];
+}
+
+}  // namespace
+
+void pye_engine_options_init(pye_engine_options* options, size_t size) {
+  Init(options, size, EngineDefaults());
+}
+
+pye_status pye_engine_open(const char* path, const pye_engine_options* options,
+                           pye_engine** engine) {
+  if (engine) *engine = nullptr;
+  return Guard([&] {
+    RequirePointer(path, "path");
+    RequirePointer(engine, "engine");
+    *engine = new pye_engine{Engine::Open(path, OptionsOf(options))};
+  });
+}
+
+void pye_engine_close(pye_engine* engine) {
+  delete engine;
+}
+
+pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) {
+  return Guard([&] {
+    const EngineInfo& i = EngineOf(engine).info();
+    const NetworkGeometry& g = i.geometry;
+    Fill(info,
+         {.size = 0,
+          .channels = g.channels,
+          .classes = g.classes,
+          .label_count = static_cast<int64_t>(i.classes.size()),
+          .halo_px = g.halo,
+          .alignment_px = g.alignment,
+          .parameters = i.parameters,
+          .flops_per_pixel = i.flops_per_pixel,
+          .threads = i.threads,
+          .tileable = g.tileable ? 1 : 0,
+          .before_px = g.before,
+          .after_px = g.after,
+          .margin_px = g.margin,
+          .size_residue_px = g.size_residue,
+          .receptive_field_px = i.receptive_field_px,
+          .sample_height_px = i.sample_height,
+          .sample_width_px = i.sample_width,
+          .layer_count = static_cast<int64_t>(i.layers.size()),
+          .dense = g.dense ? 1 : 0,
+          .input_type = static_cast<int32_t>(i.input_type),
+          .input_gain = i.input_gain.data(),
+          .input_offset = i.input_offset.data(),
+          .task = i.task.c_str(),
+          .activation = i.activation.c_str(),
+          .why_not_tileable = i.not_tileable_reason.c_str(),
+          .device = i.device.c_str(),
+          .gpu = i.gpu.c_str(),
+          .why_not_gpu = i.why_not_gpu.c_str(),
+          .isa = i.isa.c_str(),
+          .manifest_json = i.manifest_json.c_str(),
+          .graph_json = i.graph_json.c_str()},
+         "pye_engine_info");
+  });
+}
+
+pye_status pye_engine_class(const pye_engine* engine, int64_t index, pye_class_info* info) {
+  return Guard([&] {
+    const ClassInfo& c = At(EngineOf(engine).info().classes, index, "class");
+    Fill(info, {.size = 0, .name = c.name.c_str(), .color = {c.color[0], c.color[1], c.color[2]}},
+         "pye_class_info");
+  });
+}
+
+pye_status pye_engine_layer(const pye_engine* engine, int64_t index, pye_layer_info* info) {
+  return Guard([&] {
+    const LayerInfo& l = At(EngineOf(engine).info().layers, index, "layer");
+    Fill(info,
+         {.size = 0,
+          .name = l.name.c_str(),
+          .op = l.op.c_str(),
+          .channels = l.channels,
+          .parameters = l.parameters,
+          .flops_per_pixel = l.flops_per_pixel,
+          .stride_px = l.stride_px},
+         "pye_layer_info");
+  });
+}
+
+const char* pye_engine_label_name(const pye_engine* engine, int64_t index) {
+  if (engine == nullptr) return nullptr;
+  const auto& classes = engine->engine.info().classes;
+  if (index < 0 || index >= static_cast<int64_t>(classes.size())) return nullptr;
+  return classes[static_cast<size_t>(index)].name.c_str();
+}
+
+const char* pye_engine_device(const pye_engine* engine) {
+  return engine == nullptr ? nullptr : engine->engine.info().device.c_str();
+}
+
+const char* pye_engine_why_not_gpu(const pye_engine* engine) {
+  return engine == nullptr ? nullptr : engine->engine.info().why_not_gpu.c_str();
+}
+
+pye_status pye_list_executors(const char* const* library_folders, int64_t library_folder_count,
+                              void (*visit)(void* user, const pye_executor_status* status),
+                              void* user) {
+  return Guard([&] {
+    Require(visit != nullptr, "visit is NULL");
+    for (const ExecutorStatus& s : ListExecutors(Folders(library_folders, library_folder_count))) {
+      const pye_executor_status status = {.size = sizeof(status),
+                                          .name = s.name.c_str(),
+                                          .detail = s.detail.c_str(),
+                                          .why_not = s.why_not.c_str(),
+                                          .why_no_build = s.why_no_build.c_str()};
+      visit(user, &status);
+    }
+  });
+}
