@@ -37,8 +37,7 @@ void BindBuild(py::module_& m) {
       "border_indices",
       [](int64_t begin, int64_t end, int64_t size, PaddingMode mode) {
         std::vector<int64_t> indices;
-        for (int64_t i = begin; i < end; ++i)
-          indices.push_back(BorderIndex(i, size, mode));
+        for (int64_t i = begin; i < end; ++i) indices.push_back(BorderIndex(i, size, mode));
         return indices;
       },
       py::arg("begin"), py::arg("end"), py::arg("size"), py::arg("mode"),

@@ -24,8 +24,7 @@ Engine OpenEngine(const std::string& path, const EngineOptions& options,
                   const py::object& callable) {
   if (!callable.is_none())
     return Engine::Open(
-        path,
-        [&](const EngineInfo& info) { return MakeCallableExecutor(info.geometry, callable); },
+        path, [&](const EngineInfo& info) { return MakeCallableExecutor(info.geometry, callable); },
         options);
   std::optional<Engine> engine;
   WithoutGil([&] { engine = Engine::Open(path, options); });
@@ -169,7 +168,8 @@ void BindEngine(py::module_& m) {
       .def("segment", &Segment, "image"_a, "kind"_a, "options"_a)
       .def("band_rows", &BandRows, "size"_a, "band"_a, "options"_a)
       .def("segment_band", &SegmentBand, "rows"_a, "kind"_a, "band"_a, "options"_a)
-      .def("segment_on_device", &SegmentOnDevice, "image"_a, "kind"_a, "out"_a, "stream"_a, "options"_a)
+      .def("segment_on_device", &SegmentOnDevice, "image"_a, "kind"_a, "out"_a, "stream"_a,
+           "options"_a)
       .def("classify", &Classify, "image"_a)
       .def("normalise", &Normalise, "image"_a)
       .def("run", &Run, "batch"_a.noconvert())

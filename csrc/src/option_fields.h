@@ -19,23 +19,26 @@ struct OptionField {
 template <class Member, class CMember>
 OptionField(const char*, Member, CMember) -> OptionField<Member, CMember>;
 
-#define PYENGINE_FIELD(name) \
-  OptionField { #name, &EngineOptions::name, &pye_engine_options::name }
+#define PYENGINE_FIELD(name)                               \
+  OptionField {                                            \
+    #name, &EngineOptions::name, &pye_engine_options::name \
+  }
 inline constexpr std::tuple kEngineOptionFields{
-    PYENGINE_FIELD(threads),     PYENGINE_FIELD(isa),         PYENGINE_FIELD(accuracy),
-    PYENGINE_FIELD(pin_threads), PYENGINE_FIELD(device),      PYENGINE_FIELD(on_mismatch),
+    PYENGINE_FIELD(threads),         PYENGINE_FIELD(isa),    PYENGINE_FIELD(accuracy),
+    PYENGINE_FIELD(pin_threads),     PYENGINE_FIELD(device), PYENGINE_FIELD(on_mismatch),
     PYENGINE_FIELD(library_folders),
 };
 #undef PYENGINE_FIELD
 
-#define PYENGINE_FIELD(name) \
-  OptionField { #name, &SegmentOptions::name, &pye_segment_options::name }
+#define PYENGINE_FIELD(name)                                 \
+  OptionField {                                              \
+    #name, &SegmentOptions::name, &pye_segment_options::name \
+  }
 inline constexpr std::tuple kSegmentOptionFields{
-    PYENGINE_FIELD(tile_height_px),   PYENGINE_FIELD(tile_width_px),
-    PYENGINE_FIELD(batch_size),       PYENGINE_FIELD(max_memory_bytes),
-    PYENGINE_FIELD(mode),             PYENGINE_FIELD(overlap),
-    PYENGINE_FIELD(padding),          PYENGINE_FIELD(progress),
-    PYENGINE_FIELD(one_thread),       PYENGINE_FIELD(augmentation),
+    PYENGINE_FIELD(tile_height_px),   PYENGINE_FIELD(tile_width_px), PYENGINE_FIELD(batch_size),
+    PYENGINE_FIELD(max_memory_bytes), PYENGINE_FIELD(mode),          PYENGINE_FIELD(overlap),
+    PYENGINE_FIELD(padding),          PYENGINE_FIELD(progress),      PYENGINE_FIELD(one_thread),
+    PYENGINE_FIELD(augmentation),
 };
 #undef PYENGINE_FIELD
 

@@ -151,27 +151,27 @@ typedef struct pye_engine_info {
   int32_t threads;        /**< Of one call. */
   int32_t tileable;       /**< 0: the network runs on whole images only. */
 
-  int64_t before_px;           /**< Context above and left. */
-  int64_t after_px;            /**< Context below and right. */
-  int64_t margin_px;           /**< Lost on each side by valid convolutions. */
-  int64_t size_residue_px;     /**< Input sizes the network accepts, modulo alignment_px. */
-  int64_t receptive_field_px;  /**< Input pixels that one output pixel sees, along one axis. */
-  int64_t sample_height_px;    /**< Size the network was built with; the input of classifiers. */
-  int64_t sample_width_px;     /**< As sample_height_px. */
-  int64_t layer_count;         /**< See pye_engine_layer(). */
-  int32_t dense;               /**< 1: one output per pixel of the image, less the margin. */
-  int32_t input_type;          /**< A pye_pixel_type: of the training images, for information. */
-  const float* input_gain;     /**< Network input = pixel * gain + offset; one per channel. */
-  const float* input_offset;   /**< One per channel. */
-  const char* task;            /**< "segmentation" or "classification" */
-  const char* activation;      /**< "softmax", "sigmoid" or "none": logits to probabilities. */
-  const char* why_not_tileable; /**< "" if tileable. */
-  const char* device;          /**< What computes: "cpu" or "cuda:N". */
-  const char* gpu;             /**< GPU, library and precision in use; "" on the CPU. */
-  const char* why_not_gpu;     /**< Why a GPU was not taken though one was asked for or possible. */
-  const char* isa;             /**< Instruction set in use. */
-  const char* manifest_json;   /**< The file's manifest, verified. */
-  const char* graph_json;      /**< The file's graph, verified. */
+  int64_t before_px;          /**< Context above and left. */
+  int64_t after_px;           /**< Context below and right. */
+  int64_t margin_px;          /**< Lost on each side by valid convolutions. */
+  int64_t size_residue_px;    /**< Input sizes the network accepts, modulo alignment_px. */
+  int64_t receptive_field_px; /**< Input pixels that one output pixel sees, along one axis. */
+  int64_t sample_height_px;   /**< Size the network was built with; the input of classifiers. */
+  int64_t sample_width_px;    /**< As sample_height_px. */
+  int64_t layer_count;        /**< See pye_engine_layer(). */
+  int32_t dense;              /**< 1: one output per pixel of the image, less the margin. */
+  int32_t input_type;         /**< A pye_pixel_type: of the training images, for information. */
+  const float* input_gain;    /**< Network input = pixel * gain + offset; one per channel. */
+  const float* input_offset;  /**< One per channel. */
+  const char* task;           /**< "segmentation" or "classification" */
+  const char* activation;     /**< "softmax", "sigmoid" or "none": logits to probabilities. */
+  const char* not_tileable_reason; /**< "" if tileable. */
+  const char* device;              /**< What computes: "cpu" or "cuda:N". */
+  const char* gpu;                 /**< GPU, library and precision in use; "" on the CPU. */
+  const char* why_not_gpu;   /**< Why a GPU was not taken though one was asked for or possible. */
+  const char* isa;           /**< Instruction set in use. */
+  const char* manifest_json; /**< The file's manifest, verified. */
+  const char* graph_json;    /**< The file's graph, verified. */
 } pye_engine_info;
 
 /** One class. */
@@ -252,9 +252,9 @@ typedef struct pye_tile_plan {
   int64_t window_left_px;   /**< Of these, columns left of the tile. */
   int64_t tiles_down;
   int64_t tiles_across;
-  int32_t batch_size;    /**< Tiles per network call. */
-  int64_t memory_bytes;  /**< Estimated working memory. */
-  double cost;           /**< Estimated time of all tiles; only ratios of plans matter. */
+  int32_t batch_size;   /**< Tiles per network call. */
+  int64_t memory_bytes; /**< Estimated working memory. */
+  double cost;          /**< Estimated time of all tiles; only ratios of plans matter. */
 } pye_tile_plan;
 
 /** A band of rows of the result, and the rows of the image that are at hand for it. */
@@ -281,8 +281,7 @@ PYENGINE_EXPORT pye_status pye_segment_scores(const pye_engine* engine, const py
 /** How an image of this size would be cut. `options` may be NULL.
  * PYE_UNSUPPORTED: the network has no tiles. */
 PYENGINE_EXPORT pye_status pye_engine_plan(const pye_engine* engine, int64_t height, int64_t width,
-                                           const pye_segment_options* options,
-                                           pye_tile_plan* plan);
+                                           const pye_segment_options* options, pye_tile_plan* plan);
 
 /**
  * Which rows of an image of this size pye_segment_band() needs for rows `row_begin` to `row_end` of
@@ -350,7 +349,8 @@ PYENGINE_EXPORT pye_status pye_engine_run_output_shape(const pye_engine* engine,
 PYENGINE_EXPORT pye_status pye_engine_run(const pye_engine* engine, const float* in, float* out,
                                           int64_t count, int64_t height, int64_t width);
 
-/** Where the time of one pass goes: one operation, activations and copies fused into it included. */
+/** Where the time of one pass goes: one operation, activations and copies fused into it included.
+ */
 typedef struct pye_op_time {
   size_t size;           /**< sizeof(pye_op_time) of the library. */
   const char* layer;     /**< Name in the graph; lives as long as the callback. */
@@ -386,9 +386,9 @@ typedef struct pye_executor_status {
  * \param library_folders       As in pye_engine_options; may be NULL.
  * \param library_folder_count  Strings in `library_folders`.
  */
-PYENGINE_EXPORT pye_status pye_list_executors(
-    const char* const* library_folders, int64_t library_folder_count,
-    void (*visit)(void* user, const pye_executor_status* status), void* user);
+PYENGINE_EXPORT pye_status
+pye_list_executors(const char* const* library_folders, int64_t library_folder_count,
+                   void (*visit)(void* user, const pye_executor_status* status), void* user);
 
 /** What went wrong in this thread's last failed call (at most 1023 bytes of it); never NULL, valid
  * until the thread's next failure. Asking for it never allocates. */

@@ -67,9 +67,9 @@ static_assert(static_cast<int>(ErrorCode::kInternal) == PYE_INTERNAL);
 
 template <class E>
 E Word(const char* field, int32_t value) {
-  Require(value >= 0 && value <= Words<E>::kLast,
-          std::string(field) + " " + std::to_string(value) + " is not one of " + Words<E>::kName +
-              ", 0 to " + std::to_string(Words<E>::kLast));
+  Require(value >= 0 && value <= Words<E>::kLast, std::string(field) + " " + std::to_string(value) +
+                                                      " is not one of " + Words<E>::kName +
+                                                      ", 0 to " + std::to_string(Words<E>::kLast));
   return static_cast<E>(value);
 }
 

@@ -71,7 +71,7 @@ pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) 
           .input_offset = i.input_offset.data(),
           .task = i.task.c_str(),
           .activation = i.activation.c_str(),
-          .why_not_tileable = i.not_tileable_reason.c_str(),
+          .not_tileable_reason = i.not_tileable_reason.c_str(),
           .device = i.device.c_str(),
           .gpu = i.gpu.c_str(),
           .why_not_gpu = i.why_not_gpu.c_str(),

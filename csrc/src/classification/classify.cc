@@ -15,9 +15,9 @@ ImageView WholeView(const ImageView& image) {
   ImageView whole = image;
   if (whole.rows == 0) whole.rows = image.height;
   if (whole.first_row != 0 || whole.rows != image.height)
-    throw Error(ErrorCode::kInvalidArgument,
-                "the view holds " + std::to_string(whole.rows) + " of the image's " +
-                    std::to_string(image.height) + " rows; all are needed");
+    throw Error(ErrorCode::kInvalidArgument, "the view holds " + std::to_string(whole.rows) +
+                                                 " of the image's " + std::to_string(image.height) +
+                                                 " rows; all are needed");
   return whole;
 }
 
@@ -35,17 +35,19 @@ void NormaliseImage(const ImageView& image, const Normalisation& normalisation, 
 Classification ClassifyImage(const Classifier& classifier, const ImageView& image,
                              const Logits& network) {
   const PlaneSize from{image.height, image.width}, to = classifier.input_size;
-  const int64_t from_px = from.height * from.width, to_px = to.height * to.width;
   const auto channels = static_cast<size_t>(image.channels);
+  const auto from_px = static_cast<size_t>(from.height * from.width);
   // Pixels are mixed before they are normalised, as at training.
-  std::vector<float> pixels(channels * static_cast<size_t>(from_px));
+  std::vector<float> pixels(channels * from_px);
   NormaliseImage(image, {std::vector(channels, 1.0F), std::vector(channels, 0.0F)}, pixels.data());
-  std::vector<float> input(channels * static_cast<size_t>(to_px));
+  std::vector<float> input;
+  input.reserve(channels * static_cast<size_t>(to.height * to.width));
   for (size_t c = 0; c < channels; ++c) {
-    float* plane = input.data() + c * static_cast<size_t>(to_px);
-    ResizePlane(pixels.data() + c * static_cast<size_t>(from_px), from, plane, to);
-    const float gain = classifier.normalisation.gain[c], offset = classifier.normalisation.offset[c];
-    for (int64_t i = 0; i < to_px; ++i) plane[i] = plane[i] * gain + offset;
+    const float* plane = pixels.data() + c * from_px;
+    const float gain = classifier.normalisation.gain[c],
+                offset = classifier.normalisation.offset[c];
+    for (const float value : ResizePlane({plane, plane + from_px}, from, to))
+      input.push_back(value * gain + offset);
   }
   Classification result;
   std::vector<float>& p = result.probabilities;

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 namespace pyengine {
@@ -29,8 +28,7 @@ std::vector<Tap> Taps(int64_t in_size, int64_t out_size) {
     tap.begin = begin;
     double sum = 0;
     for (int64_t at = begin; at < end; ++at) {
-      const double distance =
-          std::abs((static_cast<double>(at) - centre + 0.5) * per_pixel);
+      const double distance = std::abs((static_cast<double>(at) - centre + 0.5) * per_pixel);
       tap.weights.push_back(distance < 1.0 ? 1.0 - distance : 0.0);
       sum += tap.weights.back();
     }
@@ -50,28 +48,41 @@ float Mix(const Tap& tap, const float* line, int64_t stride) {
   return static_cast<float>(sum);
 }
 
+// Rows of `size.width` values to rows of `width`.
+std::vector<float> ResizeRows(const float* in, PlaneSize size, int64_t width) {
+  const std::vector<Tap> taps = Taps(size.width, width);
+  std::vector<float> out(static_cast<size_t>(size.height * width));
+  for (int64_t y = 0; y < size.height; ++y)
+    for (int64_t x = 0; x < width; ++x) out[y * width + x] = Mix(taps[x], in + y * size.width, 1);
+  return out;
+}
+
+// Columns of `size.height` values to columns of `height`.
+std::vector<float> ResizeColumns(const float* in, PlaneSize size, int64_t height) {
+  const std::vector<Tap> taps = Taps(size.height, height);
+  std::vector<float> out(static_cast<size_t>(height * size.width));
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < size.width; ++x)
+      out[y * size.width + x] = Mix(taps[y], in + x, size.width);
+  return out;
+}
+
 }  // namespace
 
-void ResizePlane(const float* in, PlaneSize in_size, float* out, PlaneSize out_size) {
-  // A direction that keeps its size is copied.
-  std::vector<float> narrow;
-  if (in_size.width != out_size.width) {
-    const std::vector<Tap> columns = Taps(in_size.width, out_size.width);
-    narrow.resize(static_cast<size_t>(in_size.height * out_size.width));
-    for (int64_t y = 0; y < in_size.height; ++y)
-      for (int64_t x = 0; x < out_size.width; ++x)
-        narrow[y * out_size.width + x] = Mix(columns[x], in + y * in_size.width, 1);
-    in = narrow.data();
+std::vector<float> ResizePlane(std::vector<float> plane, PlaneSize from, PlaneSize to) {
+  // First the direction after which the other has less to do, by Pillow's rule.
+  const int64_t fewer_rows = from.height - to.height, fewer_columns = from.width - to.width;
+  const bool columns_first = fewer_rows > 0 && fewer_rows > 2 * fewer_columns;
+  for (const bool columns : {columns_first, !columns_first}) {
+    if (columns && from.height != to.height) {
+      plane = ResizeColumns(plane.data(), from, to.height);
+      from.height = to.height;
+    } else if (!columns && from.width != to.width) {
+      plane = ResizeRows(plane.data(), from, to.width);
+      from.width = to.width;
+    }
   }
-  if (in_size.height == out_size.height) {
-    std::memcpy(out, in,
-                static_cast<size_t>(out_size.height * out_size.width) * sizeof(float));
-    return;
-  }
-  const std::vector<Tap> rows = Taps(in_size.height, out_size.height);
-  for (int64_t y = 0; y < out_size.height; ++y)
-    for (int64_t x = 0; x < out_size.width; ++x)
-      out[y * out_size.width + x] = Mix(rows[y], in + x, out_size.width);
+  return plane;
 }
 
 }  // namespace pyengine
