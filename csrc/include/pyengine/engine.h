@@ -112,7 +112,7 @@ class PYENGINE_EXPORT Engine {
   void RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const;
 
  private:
-  struct Impl;
+  struct PYENGINE_HIDDEN Impl;
   explicit Engine(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
