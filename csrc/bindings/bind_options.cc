@@ -6,7 +6,7 @@
 #include <string>
 
 #include "bind.h"
-#include "option_fields.h"
+#include "c_api/option_fields.h"
 #include "pyengine/image_view.h"
 
 namespace py = pybind11;

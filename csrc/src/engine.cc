@@ -276,11 +276,11 @@ Classification Engine::Classify(const ImageView& image) const {
                               .normalisation = manifest.normalisation,
                               .head = manifest.head,
                               .outputs = shape[0]};
-  return ClassifyImage(
-      classifier, {image, impl_->info.geometry.channels, *impl_->pool},
-      [&](const float* in, float* logits) {
-        impl_->segmenter->Run(in, logits, 1, manifest.sample_height, manifest.sample_width);
-      });
+  return ClassifyImage(classifier, {image, impl_->info.geometry.channels, *impl_->pool},
+                       [&](const float* in, float* logits) {
+                         impl_->segmenter->Run(in, logits, 1, manifest.sample_height,
+                                               manifest.sample_width);
+                       });
 }
 
 void Engine::Normalise(const ImageView& image, float* planes) const {

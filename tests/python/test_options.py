@@ -236,19 +236,3 @@ def test_the_core_refuses_fields_that_it_does_not_have() -> None:
         _core.SegmentOptions(tiles=3)
     with pytest.raises(TypeError, match=r"SegmentOptions\.mode cannot be 'exact'"):
         _core.SegmentOptions(mode="exact")
-
-
-def test_bands_are_the_whole_result(membranes) -> None:
-    image = np.random.default_rng(3).integers(0, 256, (150, 70), np.uint8)
-    options = {"tile": 64, "padding_mode": "replicate"}
-    want = membranes.segment(image, output="logits", **options)
-    step = membranes.plan(150, 70, **options).tile[0]
-    for begin in range(0, 150, step):
-        band = begin, min(begin + step, 150)
-        first, last = membranes.band_rows((150, 70), band, **options)
-        got = membranes.segment_band(
-            image[first:last], first, 150, band, output="logits", **options
-        )
-        np.testing.assert_array_equal(got, want[:, slice(*band)])
-    with pytest.raises(ValueError, match="are needed, the view holds"):
-        membranes.segment_band(image[first + 1 :], first + 1, 150, band, **options)

@@ -25,8 +25,8 @@
 namespace pyengine {
 
 /// A network ready to segment or classify. All const methods may be called from several threads at
-/// once. On the CPU a process forked while no call ran may use its parent's engine: it starts worker
-/// threads of its own.
+/// once. On the CPU a process forked while no call ran may use its parent's engine: it starts
+/// worker threads of its own.
 class PYENGINE_EXPORT Engine {
  public:
   /// Opens and verifies an engine file.

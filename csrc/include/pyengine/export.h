@@ -1,6 +1,6 @@
 /// \file
-/// Symbol visibility: everything is hidden unless it carries PYENGINE_EXPORT; PYENGINE_HIDDEN is for
-/// what lies inside an exported class and is no one's business.
+/// Symbol visibility: everything is hidden unless it carries PYENGINE_EXPORT; PYENGINE_HIDDEN is
+/// for what lies inside an exported class and is no one's business.
 #pragma once
 
 #if defined(__GNUC__) || defined(__clang__)

@@ -3,8 +3,8 @@
 #include <type_traits>
 
 #include "c_api/guard.h"
+#include "c_api/option_fields.h"
 #include "c_api/structs.h"
-#include "option_fields.h"
 
 namespace pyengine::c {
 namespace {

@@ -10,32 +10,29 @@
 namespace pyengine {
 namespace {
 
-// The view with its rows counted.
-ImageView WholeView(const ImageView& image) {
-  ImageView whole = image;
-  if (whole.rows == 0) whole.rows = image.height;
-  if (whole.first_row != 0 || whole.rows != image.height)
-    throw Error(ErrorCode::kInvalidArgument, "the view holds " + std::to_string(whole.rows) +
-                                                 " of the image's " + std::to_string(image.height) +
+ImageView WholeView(const CheckedImage& image) {
+  const ImageView& view = image.view();
+  if (!image.whole())
+    throw Error(ErrorCode::kInvalidArgument, "the view holds " + std::to_string(view.rows) +
+                                                 " of the image's " + std::to_string(view.height) +
                                                  " rows; all are needed");
-  return whole;
+  return view;
 }
 
 }  // namespace
 
-void NormaliseImage(const ImageView& image, const Normalisation& normalisation, float* planes) {
-  const ImageView whole = WholeView(image);
-  RefuseNonFinite(whole);
-  for (int64_t c = 0; c < whole.channels; ++c)
-    for (int64_t y = 0; y < whole.height; ++y, planes += whole.width)
-      GatherRow(whole, PaddingMode::kReflect, c, y, 0, whole.width, normalisation.gain[c],
+void NormaliseImage(const CheckedImage& image, const Normalisation& normalisation, float* planes) {
+  const ImageView view = WholeView(image);
+  for (int64_t c = 0; c < view.channels; ++c)
+    for (int64_t y = 0; y < view.height; ++y, planes += view.width)
+      GatherRow(view, PaddingMode::kReflect, c, y, 0, view.width, normalisation.gain[c],
                 normalisation.offset[c], planes);
 }
 
-Classification ClassifyImage(const Classifier& classifier, const ImageView& image,
+Classification ClassifyImage(const Classifier& classifier, const CheckedImage& image,
                              const Logits& network) {
-  const PlaneSize from{image.height, image.width}, to = classifier.input_size;
-  const auto channels = static_cast<size_t>(image.channels);
+  const PlaneSize from{image.view().height, image.view().width}, to = classifier.input_size;
+  const auto channels = static_cast<size_t>(image.view().channels);
   const auto from_px = static_cast<size_t>(from.height * from.width);
   // Pixels are mixed before they are normalised, as at training.
   std::vector<float> pixels(channels * from_px);

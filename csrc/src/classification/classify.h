@@ -6,14 +6,14 @@
 #include "classification/resize.h"
 #include "graph/head.h"
 #include "graph/normalisation.h"
-#include "pyengine/engine.h"
-#include "pyengine/image_view.h"
+#include "pyengine/classification.h"
+#include "tiling/checked_image.h"
 
 namespace pyengine {
 
 // Pixels as the network takes them, (channels, height, width), dense.
-// Throws Error(kInvalidArgument) if the image holds NaN or infinity.
-void NormaliseImage(const ImageView& image, const Normalisation& normalisation, float* planes);
+// Throws Error(kInvalidArgument) unless the whole image is there; likewise below.
+void NormaliseImage(const CheckedImage& image, const Normalisation& normalisation, float* planes);
 
 // What a classifier is, but for its network.
 struct Classifier {
@@ -26,8 +26,7 @@ struct Classifier {
 // From a (1, channels, height, width) input of the classifier's size to its logits.
 using Logits = std::function<void(const float* input, float* logits)>;
 
-// The image was checked against the network (CheckImage).
-Classification ClassifyImage(const Classifier& classifier, const ImageView& image,
+Classification ClassifyImage(const Classifier& classifier, const CheckedImage& image,
                              const Logits& network);
 
 }  // namespace pyengine

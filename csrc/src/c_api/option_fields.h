@@ -1,5 +1,5 @@
-// The fields of the option structs, once: what the bindings take by name, and what the C interface
-// hands on. An option more is a line here, one in each header and one in pyengine/arguments.py.
+// The fields of the option structs, once: what the C interface hands on, and what the bindings take
+// by name. An option more is a line here, one in each header and one in pyengine/arguments.py.
 #pragma once
 
 #include <tuple>
