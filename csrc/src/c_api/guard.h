@@ -32,7 +32,8 @@ inline void Require(bool condition, const std::string& message) {
   if (!condition) throw Error(ErrorCode::kInvalidArgument, message);
 }
 
-inline void RequirePointer(const void* pointer, const char* name) {
+template <class T>
+void RequirePointer(const T* pointer, const char* name) {
   if (pointer == nullptr) throw Error(ErrorCode::kInvalidArgument, std::string(name) + " is NULL");
 }
 

@@ -13,6 +13,11 @@ struct Tap {
   std::vector<double> weights;
 };
 
+// Halves go up.
+int64_t Rounded(double value) {
+  return static_cast<int64_t>(std::floor(value + 0.5));
+}
+
 // A triangle around each output pixel's centre: one input pixel wide on each side, or one step
 // where steps are longer.
 std::vector<Tap> Taps(int64_t in_size, int64_t out_size) {
@@ -22,8 +27,8 @@ std::vector<Tap> Taps(int64_t in_size, int64_t out_size) {
   std::vector<Tap> taps(static_cast<size_t>(out_size));
   for (int64_t i = 0; i < out_size; ++i) {
     const double centre = (static_cast<double>(i) + 0.5) * step;
-    const int64_t begin = std::max<int64_t>(static_cast<int64_t>(centre - support + 0.5), 0);
-    const int64_t end = std::min(static_cast<int64_t>(centre + support + 0.5), in_size);
+    const int64_t begin = std::max<int64_t>(Rounded(centre - support), 0);
+    const int64_t end = std::min(Rounded(centre + support), in_size);
     Tap& tap = taps[static_cast<size_t>(i)];
     tap.begin = begin;
     double sum = 0;
