@@ -42,16 +42,23 @@ class PYENGINE_EXPORT Engine {
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
 
+  /// What the file says, and what computes; lives as long as the engine.
   const EngineInfo& info() const noexcept;
 
   /// How an image of this size would be cut under these options.
+  /// \throws Error kUnsupported if the network has no tiles; kInvalidArgument for an option out of
+  ///   range, or if no tile fits max_memory_bytes.
   TilePlan Plan(int64_t height, int64_t width, const SegmentOptions& options = {}) const;
 
-  /// Labels of the whole image into `labels`, rows `row_stride` [bytes] apart.
+  /// Labels (height, width) of the whole image into `labels`, rows `row_stride` >= width [bytes]
+  /// apart. Blocks; the progress callback comes on the caller's thread.
+  /// \throws Error kInvalidArgument (image, result or option), kUnsupported (the network cannot do
+  ///   this), kCancelled, kOutOfMemory. What was written of the result is undefined then.
   void SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,
                      const SegmentOptions& options = {}) const;
 
-  /// Probabilities or logits (K, H, W), dense, into `scores`.
+  /// Probabilities or logits (classes, height, width), dense, into `scores`.
+  /// \throws Error as SegmentLabels().
   void SegmentScores(const ImageView& image, OutputKind kind, float* scores,
                      const SegmentOptions& options = {}) const;
 
@@ -75,13 +82,17 @@ class PYENGINE_EXPORT Engine {
   /// \throws Error kUnsupported if the engine does not run on a GPU.
   void StreamWait(void* stream, void* awaited) const;
 
-  /// First and last + 1 row of the image that SegmentBand needs for a band of the result.
+  /// First and last + 1 row of the image that SegmentBand() needs for rows [row_begin, row_end) of
+  /// the result.
+  /// \throws Error as Plan(); kInvalidArgument for rows outside the image.
   void BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t row_end,
                 const SegmentOptions& options, int64_t rows[2]) const;
 
   /// Rows [row_begin, row_end) of the result, from an image of which only some rows are present:
   /// at least BandRows(). `row_begin` must be a multiple of the tile height. `out` holds uint8
-  /// (rows, W) or float32 (K, rows, W). Exact mode only.
+  /// (rows, W) or float32 (K, rows, W). Exact mode only. Bands of whole tiles, with the same
+  /// options for all, are bit for bit the whole result.
+  /// \throws Error as SegmentLabels(); kInvalidArgument also where rows of the image are missing.
   void SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin, int64_t row_end,
                    void* out, const SegmentOptions& options = {}) const;
 

@@ -26,8 +26,8 @@ enum class OnMismatch {
 
 /// How an engine is opened.
 struct EngineOptions {
-  /// Threads of one call, the caller's included; 0 = every core that affinity and CPU limits
-  /// (control groups) leave to the process; hardware threads of one core count once.
+  /// Threads of one call, the caller's included, 1 to 1024; 0 = every core that affinity and CPU
+  /// limits (control groups) leave to the process; hardware threads of one core count once.
   int threads = 0;
   /// "avx512", "avx2", "portable", for Accuracy::kFast also "amx"; empty = the best this machine
   /// has. "reference": the oracle of the others, slower by far. AMX takes the operating system's
@@ -60,7 +60,7 @@ enum class OutputKind {
   kLogits,         ///< float32 (K, H, W)
 };
 
-/// How pixels beyond the image are made up.
+/// What stands for pixels beyond the image.
 enum class PaddingMode {
   kReflect,    ///< Mirror, edge pixel not repeated (numpy "reflect"); the exactness contract.
   kReplicate,  ///< Edge pixel repeated (numpy "edge").
@@ -80,9 +80,9 @@ using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
 
 /// How one image is segmented.
 struct SegmentOptions {
-  int64_t tile_height_px = 0;  ///< Output tile; 0 = chosen by the cost model.
-  int64_t tile_width_px = 0;
-  int batch_size = 0;            ///< Tiles per network call; 0 = 1 on the CPU.
+  int64_t tile_height_px = 0;    ///< Output tile; 0 = chosen by the cost model.
+  int64_t tile_width_px = 0;     ///< As tile_height_px.
+  int batch_size = 0;            ///< Tiles per network call; 0 = 1 on the CPU, the plan's on a GPU.
   int64_t max_memory_bytes = 0;  ///< Working memory beside image and result; 0 = 1 GiB.
   TileMode mode = TileMode::kExact;
   double overlap = 0.25;  ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
