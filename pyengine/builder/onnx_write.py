@@ -155,7 +155,7 @@ class OnnxWriter:
         return self.add("DequantizeLinear", node, [whole, step, zero], "input")
 
     def border(self, node: Node, x: str, out: str = "") -> str:
-        """`x` with the node's amounts of made-up pixels."""
+        """`x` with the node's padding."""
         top, left, bottom, right = node["amounts"]
         pads = self.constant(node, "pads", np.array([0, 0, top, left, 0, 0, bottom, right]))
         fill = self.constant(node, "fill", np.array(node.get("border_value", 0), np.float32))

@@ -32,7 +32,7 @@ int64_t WinogradPatch(const Node& node, const KernelTable& kernels, bool fast) {
                     node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
                     node.in_channels >= kLeastChannels && node.out_channels >= kLeastChannels;
   if (!fits) return 0;
-  return fast && node.out_channels < kManyChannels ? kernels.winograd->fast_tile : kWinogradTile;
+  return fast && node.out_channels < kManyChannels ? kernels.winograd->fast_patch : kWinogradPatch;
 }
 
 bool HasPlanarKernel(const WindowShape& window, int64_t in_lanes, const KernelTable& kernels) {

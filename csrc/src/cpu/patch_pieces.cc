@@ -5,7 +5,7 @@
 namespace pyengine {
 namespace {
 
-// Fewer patches than fill a register tile multiply slowly: pieces are cut where at least so many
+// Fewer patches than fill a register block multiply slowly: pieces are cut where at least so many
 // do.
 constexpr int64_t kCut = 4;
 

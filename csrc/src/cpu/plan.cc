@@ -67,7 +67,7 @@ class Planner {
 
   // Whether `pool` reads just what the convolution writes, every window within its output and
   // within one of its patches.
-  bool PoolsOnTheWay(int conv_index, int pool_index) const {
+  bool CanFusePool(int conv_index, int pool_index) const {
     const Op &conv = program_.ops[conv_index], &pool = program_.ops[pool_index];
     const auto same = [](const BlockRef& a, const BlockRef& b) {
       return a.storage == b.storage && a.block == b.block && a.dy == b.dy && a.dx == b.dx;
@@ -85,21 +85,21 @@ class Planner {
     return true;
   }
 
-  // Maxima of 2x2 that a Winograd convolution computes on its way, by convolution.
+  // Maxima of 2x2 that are fused into a Winograd convolution, by convolution.
   std::map<int, int> FusedPools() const {
     std::map<int, int> fused;
     const auto count = static_cast<int>(program_.ops.size());
     for (int pool = 0; pool < count; ++pool) {
       if (!program_.ops[pool].step->is_maximum_of_2x2()) continue;
       for (int conv = 0; conv < pool; ++conv)
-        if (PoolsOnTheWay(conv, pool)) fused[conv] = pool;
+        if (CanFusePool(conv, pool)) fused[conv] = pool;
     }
     return fused;
   }
 
   // Storages that are never alive together may share memory: largest first, each at the lowest
   // place that does not meet another one alive at the same time. Time is counted in groups.
-  // A plane pooled on the way is alive from the convolution on.
+  // A plane of fused maxima is alive from the convolution on.
   void PlaceBuffers(const std::vector<int>& groups, const std::map<int, int>& fused) {
     const size_t count = program_.storages.size();
     std::vector<int> first(count, -1), last(count, -1);

@@ -28,7 +28,7 @@ class Roller {
           out_row_ = writer_ < 0 ? row : std::min(out_row_, row);
           writer_ = static_cast<int>(i);
         }
-      // What a convolution computes on its way reads what was written just now.
+      // A pooling fused into a convolution reads what was written just now.
       if (sizes.pooled_by >= 0) continue;
       for (int k = 0; k < 2; ++k)
         for (const BlockRef& ref : op.in[k])

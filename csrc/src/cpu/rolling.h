@@ -1,4 +1,4 @@
-// Planes that hold only some of their rows.
+// Line buffers: planes that hold only some of their rows.
 //
 // A plane that is written and read within one interleaved group is never needed as a whole. It
 // holds as many rows as are needed at a time; before its writer would run past their end, those

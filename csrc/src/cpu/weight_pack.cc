@@ -81,7 +81,7 @@ void WinogradKernel(const float* kernel, int64_t patch_px, double* out) {
   };
   static const Rows kF4 = make({0, 0.75, -0.75, 1.5, -1.5});
   static const Rows kF6 = make({0, 0.5, -0.5, 1, -1, 2, -2});
-  const Rows& g = patch_px == kFastWinogradTile ? kF6 : kF4;
+  const Rows& g = patch_px == kFastWinogradPatch ? kF6 : kF4;
   for (size_t r = 0; r < g.size(); ++r) {
     double row[3];
     for (int x = 0; x < 3; ++x)
@@ -151,7 +151,7 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t patch_px,
   pool_.ParallelFor(blocks, [&](int64_t b, int thread) {
     const int64_t lanes = std::min<int64_t>(kBlock, cout - b * kBlock);
     float* block = scratch.data() + thread * block_floats;
-    double transformed[kBlock][PYENGINE_WINOGRAD_POINTS(kFastWinogradTile)];
+    double transformed[kBlock][PYENGINE_WINOGRAD_POINTS(kFastWinogradPatch)];
     for (int64_t i = 0; i < cin; ++i) {
       for (int64_t lane = 0; lane < lanes; ++lane)
         WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, patch_px, transformed[lane]);

@@ -3,7 +3,7 @@
 // Two views of the same graph:
 // - on a finite image, every tensor has an extent, and padding makes up what lies outside;
 // - on the infinite plane, which tiles are cut from, padding only shifts indices, because the halo
-//   keeps every made-up pixel away from the result (the exactness contract).
+//   keeps every padded pixel away from the result (the exactness contract).
 #pragma once
 
 #include <cstdint>

@@ -19,7 +19,7 @@ std::vector<std::vector<int64_t>> SizesByShare(const PatchPieces& pieces) {
   return shares;
 }
 
-TEST(PatchPieces, CoverEveryTileOnceInOrder) {
+TEST(PatchPieces, CoverEveryPatchOnceInOrder) {
   for (int threads : {1, 2, 3, 8})
     for (int64_t step : {24, 36, 64})
       for (int64_t patches : {1, 3, 23, 24, 35, 47, 48, 81, 100, 289, 324, 522, 1000}) {
@@ -61,7 +61,7 @@ TEST(PatchPieces, SharesEndInHalfPieces) {
       }
 }
 
-TEST(PatchPieces, NoPassOfTheWeightsForAFewTiles) {
+TEST(PatchPieces, NoPassOfTheWeightsForAFewPatches) {
   const PatchPieces pieces(289, 36, 1);
   EXPECT_EQ(pieces.count(), 8);
   EXPECT_EQ(pieces.Piece(7).size(), 37);

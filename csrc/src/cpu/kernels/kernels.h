@@ -17,14 +17,14 @@ namespace pyengine {
 constexpr int kBlock = 16;  // channels per plane
 
 // Outputs per side of Winograd's F(4x4, 3x3) and F(6x6, 3x3); inputs are two more.
-constexpr int64_t kWinogradTile = 4;
-constexpr int64_t kFastWinogradTile = 6;
-#define PYENGINE_WINOGRAD_POINTS(tile) (((tile) + 2) * ((tile) + 2))
+constexpr int64_t kWinogradPatch = 4;
+constexpr int64_t kFastWinogradPatch = 6;
+#define PYENGINE_WINOGRAD_POINTS(patch) (((patch) + 2) * ((patch) + 2))
 // The matrices of a task, one per point, lie an odd number of cache lines apart: at multiples of 4
 // KB they would compete for the same few lines of the first-level cache.
 #define PYENGINE_WINOGRAD_STRIDE(floats) (((floats) / 16 | 1) * 16)
 
-// Loops over a register tile must vanish before the compiler decides what lives in registers.
+// Loops over a register block must vanish before the compiler decides what lives in registers.
 #define PYENGINE_UNROLL _Pragma("GCC unroll 16")
 // Where compilers judge a function too large for its callers, but its arguments live in registers.
 #define PYENGINE_INLINE __attribute__((always_inline)) static inline
@@ -71,36 +71,36 @@ struct ConvArgs {
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 
-// Maxima of 2x2 outputs, taken while a tile's outputs are in cache. Window (i, j) begins at output
-// (y + 2 * i, x + 2 * j), both even: no window lies in two tiles.
+// Maxima of 2x2 outputs, taken while a patch's outputs are in cache. Window (i, j) begins at output
+// (y + 2 * i, x + 2 * j), both even: no window lies in two patches.
 struct WinogradPool {
   Plane* out;             // null: none
   int64_t y, x;           // of window (0, 0)
   int64_t height, width;  // windows
 };
 
-// The same sum for 3x3 kernels of stride 1, by Winograd on a grid of tiles. The input planes point
-// at the first input of the first tile, the output planes at its first output. Outputs of one tile
-// round together: equal results need the grid at equal places.
+// The same sum for 3x3 kernels of stride 1, by Winograd on a grid of patches. The input planes
+// point at the first input of the first patch, the output planes at its first output. Outputs of
+// one patch round together: equal results need the grid at equal places.
 struct WinogradArgs {
   const Plane* in;
   Plane* out;
-  int64_t tile;  // outputs per side: kWinogradTile or kFastWinogradTile
+  int64_t patch;  // outputs per side: kWinogradPatch or kFastWinogradPatch
   // [slice of output blocks][point][block of the slice], each as WinogradKernels::pack wrote it.
   const float* weights;
   const float* bias;
   ActivationArgs activation;
   int64_t in_channels;
   int64_t out_blocks;     // of the whole convolution
-  int64_t tile_columns;   // tiles per row of tiles
+  int64_t patch_columns;  // patches per row of patches
   int64_t height, width;  // outputs to write; inputs exist for (height + 2) x (width + 2)
   WinogradPool pool;
 };
 
-// Tiles, counted row by row, times output blocks. Tiles from tile_end to next_end are a hint: their
-// inputs are there, and most likely wanted next on the same core.
+// Patches, counted row by row, times output blocks. Patches from patch_end to next_end are a hint:
+// their inputs are there, and most likely wanted next on the same core.
 struct WinogradSpan {
-  int64_t tile_begin, tile_end;
+  int64_t patch_begin, patch_end;
   int64_t block_begin, block_end;
   int64_t next_end;
 };
@@ -108,17 +108,17 @@ struct WinogradSpan {
 // Winograd with one way of multiplying matrices, which has layouts of its own. Weights of one point
 // and output block take `weight_floats`.
 struct WinogradKernels {
-  // Inputs of a span's tiles [begin, end), counted from its first, into `v`.
+  // Inputs of a span's patches [begin, end), counted from its first, into `v`.
   void (*transform)(const WinogradArgs&, const WinogradSpan&, int64_t begin, int64_t end, float* v);
-  // Outputs of a span from the transformed inputs of all its tiles; `m` is scratch.
+  // Outputs of a span from the transformed inputs of all its patches; `m` is scratch.
   void (*multiply)(const WinogradArgs&, const WinogradSpan&, const float* v, float* m);
-  int64_t (*v_floats)(int64_t tile, int64_t tiles, int64_t in_channels);
-  int64_t (*m_floats)(int64_t tile, int64_t tiles, int64_t blocks);
+  int64_t (*v_floats)(int64_t patch, int64_t patches, int64_t in_channels);
+  int64_t (*m_floats)(int64_t patch, int64_t patches, int64_t blocks);
   int64_t (*weight_floats)(int64_t in_channels);
   // From [in_channels][16] to the order in which `multiply` reads them.
   void (*pack)(const float* weights, int64_t in_channels, float* packed);
   int64_t slice_blocks;  // output blocks per slice of the weights; the last slice may have fewer
-  int64_t fast_tile;     // outputs per side of blocks where more rounding is allowed
+  int64_t fast_patch;    // outputs per side of patches where more rounding is allowed
   bool matrix_unit;      // multiplies so fast that bringing weights takes longer
 };
 

@@ -107,7 +107,7 @@ class Step {
   // Estimated time, in operations at the machine's peak rate. See op_cost.cc.
   virtual double Cost(double flops, double bytes) const;
 
-  // ---- what it can do on its way
+  // ---- what can be fused into it
   // ----------------------------------------------------------------- Takes up an activation that
   // follows.
   virtual bool CanFuse(const ActivationArgs& /*activation*/) const { return false; }

@@ -68,16 +68,16 @@ class WinogradConv final : public Step {
   void Run(const StepRun& run) const override {
     const WinogradArgs args{.in = run.in[0],
                             .out = run.out,
-                            .tile = patch_px_,
+                            .patch = patch_px_,
                             .weights = packed_->weights.data(),
                             .bias = packed_->bias.data(),
                             .activation = activation_,
                             .in_channels = run.op.in_channels,
                             .out_blocks = run.out_blocks(),
-                            .tile_columns = Part(run.plan).patch_columns,
+                            .patch_columns = Part(run.plan).patch_columns,
                             .height = run.plan.height,
                             .width = run.plan.width,
-                            .pool = MaximaOnTheWay(run)};
+                            .pool = FusedMaxima(run)};
     if (run.work.shared_pieces)
       RunShared(run, args);
     else
@@ -100,7 +100,7 @@ class WinogradConv final : public Step {
  private:
   static const WinogradPart& Part(const OpPlan& plan) { return std::get<WinogradPart>(plan.part); }
 
-  static WinogradPool MaximaOnTheWay(const StepRun& run) {
+  static WinogradPool FusedMaxima(const StepRun& run) {
     const WinogradPart& part = Part(run.plan);
     if (part.pools < 0) return {};
     const OpPlan& pool = run.all.ops[part.pools];
@@ -115,8 +115,8 @@ class WinogradConv final : public Step {
   WinogradSpan Piece(const StepRun& run, int64_t piece) const {
     const int64_t first = run.work.y_begin / patch_px_ * Part(run.plan).patch_columns;
     const Range patches = run.work.patches.Piece(piece);
-    return {.tile_begin = first + patches.begin,
-            .tile_end = first + patches.end,
+    return {.patch_begin = first + patches.begin,
+            .patch_end = first + patches.end,
             .block_begin = 0,
             .block_end = run.out_blocks(),
             .next_end = first + run.work.patches.After(piece).end};
@@ -129,7 +129,7 @@ class WinogradConv final : public Step {
       WinogradSpan span = Piece(run, i % pieces);
       span.block_begin = i / pieces * step;
       span.block_end = std::min(args.out_blocks, span.block_begin + step);
-      const int64_t patches = span.tile_end - span.tile_begin;
+      const int64_t patches = span.patch_end - span.patch_begin;
       float* v = run.Scratch(thread);
       kernels_.transform(args, span, 0, patches, v);
       kernels_.multiply(args, span, v, v + kernels_.v_floats(patch_px_, patches, args.in_channels));
@@ -147,7 +147,7 @@ class WinogradConv final : public Step {
     constexpr int64_t kTransformStep = 6;
     for (int64_t piece = 0; piece < run.work.patches.count(); ++piece) {
       const WinogradSpan all = Piece(run, piece);
-      const Range patches{0, all.tile_end - all.tile_begin};
+      const Range patches{0, all.patch_end - all.patch_begin};
       const int64_t parts =
           std::min<int64_t>(2 * run.pool.threads(), CeilDiv(patches.end, kTransformStep));
       run.pool.ParallelFor(parts, [&](int64_t i) {

@@ -6,8 +6,8 @@
 // what the parts leave out. Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial
 // Intelligence Datatype For Higher-Precision Computations", 2019, arXiv:1904.06376.
 //
-// V of one point: [32 channels][part][tile][32 bfloat16], tiles up to a multiple of 16. Weights of
-// one point and output block: [32 channels][part][16 pairs of channels][16 output channels][2].
+// V of one point: [32 channels][part][patch][32 bfloat16], patches up to a multiple of 16. Weights
+// of one point and output block: [32 channels][part][16 pairs of channels][16 output channels][2].
 // A pair is a channel of one input plane and the same channel of the next.
 #include <immintrin.h>
 
@@ -85,22 +85,22 @@ struct TileProducts {
   static int64_t Steps(int64_t in_channels) {
     return (in_channels + 2 * kBlock - 1) / (2 * kBlock);
   }
-  static int64_t Rows(int64_t tiles) { return (tiles + kTileRows - 1) / kTileRows * kTileRows; }
-  static int64_t InputFloats(int64_t tiles, int64_t in_channels) {
-    return Steps(in_channels) * kParts * Rows(tiles) * kBlock;
+  static int64_t Rows(int64_t patches) { return (patches + kTileRows - 1) / kTileRows * kTileRows; }
+  static int64_t InputFloats(int64_t patches, int64_t in_channels) {
+    return Steps(in_channels) * kParts * Rows(patches) * kBlock;
   }
   static int64_t WeightFloats(int64_t in_channels) {
     return Steps(in_channels) * kParts * kTileFloats;
   }
 
-  static inline float* Input(float* v, int64_t tiles, int64_t, int64_t tile, int64_t plane) {
-    return v + (plane / kPlanes * kParts * Rows(tiles) + tile) * kBlock;
+  static inline float* Input(float* v, int64_t patches, int64_t, int64_t patch, int64_t plane) {
+    return v + (plane / kPlanes * kParts * Rows(patches) + patch) * kBlock;
   }
-  static inline void Store(float* to, int64_t tiles, const Register (&values)[kPlanes]) {
-    StoreParts(to, Rows(tiles) * kBlock, values[0], values[1]);
+  static inline void Store(float* to, int64_t patches, const Register (&values)[kPlanes]) {
+    StoreParts(to, Rows(patches) * kBlock, values[0], values[1]);
   }
 
-  // 16 * ROWS tiles.
+  // 16 * ROWS patches.
   template <int ROWS, int OB>
   static void MultiplyRows(int64_t steps, const float* v, int64_t low, const float* u, float* m) {
     const int64_t block = steps * kParts * kTileFloats;
@@ -125,9 +125,9 @@ struct TileProducts {
   }
 
   template <int OB>
-  static void Multiply(const WinogradArgs& a, int64_t tiles, const float* v, const float* u,
+  static void Multiply(const WinogradArgs& a, int64_t patches, const float* v, const float* u,
                        float* m) {
-    const int64_t steps = Steps(a.in_channels), rows = Rows(tiles), low = rows * kBlock;
+    const int64_t steps = Steps(a.in_channels), rows = Rows(patches), low = rows * kBlock;
     OrderMemory();
     int64_t t = 0;
     for (; t + 2 * kTileRows <= rows; t += 2 * kTileRows)
@@ -171,7 +171,7 @@ constinit const WinogradKernels kAmxWinograd = {
     .weight_floats = TileProducts::WeightFloats,
     .pack = Pack,
     .slice_blocks = TileProducts::kSliceBlocks,
-    .fast_tile = kWinogradTile,
+    .fast_patch = kWinogradPatch,
     .matrix_unit = true,
 };
 

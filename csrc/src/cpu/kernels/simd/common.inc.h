@@ -11,7 +11,7 @@ struct Constant {
 };
 
 // Stores of a kernel mostly meet lines that no cache of this core holds: asked for one register
-// tile ahead, they are there when it is finished.
+// block ahead, they are there when it is finished.
 static inline void PrefetchForStore(const float* p) {
   __builtin_prefetch(p, 1);
 }

@@ -5,11 +5,11 @@
 #include "cpu/kernels/simd/common.inc.h"
 #include "cpu/kernels/simd/micro_kernel.inc.h"
 
-// Weights of one chunk of input planes stay in the first-level cache while the pixels of a
-// sub-tile pass: about 18 KiB per output block. Sub-tiles keep inputs and sums in the second level.
+// Weights of one chunk of input planes stay in the first-level cache while the pixels of a cache
+// block pass: about 18 KiB per output block. Cache blocks keep inputs and sums in the second level.
 constexpr int64_t kChunkFloats = 18 * 1024 / 4;
-constexpr int64_t kSubTileColumns = 96;
-constexpr int64_t kSubTilePixels = 1024;
+constexpr int64_t kCacheBlockColumns = 96;
+constexpr int64_t kCacheBlockPixels = 1024;
 // Of one tap (1x1, a phase of a transposed convolution): inputs are read once per output block, so
 // that they must stay in the second level while all blocks' weights pass.
 constexpr int64_t kOneTapPixels = 96;
@@ -21,11 +21,12 @@ struct ConvStep {
   bool first, last;  // chunk of the sum
 };
 
-// One register tile: PX pixels of a row times OB output blocks. PS is the distance of neighbouring
+// One register block: PX pixels of a row times OB output blocks. PS is the distance of neighbouring
 // input pixels in floats where the compiler may know it, else 0. Sums are kept as single registers:
 // compilers leave arrays of multi-register structures on the stack.
 template <int PX, int OB, int PS>
-static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, int64_t x) {
+static inline void ConvRegisterBlock(const ConvArgs& a, const ConvStep& step, int64_t y,
+                                     int64_t x) {
   constexpr int kParts = OB * kRegisters;  // registers per pixel
   const int64_t pixel = PS ? PS : a.in_pixel_stride * a.stride_x;
   Register acc[PX][kParts];
@@ -70,11 +71,11 @@ static inline void ConvTile(const ConvArgs& a, const ConvStep& step, int64_t y, 
 template <int OB, int PS>
 static void ConvRow(const ConvArgs& a, const ConvStep& step, int64_t y, int64_t x, int64_t x_end) {
   for (; x + kMicroPixels <= x_end; x += kMicroPixels)
-    ConvTile<kMicroPixels, OB, PS>(a, step, y, x);
-  if (kMicroPixels > 8 && x + 8 <= x_end) ConvTile<8, OB, PS>(a, step, y, x), x += 8;
-  if (x + 4 <= x_end) ConvTile<4, OB, PS>(a, step, y, x), x += 4;
-  if (x + 2 <= x_end) ConvTile<2, OB, PS>(a, step, y, x), x += 2;
-  if (x < x_end) ConvTile<1, OB, PS>(a, step, y, x);
+    ConvRegisterBlock<kMicroPixels, OB, PS>(a, step, y, x);
+  if (kMicroPixels > 8 && x + 8 <= x_end) ConvRegisterBlock<8, OB, PS>(a, step, y, x), x += 8;
+  if (x + 4 <= x_end) ConvRegisterBlock<4, OB, PS>(a, step, y, x), x += 4;
+  if (x + 2 <= x_end) ConvRegisterBlock<2, OB, PS>(a, step, y, x), x += 2;
+  if (x < x_end) ConvRegisterBlock<1, OB, PS>(a, step, y, x);
 }
 
 template <int OB>
@@ -89,7 +90,7 @@ static void ConvRowAnyStride(const ConvArgs& a, const ConvStep& step, int64_t y,
     ConvRow<OB, 0>(a, step, y, x, x_end);
 }
 
-static void ConvSubTile(const ConvArgs& a, int64_t block, int blocks, const Span& tile) {
+static void ConvCacheBlock(const ConvArgs& a, int64_t block, int blocks, const Span& part) {
   const ConvBlock& conv = a.blocks[block];
   const int64_t plane_floats = a.in_lanes * a.kernel_y * a.kernel_x * kBlock;
   int64_t chunk = plane_floats ? kChunkFloats / plane_floats : conv.plane_count;
@@ -105,11 +106,11 @@ static void ConvSubTile(const ConvArgs& a, int64_t block, int blocks, const Span
     step.last = step.plane_end == end;
     for (int b = 0; b < blocks; ++b)
       step.weights[b] = a.blocks[block + b].weights + (plane - conv.plane_begin) * plane_floats;
-    for (int64_t y = tile.y_begin; y < tile.y_end; ++y) {
+    for (int64_t y = part.y_begin; y < part.y_end; ++y) {
       if (blocks == 2)
-        ConvRowAnyStride<kMicroBlocks>(a, step, y, tile.x_begin, tile.x_end);
+        ConvRowAnyStride<kMicroBlocks>(a, step, y, part.x_begin, part.x_end);
       else
-        ConvRowAnyStride<1>(a, step, y, tile.x_begin, tile.x_end);
+        ConvRowAnyStride<1>(a, step, y, part.x_begin, part.x_end);
     }
     plane = step.plane_end;
   } while (plane < end);
@@ -117,21 +118,21 @@ static void ConvSubTile(const ConvArgs& a, int64_t block, int blocks, const Span
 
 static void Conv(const ConvArgs& a, const Span& span) {
   const int64_t width = span.x_end - span.x_begin;
-  const int64_t columns = Smaller(width, kSubTileColumns);
-  const int64_t pixels = a.kernel_y * a.kernel_x == 1 ? kOneTapPixels : kSubTilePixels;
+  const int64_t columns = Smaller(width, kCacheBlockColumns);
+  const int64_t pixels = a.kernel_y * a.kernel_x == 1 ? kOneTapPixels : kCacheBlockPixels;
   int64_t rows = pixels / (columns > 0 ? columns : 1);
   if (rows < 1) rows = 1;
   for (int64_t y = span.y_begin; y < span.y_end; y += rows) {
     for (int64_t x = span.x_begin; x < span.x_end; x += columns) {
-      Span tile = span;
-      tile.y_begin = y, tile.y_end = Smaller(y + rows, span.y_end);
-      tile.x_begin = x, tile.x_end = Smaller(x + columns, span.x_end);
+      Span part = span;
+      part.y_begin = y, part.y_end = Smaller(y + rows, span.y_end);
+      part.x_begin = x, part.x_end = Smaller(x + columns, span.x_end);
       int64_t block = span.block_begin;
       while (block < span.block_end) {
         const bool pair = kMicroBlocks == 2 && block + 2 <= span.block_end &&
                           a.blocks[block].plane_begin == a.blocks[block + 1].plane_begin &&
                           a.blocks[block].plane_count == a.blocks[block + 1].plane_count;
-        ConvSubTile(a, block, pair ? 2 : 1, tile);
+        ConvCacheBlock(a, block, pair ? 2 : 1, part);
         block += pair ? 2 : 1;
       }
     }

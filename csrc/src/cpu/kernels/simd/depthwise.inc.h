@@ -4,7 +4,8 @@
 #include "cpu/kernels/simd/activation.inc.h"
 
 template <int PX>
-static inline void DepthwiseTile(const DepthwiseArgs& a, int64_t block, int64_t y, int64_t x) {
+static inline void DepthwiseRegisterBlock(const DepthwiseArgs& a, int64_t block, int64_t y,
+                                          int64_t x) {
   const Plane& in = a.in[block];
   const float* w = a.weights + block * a.kernel_y * a.kernel_x * kBlock;
   V16 acc[PX];
@@ -26,7 +27,7 @@ static void Depthwise(const DepthwiseArgs& a, const Span& span) {
   for (int64_t block = span.block_begin; block < span.block_end; ++block)
     for (int64_t y = span.y_begin; y < span.y_end; ++y) {
       int64_t x = span.x_begin;
-      for (; x + 4 <= span.x_end; x += 4) DepthwiseTile<4>(a, block, y, x);
-      for (; x < span.x_end; ++x) DepthwiseTile<1>(a, block, y, x);
+      for (; x + 4 <= span.x_end; x += 4) DepthwiseRegisterBlock<4>(a, block, y, x);
+      for (; x < span.x_end; ++x) DepthwiseRegisterBlock<1>(a, block, y, x);
     }
 }

@@ -1,8 +1,8 @@
 // Winograd's products of matrices by the micro-kernel.
 //
-// V of one point is laid out as the products read it: [channels summed at a time][group of tiles]
-// [channel block][tile][16], where a group is what one register tile takes (the last group: what is
-// left). Weights: [in_channels][16].
+// V of one point is laid out as the products read it: [channels summed at a time][group of patches]
+// [channel block][patch][16], where a group is what one register block takes (the last group: what
+// is left). Weights: [in_channels][16].
 #pragma once
 
 #include "cpu/kernels/simd/common.inc.h"
@@ -19,13 +19,13 @@ struct WinogradAhead {
 };
 
 // Channels summed at a time, from zero: sums of such sums round less than one long sum. Their
-// weights (4 KB per output block) stay in the first-level cache while all tiles pass.
+// weights (4 KB per output block) stay in the first-level cache while all patches pass.
 constexpr int64_t kSummedChannels = 64;
 
-// M[tile][OB * 16] = V[tile][channel] x U[channel][OB * 16] for PX tiles of a group and up to
+// M[patch][OB * 16] = V[patch][channel] x U[channel][OB * 16] for PX patches of a group and up to
 // kSummedChannels channels; `add`: added to what M holds.
 template <int PX, int OB>
-static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t channels,
+static inline void WinogradProduct(const float* v, int64_t group_patches, int64_t channels,
                                    const float* const* u, WinogradAhead next, bool add, float* m) {
   constexpr int kParts = OB * kRegisters;
   const auto sum = [&](int p, int r) { return m + p * OB * kBlock + r * kWidth; };
@@ -37,7 +37,7 @@ static inline void WinogradProduct(const float* v, int64_t group_tiles, int64_t 
       PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
           __builtin_prefetch(w[b] + next.ahead + i * kBlock);
     MultiplyLanes<PX, OB, decltype(begin)::value>(v, kBlock, Smaller(left, kBlock), w, acc);
-    v += group_tiles * kBlock;
+    v += group_patches * kBlock;
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;
   };
   // Sums that begin with the first products take less time than those that begin with zero.
@@ -56,61 +56,61 @@ struct RegisterProducts {
   static constexpr int kBlocks = kMicroBlocks;
   static constexpr int64_t kSliceBlocks = kMicroBlocks;
 
-  static int64_t Rows(int64_t tiles) { return tiles; }
-  static int64_t InputFloats(int64_t tiles, int64_t in_channels) {
-    return tiles * InputPlanes(in_channels) * kBlock;
+  static int64_t Rows(int64_t patches) { return patches; }
+  static int64_t InputFloats(int64_t patches, int64_t in_channels) {
+    return patches * InputPlanes(in_channels) * kBlock;
   }
   static int64_t WeightFloats(int64_t in_channels) { return in_channels * kBlock; }
 
-  static inline float* Input(float* v, int64_t tiles, int64_t in_channels, int64_t tile,
+  static inline float* Input(float* v, int64_t patches, int64_t in_channels, int64_t patch,
                              int64_t plane) {
     constexpr int64_t kSummedPlanes = kSummedChannels / kBlock;
-    const int64_t group = tile / kMicroPixels * kMicroPixels;
-    const int64_t group_tiles = Smaller(kMicroPixels, tiles - group);
+    const int64_t group = patch / kMicroPixels * kMicroPixels;
+    const int64_t group_patches = Smaller(kMicroPixels, patches - group);
     const int64_t first = plane / kSummedPlanes * kSummedPlanes;
     const int64_t planes = Smaller(kSummedPlanes, InputPlanes(in_channels) - first);
-    const int64_t before = first * tiles + group * planes + (plane - first) * group_tiles;
-    return v + (before + tile - group) * kBlock;
+    const int64_t before = first * patches + group * planes + (plane - first) * group_patches;
+    return v + (before + patch - group) * kBlock;
   }
   static inline void Store(float* to, int64_t, const Register (&values)[kPlanes]) {
     StoreRegister(to, values[0]);
   }
 
-  // All tiles of one point and OB output blocks; `u` points at the first block's weights.
+  // All patches of one point and OB output blocks; `u` points at the first block's weights.
   template <int OB>
-  static void Multiply(const WinogradArgs& a, int64_t tiles, const float* v, const float* u,
+  static void Multiply(const WinogradArgs& a, int64_t patches, const float* v, const float* u,
                        float* m) {
-    const int64_t groups = (tiles + kMicroPixels - 1) / kMicroPixels;
+    const int64_t groups = (patches + kMicroPixels - 1) / kMicroPixels;
     const bool streamed = a.in_channels * a.out_blocks * kBlock >= kStreamedFloats;
     const float* weights[OB];
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] = u + b * a.in_channels * kBlock;
     for (int64_t first = 0; first < a.in_channels; first += kSummedChannels) {
       const int64_t channels = Smaller(kSummedChannels, a.in_channels - first);
-      // Each group of tiles fetches its share of the weights that follow: those of the next
+      // Each group of patches fetches its share of the weights that follow: those of the next
       // channels, or of the next point.
       const bool last = first + channels == a.in_channels;
       WinogradAhead next{.ahead = (last ? OB * a.in_channels - first : channels) * kBlock,
                          .lines = streamed ? (kBlock + groups - 1) / groups : 0};
-      for (int64_t group = 0; group < tiles; group += kMicroPixels) {
-        const int64_t group_tiles = Smaller(kMicroPixels, tiles - group);
-        const float* from = v + first * tiles + group * InputPlanes(channels) * kBlock;
+      for (int64_t group = 0; group < patches; group += kMicroPixels) {
+        const int64_t group_patches = Smaller(kMicroPixels, patches - group);
+        const float* from = v + first * patches + group * InputPlanes(channels) * kBlock;
         float* to = m + group * OB * kBlock;
         int64_t t = 0;
         const auto product = [&](auto px) {
-          constexpr int kTiles = decltype(px)::value;
-          WinogradProduct<kTiles, OB>(from + t * kBlock, group_tiles, channels, weights, next,
-                                      first > 0, to + t * OB * kBlock);
-          t += kTiles;
+          constexpr int kPatches = decltype(px)::value;
+          WinogradProduct<kPatches, OB>(from + t * kBlock, group_patches, channels, weights, next,
+                                        first > 0, to + t * OB * kBlock);
+          t += kPatches;
         };
-        if (group_tiles == kMicroPixels) {
+        if (group_patches == kMicroPixels) {
           product(Constant<kMicroPixels>());
           next.ahead += next.lines * kBlock;
           continue;
         }
-        if (kMicroPixels > 8 && t + 8 <= group_tiles) product(Constant<8>());
-        if (t + 4 <= group_tiles) product(Constant<4>());
-        if (t + 2 <= group_tiles) product(Constant<2>());
-        if (t < group_tiles) product(Constant<1>());
+        if (kMicroPixels > 8 && t + 8 <= group_patches) product(Constant<8>());
+        if (t + 4 <= group_patches) product(Constant<4>());
+        if (t + 2 <= group_patches) product(Constant<2>());
+        if (t < group_patches) product(Constant<1>());
       }
       PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] += channels * kBlock;
     }
@@ -123,7 +123,7 @@ static void PackRegisterWeights(const float* weights, int64_t in_channels, float
 
 static void TransformForRegisters(const WinogradArgs& a, const WinogradSpan& span, int64_t begin,
                                   int64_t end, float* v) {
-  if (a.tile == F6x6::kTile)
+  if (a.patch == F6x6::kPatch)
     WinogradInput<F6x6, RegisterProducts>(a, span, begin, end, v);
   else
     WinogradInput<F4x4, RegisterProducts>(a, span, begin, end, v);
@@ -131,7 +131,7 @@ static void TransformForRegisters(const WinogradArgs& a, const WinogradSpan& spa
 
 static void MultiplyByRegisters(const WinogradArgs& a, const WinogradSpan& span, const float* v,
                                 float* m) {
-  if (a.tile == F6x6::kTile)
+  if (a.patch == F6x6::kPatch)
     WinogradMultiply<F6x6, RegisterProducts>(a, span, v, m);
   else
     WinogradMultiply<F4x4, RegisterProducts>(a, span, v, m);
@@ -145,6 +145,6 @@ static constexpr WinogradKernels kRegisterWinograd = {
     .weight_floats = RegisterProducts::WeightFloats,
     .pack = PackRegisterWeights,
     .slice_blocks = RegisterProducts::kSliceBlocks,
-    .fast_tile = kFastWinogradTile,
+    .fast_patch = kFastWinogradPatch,
     .matrix_unit = false,
 };

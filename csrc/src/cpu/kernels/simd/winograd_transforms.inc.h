@@ -12,7 +12,7 @@ static inline void EvenOdd(Register even, Register odd, Register* t) {
 }
 
 struct F4x4 {
-  static constexpr int64_t kTile = 4, kPatch = 6;
+  static constexpr int64_t kPatch = 4, kInputs = 6;
 
   // B^T x: one column or row of six values.
   static inline void Input(const Register* d, Register* t) {
@@ -43,7 +43,7 @@ struct F4x4 {
 };
 
 struct F6x6 {
-  static constexpr int64_t kTile = 6, kPatch = 8;
+  static constexpr int64_t kPatch = 6, kInputs = 8;
 
   // The points are 0, +-1/2, +-1, +-2; row i of B^T is the product of (x - q) over the others q.
   static inline void Input(const Register* d, Register* t) {
