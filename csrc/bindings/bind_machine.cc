@@ -7,7 +7,7 @@
 #include "cpu/schedule.h"
 #include "gil.h"
 #include "multiply_add/multiply_add_rates.h"
-#include "pyengine/executors.h"
+#include "pyengine/executor_status.h"
 
 namespace py = pybind11;
 using namespace pybind11::literals;

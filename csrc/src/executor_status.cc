@@ -1,5 +1,6 @@
+#include "pyengine/executor_status.h"
+
 #include "backends/backends.h"
-#include "pyengine/executors.h"
 
 namespace pyengine {
 

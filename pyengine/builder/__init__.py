@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyengine.builder.build import build
 from pyengine.builder.parity import BuildReport, verify
-from pyengine.builder.plans import PlanReport, build_plan
 from pyengine.builder.precision import PrecisionReport
+from pyengine.builder.tensorrt_plans import PlanReport, build_plan
 
 __all__ = ["BuildReport", "PlanReport", "PrecisionReport", "build", "build_plan", "verify"]

@@ -10,7 +10,7 @@
 #include "core/thread_pool.h"
 #include "file/engine_file.h"
 #include "pyengine/engine_info.h"
-#include "pyengine/executors.h"
+#include "pyengine/executor_status.h"
 #include "pyengine/options.h"
 #include "tiling/segmenter.h"
 

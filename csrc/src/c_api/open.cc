@@ -7,7 +7,7 @@
 #include "c_api/structs.h"
 #include "pyengine/c_api.h"
 #include "pyengine/engine.h"
-#include "pyengine/executors.h"
+#include "pyengine/executor_status.h"
 
 using namespace pyengine;     // NOLINT(google-build-using-namespace): their C face
 using namespace pyengine::c;  // NOLINT(google-build-using-namespace)

@@ -7,7 +7,7 @@
 
 #include "cuda/cuda_driver.h"
 #include "pyengine/error.h"
-#include "pyengine/executors.h"
+#include "pyengine/executor_status.h"
 #include "support/temporary_folder.h"
 #include "tensorrt/open_plan.h"
 #include "tensorrt/plan_builder.h"

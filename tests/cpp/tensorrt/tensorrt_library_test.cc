@@ -7,7 +7,7 @@
 #include <fstream>
 
 #include "pyengine/error.h"
-#include "pyengine/executors.h"
+#include "pyengine/executor_status.h"
 #include "support/temporary_folder.h"
 #include "tensorrt/plan_builder.h"
 
