@@ -91,6 +91,13 @@ def number(name: str, value: float) -> float:
     return float(value)
 
 
+def function(name: str, value: Callable[[], bool] | None) -> Callable[[], bool] | None:
+    """Something to call, or None."""
+    if value is not None and not callable(value):
+        raise TypeError(f"{name} must be callable, got {value!r}")
+    return value
+
+
 def choice(name: str, value: str, enumeration: Callable[[int], T]) -> T:
     """The value of one of the core's enumerations that a word stands for."""
     known: dict[str, T] = words(enumeration)
@@ -169,6 +176,9 @@ class SegmentKeywords(TypedDict, total=False):
         Test-time augmentation: the mean of the logits over the image and its flips (4 passes), or
         all its flips and quarter turns (8). Takes as many times as long, and two sets of logits of
         the image in memory. For networks trained on such views.
+    cancelled : callable, optional
+        Asked about every 20 ms while the CPU computes, within a tile too; `CancelledError` is
+        raised once it returns True. Such as the method ``is_set`` of a `threading.Event`.
     """
 
     tile: Annotated[
@@ -182,6 +192,7 @@ class SegmentKeywords(TypedDict, total=False):
     padding_mode: Annotated[PaddingMode, Option("reflect", one_of(_core.PaddingMode), ("padding",))]
     one_thread: Annotated[bool, Option(False, flag, ("one_thread",))]
     tta: Annotated[Augmentation, Option("none", one_of(_core.Augmentation), ("augmentation",))]
+    cancelled: Annotated[Callable[[], bool] | None, Option(None, function, ("cancelled",))]
 
 
 @cache

@@ -35,12 +35,23 @@ ProgressFn ProgressOf(py::object callback) {
   };
 }
 
+CancelFn CancelOf(py::object callback) {
+  if (callback.is_none()) return nullptr;
+  return [shared = Share(std::move(callback))] {
+    const py::gil_scoped_acquire gil;
+    return (*shared)().cast<bool>();
+  };
+}
+
 template <class T>
 void Set(T& field, const py::handle& value) {
   field = value.cast<T>();
 }
 void Set(ProgressFn& field, const py::handle& value) {
   field = ProgressOf(py::reinterpret_borrow<py::object>(value));
+}
+void Set(CancelFn& field, const py::handle& value) {
+  field = CancelOf(py::reinterpret_borrow<py::object>(value));
 }
 
 // A struct that is made of keywords and does not change.

@@ -7,6 +7,7 @@
 #include "checks.h"
 #include "classification/classify.h"
 #include "core/available_cores.h"
+#include "core/cancellation.h"
 #include "core/float_environment.h"
 #include "core/thread_pool.h"
 #include "graph/geometry.h"
@@ -128,6 +129,7 @@ struct Engine::Impl {
       RequireBands(options);
     const OutputView out =
         CheckOutput(kind, data, rows, view.width, row_stride, info.geometry.classes);
+    const CancellationScope cancellation(options.cancelled);
     const ThreadPool::Alone alone(options.one_thread);
     const CheckedImage image(view, info.geometry.channels, *pool);
     if (options.augmentation == Augmentation::kNone)

@@ -88,6 +88,29 @@ TEST(Engine, AHostsTrapsDoNotFire) {
 
 #endif
 
+// The reference kernels take many times the interval of the question over one tile.
+TEST(Engine, IsCancelledWithinATile) {
+  const Engine engine = Engine::Open(kTiny, {1, "reference"});
+  const auto pixels = Noise(512, 512);
+  std::vector<uint8_t> labels(pixels.size());
+  SegmentOptions o;
+  o.tile_height_px = o.tile_width_px = 512;
+  int asked = 0, tiles = 0;
+  o.cancelled = [&] { return ++asked == 2; };
+  o.progress = [&](int64_t, int64_t) { return ++tiles > 0; };
+  try {
+    engine.SegmentLabels(View(pixels, 512, 512), labels.data(), 512, o);
+    ADD_FAILURE() << "not cancelled";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kCancelled);
+  }
+  EXPECT_EQ(asked, 2);
+  EXPECT_EQ(tiles, 0);
+  // The engine stays usable, and nobody asks in other calls.
+  EXPECT_EQ(Logits(engine, 70, 50, 0), Logits(Engine::Open(kTiny, {2, "reference"}), 70, 50, 0));
+  EXPECT_EQ(asked, 2);
+}
+
 TEST(Engine, AugmentationNeedsTheWholeImage) {
   const Engine engine = Engine::Open(kTiny, {1, ""});
   const auto pixels = Noise(40, 24);

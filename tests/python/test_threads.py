@@ -170,3 +170,59 @@ def test_a_bad_image_in_a_batch_raises_when_its_turn_comes(membranes) -> None:
     assert next(results).shape == next(results).shape == (20, 20)
     with pytest.raises(ValueError, match="at least 1 x 1"):
         next(results)
+
+
+@pytest.mark.parametrize("call", ["segment", "gaussian", "run", "profile"])
+def test_ctrl_c_ends_a_call_within_a_tile(call: str) -> None:
+    """The reference kernels would take minutes over this image, which is one tile."""
+    code = f"""
+import os, signal, threading, time
+import numpy as np
+import pyengine
+engine = pyengine.Engine("em-membranes")
+side = engine.info.input["sample_size_px"][0] + 40 * engine.info.alignment
+image = np.zeros((side, side), np.uint8)
+calls = {{
+    "segment": lambda: engine.segment(image, tile=side),
+    "gaussian": lambda: engine.segment(image, mode="gaussian", tile=side),
+    "run": lambda: engine.run(image[None, None].astype(np.float32)),
+    "profile": lambda: engine.profile(side, side, passes=1),
+}}
+sent = []
+def interrupt():
+    time.sleep(0.5)
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+threading.Thread(target=interrupt).start()
+try:
+    calls[{call!r}]()
+except KeyboardInterrupt:
+    print("interrupted", time.monotonic() - sent[0] < 20)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"PYENGINE_ISA": "reference"},
+    )  # fmt: skip
+    assert done.stdout == "interrupted True\n", done.stderr
+
+
+def test_another_thread_cancels_a_call_within_a_tile(membranes) -> None:
+    stop = threading.Event()
+    asked = []
+
+    def cancelled() -> bool:
+        asked.append(1)
+        return stop.is_set()
+
+    def segment_for_ever() -> None:
+        while True:
+            membranes.segment(image, tile=1024, cancelled=cancelled)
+
+    image = np.zeros((1024, 1024), np.uint8)
+    timer = threading.Timer(0.05, stop.set)
+    timer.start()
+    with pytest.raises(pyengine.CancelledError):
+        segment_for_ever()
+    assert asked
+    with pytest.raises(TypeError, match="cancelled must be callable"):
+        membranes.segment(image, cancelled=True)

@@ -48,7 +48,7 @@ typedef enum pye_status {
   PYE_UNSUPPORTED = 3,      /**< Valid, but this network, machine or library cannot do it. */
   PYE_IO = 4,               /**< The operating system refused a file operation. */
   PYE_OUT_OF_MEMORY = 5,    /**< An allocation failed. */
-  PYE_CANCELLED = 6,        /**< The progress callback asked to stop. */
+  PYE_CANCELLED = 6,        /**< A callback asked to stop. */
   PYE_INTERNAL = 7          /**< A defect of the library. */
 } pye_status;
 
@@ -225,6 +225,10 @@ typedef struct pye_image {
 /** Called after each batch of tiles, on the thread that called; return 0 to cancel. */
 typedef int32_t (*pye_progress)(void* user, int64_t tiles_done, int64_t tiles_total);
 
+/** Asked about every 20 ms while the CPU computes, within a tile too, on the thread that called;
+ * return not 0 to cancel. */
+typedef int32_t (*pye_cancelled)(void* user);
+
 /** How one image is segmented. */
 typedef struct pye_segment_options {
   size_t size;              /**< sizeof(pye_segment_options); set by the init function. */
@@ -235,10 +239,11 @@ typedef struct pye_segment_options {
   int32_t mode;             /**< A pye_mode. */
   double overlap;           /**< Blending only: fraction of the tile (< 1) or pixels (>= 1). */
   pye_progress progress;    /**< May be NULL. */
-  void* user;               /**< Handed to `progress`. */
+  void* user;               /**< Handed to `progress` and `cancelled`. */
   int32_t one_thread;       /**< Not 0: the call stays on the caller's thread. */
   int32_t augmentation;     /**< A pye_augmentation. */
   int32_t padding;          /**< A pye_padding. */
+  pye_cancelled cancelled;  /**< May be NULL. */
 } pye_segment_options;
 
 /** How an image will be cut. */

@@ -16,7 +16,7 @@ enum class ErrorCode {
   kUnsupported = 3,      ///< Valid, but this network or machine cannot do it.
   kIo = 4,               ///< The operating system refused a file operation.
   kOutOfMemory = 5,      ///< An allocation failed; the engine stays usable.
-  kCancelled = 6,        ///< The progress callback asked to stop.
+  kCancelled = 6,        ///< A callback asked to stop.
   kInternal = 7,         ///< A defect of the library.
 };
 

@@ -78,6 +78,9 @@ enum class Augmentation {
 /// Called after each batch of tiles; returning false cancels the call, also after the last one.
 using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
 
+/// Asked about every 20 ms while a network computes; returning true cancels the call.
+using CancelFn = std::function<bool()>;
+
 /// How one image is segmented.
 struct SegmentOptions {
   int64_t tile_height_px = 0;    ///< Output tile; 0 = chosen by the cost model.
@@ -92,6 +95,9 @@ struct SegmentOptions {
   /// own. The result is the same.
   bool one_thread = false;
   Augmentation augmentation = Augmentation::kNone;
+  /// Comes on the caller's thread, between two operations on the CPU, within a tile too: the call
+  /// returns after the operation, or band of rows, at hand.
+  CancelFn cancelled;
 };
 
 }  // namespace pyengine

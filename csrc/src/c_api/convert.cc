@@ -92,6 +92,8 @@ void Take(Options& options, const Given& given, const auto& field) {
       to = [from, user = given.user](int64_t done, int64_t total) {
         return from(user, done, total) != 0;
       };
+  } else if constexpr (std::is_same_v<To, CancelFn>) {
+    if (from != nullptr) to = [from, user = given.user] { return from(user) != 0; };
   } else {
     to = from;
   }

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "core/cancellation.h"
 #include "core/checked_math.h"
 #include "cpu/layout_ops.h"
 #include "cpu/steps/step_run.h"
@@ -37,6 +38,7 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
   PointPlanes(in, out);
   if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
   for (const Work& work : plan.schedule) {
+    ThrowIfCancelled();
     const auto start = seconds ? Clock::now() : Clock::time_point();
     for (const Roll& roll : work.rolls) RollRows(roll);
     const OpPlan& op = plan.ops[work.op];

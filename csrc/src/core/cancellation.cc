@@ -1,0 +1,39 @@
+#include "core/cancellation.h"
+
+#include <utility>
+
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// A fifth of what a person takes for at once.
+constexpr auto kInterval = std::chrono::milliseconds(20);
+
+thread_local CancellationScope* innermost = nullptr;
+thread_local Clock::time_point next;
+
+}  // namespace
+
+CancellationScope::CancellationScope(std::function<bool()> asked)
+    : asked_(std::move(asked)), outer_(innermost) {
+  if (outer_ == nullptr) next = Clock::now() + kInterval;
+  innermost = this;
+}
+
+CancellationScope::~CancellationScope() {
+  innermost = outer_;
+}
+
+void ThrowIfCancelled() {
+  if (innermost == nullptr) return;
+  const Clock::time_point now = Clock::now();
+  if (now < next) return;
+  next = now + kInterval;
+  for (const CancellationScope* scope = innermost; scope != nullptr; scope = scope->outer_)
+    if (scope->asked_ && scope->asked_()) throw Error(ErrorCode::kCancelled, "cancelled");
+}
+
+}  // namespace pyengine
