@@ -9,6 +9,7 @@ import functools
 import os
 import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -28,7 +29,8 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     Parameters
     ----------
     path : Path
-        Destination. A file there is replaced, a folder never.
+        Destination. A file there is replaced and leaves its permissions, a folder never. A link
+        is replaced itself; what it led to stays.
     write : callable
         Creates the file or folder whose name it is given: that of `path`, in a hidden folder
         beside it.
@@ -38,15 +40,7 @@ def write_atomically(path: Path, write: Callable[[Path], object]) -> None:
     FileExistsError
         `path` is a folder, or something else that is no file.
     """
-    refuse_what_is_no_file(path)
-    with _hidden_folder(path) as folder:
-        temporary = folder / path.name
-        write(temporary)
-        _flush(temporary)
-        if temporary.is_dir() and path.exists():
-            raise FileExistsError(f"{path}: exists already; a folder replaces nothing")
-        os.replace(temporary, path)
-        _flush_folder(path.parent)
+    _replace(path, write, contextlib.nullcontext)
 
 
 def update_atomically(path: Path, change: Callable[[Path], object]) -> None:
@@ -71,17 +65,58 @@ def update_atomically(path: Path, change: Callable[[Path], object]) -> None:
     path = path.resolve(strict=True)
     if not os.access(path, os.W_OK):
         raise PermissionError(errno.EACCES, "the file is write-protected", str(path))
-    before, owner = _state(path), (path.stat().st_uid, path.stat().st_gid)
 
     def write(temporary: Path) -> None:
         shutil.copy2(path, temporary)
-        with contextlib.suppress(PermissionError):  # only root gives files away
-            os.chown(temporary, *owner)
         change(temporary)
+
+    before = _state(path)
+    # Only the last moments are locked: others may add to the file while ours is computed.
+    _replace(path, write, lambda: _unchanged(path, before))
+
+
+@contextlib.contextmanager
+def _unchanged(path: Path, before: tuple[int, ...]) -> Iterator[None]:
+    with _locked_against_writers(path):
         if _state(path) != before:
             raise OSError(f"{path}: another program changed it meanwhile; nothing was added")
+        yield
 
-    write_atomically(path, write)
+
+def _replace(
+    path: Path,
+    write: Callable[[Path], object],
+    guard: Callable[[], contextlib.AbstractContextManager[None]],
+) -> None:
+    """`write_atomically`; the name appears within `guard`."""
+    refuse_what_is_no_file(path)
+    with _hidden_folder(path) as folder:
+        temporary = folder / path.name
+        write(temporary)
+        if path.is_file() and not path.is_symlink() and temporary.is_file():
+            status = path.stat()
+            os.chmod(temporary, stat.S_IMODE(status.st_mode))
+            with contextlib.suppress(PermissionError):  # only root gives files away
+                os.chown(temporary, status.st_uid, status.st_gid)
+        _flush(temporary)
+        if temporary.is_dir() and path.exists():
+            raise FileExistsError(f"{path}: exists already; a folder replaces nothing")
+        with guard():
+            os.replace(temporary, path)
+        _flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _locked_against_writers(path: Path) -> Iterator[None]:
+    """Keep out programs that lock what they write, as the HDF5 library does."""
+    with path.open("rb") as file:
+        try:
+            fcntl.flock(file.fileno(), fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(f"{path}: another program is writing to it; try again later") from error
+        except OSError:  # a file system without locks
+            pass
+        yield
 
 
 def refuse_what_is_no_file(path: Path) -> None:
@@ -126,7 +161,11 @@ def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
 @functools.cache  # a process leaves nothing behind itself, and large folders take long to list
 def _remove_leftovers(parent: Path) -> None:
     """Remove hidden folders of dead processes: those that nobody holds a lock on."""
-    found = [match for match in map(_LEFTOVER.fullmatch, os.listdir(parent)) if match]
+    try:
+        names = os.listdir(parent)
+    except PermissionError:  # a folder that may be written to and not looked into
+        return
+    found = [match for match in map(_LEFTOVER.fullmatch, names) if match]
     for match in found:
         folder, kernel = parent / match[0], match[1]
         with contextlib.suppress(OSError):  # another process may be removing it, too
@@ -171,7 +210,10 @@ def _flush(path: Path) -> None:
 
 
 def _flush_folder(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except PermissionError:  # may be written to and not looked into
+        return
     try:
         os.fsync(handle)
     except OSError as error:

@@ -57,6 +57,12 @@ def check_target(dst: str, output: Output) -> None:
     target = locate_result(dst, output)
     check_holds(target.path, output, stacked=False)
     written_format(target.path).refuse_taken(target)
+    unasked = locate(dst).name is None and target.name is not None
+    if unasked and target.path.is_file() and target.path.stat().st_size > 0:
+        # An image that is added unasked makes a file of one image ambiguous for its readers.
+        raise FileExistsError(
+            f"{target.path}: exists, and holds images by name; to add one, say {dst}:/NAME"
+        )
 
 
 def is_done(dst: str, output: Output) -> bool:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from pyengine import _core
 from pyengine.atomic_file import write_atomically
-from pyengine.builder.container import serialize
+from pyengine.builder.container import is_engine_file, serialize
 from pyengine.builder.onnx_import import import_onnx
 from pyengine.builder.parity import BuildReport, check_geometry, compare
 from pyengine.distinct_files import check_distinct
@@ -118,6 +118,8 @@ def build(
     if weights not in _TOLERANCE:
         raise ValueError(f"weights must be 'float32' or 'float16', got {weights!r}")
     check_distinct(source_files(source), [(target, "the source")])
+    if target.is_file() and target.stat().st_size > 0 and not is_engine_file(target):
+        raise FileExistsError(f"{target}: exists and is no engine file; choose another name")
     loaded = load_source(source, sample_shape)
     graph = import_onnx(loaded.model, loaded.sample_shape)
     in_network = graph.strip_head()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 
 FORMAT_VERSION = 1
 _ALIGNMENT_BYTES = 64
+_MAX_HEADER_BYTES = 64 << 20
 _DTYPES = {"float32": "F32", "float16": "F16", "uint8": "U8"}
 
 
@@ -74,6 +76,13 @@ def serialize(
     # Spaces after the header put the first tensor on a cache line for readers that map the file.
     text += b" " * (-(8 + len(text)) % _ALIGNMENT_BYTES)
     return len(text).to_bytes(8, "little") + text + b"".join(parts[n] for n in order)
+
+
+def is_engine_file(path: Path) -> bool:
+    """Whether a file begins as an engine file does; says nothing of its being whole."""
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+        return size <= _MAX_HEADER_BYTES and b'"format":"pyengine"' in file.read(size)
 
 
 def deserialize(

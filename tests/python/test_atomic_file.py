@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -141,3 +142,43 @@ def test_an_update_keeps_permissions_and_refuses_protected_files(tmp_path: Path)
         with pytest.raises(PermissionError, match="write-protected"):
             update_atomically(target, lambda path: path.write_text("newer"))
         assert target.read_text() == "old and new"
+
+
+def test_a_change_that_comes_while_the_copy_is_flushed_is_kept(tmp_path: Path, monkeypatch) -> None:
+    target = tmp_path / "shared.txt"
+    target.write_text("raw")
+    flush = os.fsync
+
+    def fsync(handle: int) -> None:
+        target.write_text("raw and theirs")
+        flush(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(OSError, match="another program changed it"):
+        update_atomically(target, lambda path: path.write_text("raw and ours"))
+    assert target.read_text() == "raw and theirs"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_file_that_another_program_writes_is_left_alone(tmp_path: Path) -> None:
+    target = tmp_path / "shared.txt"
+    target.write_text("raw")
+    with target.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        with pytest.raises(OSError, match="another program is writing to it"):
+            update_atomically(target, lambda path: path.write_text("ours"))
+    assert target.read_text() == "raw"
+
+
+def test_a_replaced_file_leaves_its_permissions_and_a_link_what_it_led_to(tmp_path: Path) -> None:
+    target, kept = tmp_path / "patient.txt", tmp_path / "kept.txt"
+    target.write_text("old")
+    target.chmod(0o600)
+    write_atomically(target, lambda path: path.write_text("new"))
+    assert target.read_text() == "new"
+    assert target.stat().st_mode & 0o777 == 0o600
+    kept.write_text("kept")
+    link = tmp_path / "link.txt"
+    link.symlink_to(kept)
+    write_atomically(link, lambda path: path.write_text("new"))
+    assert (kept.read_text(), link.read_text(), link.is_symlink()) == ("kept", "new", False)

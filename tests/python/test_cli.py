@@ -305,6 +305,7 @@ def no_engine(monkeypatch) -> None:
         ("e.h5 -o e.h5", ["e.h5: this output would replace the input"]),
         ("e.h5 -o .", ["e.h5: this output would replace the input"]),
         ("a.png -o e.h5:/raw", ["e.h5: holds 'raw' already"]),
+        ("a.png -o e.h5", ["e.h5: exists, and holds images by name", "e.h5:/NAME"]),
     ],
 )
 def test_originals_are_never_replaced(

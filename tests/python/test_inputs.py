@@ -144,3 +144,15 @@ def test_a_kind_is_one_row(capsys, monkeypatch, tmp_path) -> None:
     assert ".recipe file" in capsys.readouterr().out
     with pytest.raises(TypeError, match=r"a path to a \.recipe file, a torch\.nn\.Module"):
         pyengine.build(42, path)
+
+
+def test_build_replaces_engine_files_alone(network, tmp_path: Path) -> None:
+    thesis = tmp_path / "thesis.txt"
+    thesis.write_text("years of work")
+    with pytest.raises(FileExistsError, match=r"thesis\.txt: exists and is no engine file"):
+        pyengine.build(network, thesis, sample_shape=SHAPE)
+    assert thesis.read_text() == "years of work"
+    engine = tmp_path / "x.pyengine"
+    for _ in range(2):
+        pyengine.build(network, engine, sample_shape=SHAPE)
+    assert pyengine.Engine(engine).info.outputs == 2
