@@ -311,6 +311,10 @@ std::vector<OpTime> Engine::Profile(int64_t h, int64_t w, int passes) const {
 
 void Engine::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const {
   const DefaultFloatEnvironment floats;
+  if (n < 0)
+    throw Error(ErrorCode::kInvalidArgument, "n is " + std::to_string(n) + ", needs at least 0");
+  if (n > 0 && (in == nullptr || out == nullptr))
+    throw Error(ErrorCode::kInvalidArgument, "input and output need memory");
   int64_t shape[3];
   RunOutputShape(h, w, shape);
   impl_->segmenter->Run(in, out, n, h, w);

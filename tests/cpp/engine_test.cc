@@ -111,6 +111,51 @@ TEST(Engine, IsCancelledWithinATile) {
   EXPECT_EQ(asked, 2);
 }
 
+TEST(Engine, RunChecksItsArguments) {
+  const Engine engine = Engine::Open(kTiny);
+  std::vector<float> in(64 * 64), out(2 * in.size());
+  EXPECT_THROW(engine.Run(in.data(), out.data(), -1, 64, 64), Error);
+  EXPECT_THROW(engine.Run(nullptr, out.data(), 1, 64, 64), Error);
+  EXPECT_THROW(engine.Run(in.data(), nullptr, 1, 64, 64), Error);
+  EXPECT_NO_THROW(engine.Run(nullptr, nullptr, 0, 64, 64));
+}
+
+// An executor that says it is of another network.
+class OtherGeometry final : public Executor {
+ public:
+  using Executor::Executor;
+  void Run(const float*, float*, int64_t, int64_t, int64_t) override {}
+};
+
+TEST(Engine, RefusesAnExecutorOfAnotherGeometryNamingTheField) {
+  const auto refusal = [](void (*change)(NetworkGeometry&)) -> std::string {
+    try {
+      Engine::Open(kTiny, [&](const EngineInfo& info) {
+        NetworkGeometry geometry = info.geometry;
+        change(geometry);
+        return std::make_shared<OtherGeometry>(geometry);
+      });
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "opened";
+  };
+  EXPECT_EQ(refusal([](NetworkGeometry&) {}), "opened");
+  const std::pair<const char*, void (*)(NetworkGeometry&)> changes[] = {
+      {"channels", [](NetworkGeometry& g) { ++g.channels; }},
+      {"classes", [](NetworkGeometry& g) { ++g.classes; }},
+      {"before", [](NetworkGeometry& g) { ++g.before; }},
+      {"after", [](NetworkGeometry& g) { ++g.after; }},
+      {"margin", [](NetworkGeometry& g) { ++g.margin; }},
+      {"alignment", [](NetworkGeometry& g) { g.alignment *= 2; }},
+      {"size_residue", [](NetworkGeometry& g) { ++g.size_residue; }},
+      {"dense", [](NetworkGeometry& g) { g.dense = false; }},
+      {"tileable", [](NetworkGeometry& g) { g.tileable = false; }},
+  };
+  for (const auto& [field, change] : changes)
+    EXPECT_NE(refusal(change).find(std::string("executor's ") + field), std::string::npos) << field;
+}
+
 TEST(Engine, AugmentationNeedsTheWholeImage) {
   const Engine engine = Engine::Open(kTiny, {1, ""});
   const auto pixels = Noise(40, 24);

@@ -255,10 +255,11 @@ def test_parity_beyond_tolerance_is_not_written(tmp_path: Path) -> None:
             return self.conv(x) + float(self.calls > 0)
 
     target = tmp_path / "x.pyengine"
-    target.write_bytes(b"what was here before")
+    pyengine.build(nn.Conv2d(1, 2, 3), target, sample_shape=(1, 1, 8, 8))
+    before = target.read_bytes()
     with pytest.raises(ValueError, match="not written"):
         pyengine.build(Noisy(), target, sample_shape=(1, 1, 8, 8))
-    assert target.read_bytes() == b"what was here before"
+    assert target.read_bytes() == before
     assert list(tmp_path.iterdir()) == [target]
 
 

@@ -1,7 +1,7 @@
 /**
  * \file
  * The C interface: opaque handles, status codes, no exceptions. It has what C++ has (engine.h),
- * but for executors of your own.
+ * but for executors of your own, and memory and streams of a GPU, for which CUDA has its own calls.
  *
  * 1. pye_engine_options_init(), change what differs, pye_engine_open().
  * 2. pye_engine_describe() for channels and classes.
@@ -185,7 +185,7 @@ typedef struct pye_class_info {
 typedef struct pye_layer_info {
   size_t size;            /**< sizeof(pye_layer_info); set it before the call. */
   const char* name;       /**< Lives as long as the engine; likewise `op`. */
-  const char* op;         /**< "Conv", "MaxPool" and so on. */
+  const char* op;         /**< "conv2d", "max_pool" and so on. */
   int64_t channels;       /**< Output channels. */
   int64_t parameters;     /**< Of this layer. */
   double flops_per_pixel; /**< Per output pixel of the network; multiply-adds count twice. */

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "pyengine/error.h"
@@ -31,19 +32,19 @@ void NormaliseImage(const CheckedImage& image, const Normalisation& normalisatio
 
 Classification ClassifyImage(const Classifier& classifier, const CheckedImage& image,
                              const Logits& network) {
-  const PlaneSize from{image.view().height, image.view().width}, to = classifier.input_size;
-  const auto channels = static_cast<size_t>(image.view().channels);
-  const auto from_px = static_cast<size_t>(from.height * from.width);
-  // Pixels are mixed before they are normalised, as at training.
-  std::vector<float> pixels(channels * from_px);
-  NormaliseImage(image, {std::vector(channels, 1.0F), std::vector(channels, 0.0F)}, pixels.data());
+  const ImageView view = WholeView(image);
+  const PlaneSize from{view.height, view.width}, to = classifier.input_size;
   std::vector<float> input;
-  input.reserve(channels * static_cast<size_t>(to.height * to.width));
-  for (size_t c = 0; c < channels; ++c) {
-    const float* plane = pixels.data() + c * from_px;
+  input.reserve(static_cast<size_t>(view.channels * to.height * to.width));
+  for (int64_t c = 0; c < view.channels; ++c) {
+    // Pixels are mixed before they are normalised, as at training.
+    std::vector<float> plane(static_cast<size_t>(from.height * from.width));
+    for (int64_t y = 0; y < from.height; ++y)
+      GatherRow(view, PaddingMode::kReflect, c, y, 0, from.width, 1.0F, 0.0F,
+                plane.data() + y * from.width);
     const float gain = classifier.normalisation.gain[c],
                 offset = classifier.normalisation.offset[c];
-    for (const float value : ResizePlane({plane, plane + from_px}, from, to))
+    for (const float value : ResizePlane(std::move(plane), from, to))
       input.push_back(value * gain + offset);
   }
   Classification result;

@@ -19,9 +19,10 @@ bool HasPlanarKernel(const WindowShape& window, int64_t in_lanes, const KernelTa
 
 // How a layer's patches are dealt out.
 struct WinogradPiece {
-  int64_t
-      patches;  // that share one reading of the weights; a multiple of the widest register block
-  bool shared;  // by all threads, each of which multiplies some of the output blocks
+  // That share one reading of the weights; a multiple of the widest register block.
+  int64_t patches;
+  // By all threads, each of which multiplies some of the output blocks.
+  bool shared;
 };
 WinogradPiece WinogradPieces(int64_t in_channels, int64_t out_channels,
                              const WinogradKernels& kernels, int threads);

@@ -17,7 +17,7 @@ namespace pyengine {
 
 // Thread-safe: plans of the sizes used last are shared; every call borrows a context (an arena and
 // the planes of a plan in it), and nothing is allocated once as many contexts exist as calls run at
-// a time and each has met the largest size.
+// a time, up to four, and each has met the largest size.
 class CpuExecutor final : public Executor {
  public:
   // `fast`: algorithms that round more than float32 does by itself are allowed. `graph` must

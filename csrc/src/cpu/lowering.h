@@ -27,7 +27,7 @@ class Lowering {
   Program Run();
 
   // ---- for the operators' lowerings
-  // ---------------------------------------------------------------
+
   const Node& node(int index) const { return graph_.nodes[index]; }
   const TensorInfo& tensor(int tensor) const { return graph_.tensors[tensor]; }
   const KernelTable& kernels() const { return kernels_; }

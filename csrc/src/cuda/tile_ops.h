@@ -71,7 +71,7 @@ PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, const WindowR
   const int64_t column = BorderIndex(row.column + x, image.width, a.padding);
   if (row.pixels == nullptr || column < 0) return 0.0f;
   const char* pixel = row.pixels + column * image.pixel_stride_bytes;
-  float value;
+  float value = 0;
   switch (image.type) {
     case PixelType::kUint8:
       value = static_cast<float>(*reinterpret_cast<const uint8_t*>(pixel));
@@ -79,7 +79,7 @@ PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, const WindowR
     case PixelType::kUint16:
       value = static_cast<float>(*reinterpret_cast<const uint16_t*>(pixel));
       break;
-    default:
+    case PixelType::kFloat32:
       value = *reinterpret_cast<const float*>(pixel);
       break;
   }

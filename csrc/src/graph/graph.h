@@ -31,9 +31,9 @@ struct Node {
   std::vector<int> inputs;
   int output = -1;
 
-  std::string
-      weight;        // conv (O, I/groups, kh, kw); transposed (I, O/groups, kh, kw); linear (O, I)
-  std::string bias;  // (O); empty if none. Affine: weight = scale, bias = shift. PReLU: weight.
+  // Convolution: weight (O, I/groups, kh, kw), bias (O) or empty; transposed (I, O/groups, kh, kw);
+  // linear (O, I). Affine: weight = scale, bias = shift. PReLU: weight = slopes.
+  std::string weight, bias;
   int64_t in_channels = 0, out_channels = 0, groups = 1;
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};  // [y, x]
   int64_t output_padding[2] = {0, 0};
@@ -42,8 +42,8 @@ struct Node {
   float border_value = 0;
   bool count_include_pad = true;
   bool align_corners = false;
-  bool blocks_first =
-      false;  // depth_to_space: input channel = pixel of the block * channels + channel
+  // depth_to_space: input channel = pixel of the block * channels + channel.
+  bool blocks_first = false;
 
   ActivationKind activation = ActivationKind::kNone;
   float alpha = 0, beta = 0;

@@ -102,7 +102,15 @@ void CheckValues(const ImageView& view, ThreadPool& pool) {
 }  // namespace
 
 int64_t ValueBytes(PixelType type) {
-  return type == PixelType::kUint8 ? 1 : type == PixelType::kUint16 ? 2 : 4;
+  switch (type) {
+    case PixelType::kUint8:
+      return 1;
+    case PixelType::kUint16:
+      return 2;
+    case PixelType::kFloat32:
+      return 4;
+  }
+  return 4;
 }
 
 void CheckSize(int64_t height, int64_t width) {
@@ -111,6 +119,8 @@ void CheckSize(int64_t height, int64_t width) {
   if (height > kMaxSidePx || width > kMaxSidePx)
     Refuse("the image is " + size + ", sides may have " + std::to_string(kMaxSidePx) +
            " px at most");
+  if (height * width > kMaxImagePx)
+    Refuse("the image is " + size + ", which is more than " + std::to_string(kMaxImagePx) + " px");
 }
 
 CheckedImage::CheckedImage(const ImageView& view, int64_t channels) : view_(view) {

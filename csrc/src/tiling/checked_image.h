@@ -9,13 +9,16 @@
 
 namespace pyengine {
 
-// Larger sides are refused: products of sides, classes and bytes stay within 64 bits.
+// Larger images are refused: products of pixels, channels (2^20 at most) and bytes stay within 64
+// bits.
 constexpr int64_t kMaxSidePx = int64_t(1) << 30;
+constexpr int64_t kMaxImagePx = int64_t(1) << 40;
 
 // Of one stored value.
 int64_t ValueBytes(PixelType type);
 
-// Throws Error(kInvalidArgument) unless both sides are from 1 to kMaxSidePx.
+// Throws Error(kInvalidArgument) unless both sides are from 1 to kMaxSidePx and their product is at
+// most kMaxImagePx.
 void CheckSize(int64_t height, int64_t width);
 
 // Pixel (y, x) of an image, counted from the end along a flipped axis, becomes pixel (y, x), or

@@ -3,8 +3,7 @@
 // Tolerances: a convolution sums its products by multiply-adds in the same order in both, so
 // results must be equal to the last bit. The portable table rounds products before it adds them, so
 // it has a reference that does. Operators with transcendental functions differ by the polynomials'
-// error, stated in simd/elementary.inc.h: 4e-7 absolute for erf and tanh, times the argument for
-// SiLU and GELU.
+// error, stated in simd/elementary.inc.h.
 #include "cpu/kernels/kernels.h"
 
 #include <gtest/gtest.h>

@@ -17,10 +17,10 @@ constexpr OpKind kAllKinds[] = {
 
 constexpr int64_t kFar = 60;  // more than any tap below reaches
 
-// All inputs that output `i` of the operator reads on the rows' axis, tap by tap.
-std::vector<int64_t> Taps(const Node& node, int64_t i) {
-  const int64_t k = node.kernel[0], s = node.stride[0], d = node.dilation[0];
-  const int64_t before = node.amounts.top;
+// All inputs that output `i` of the operator reads on one axis, tap by tap.
+std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
+  const int64_t k = node.kernel[axis], s = node.stride[axis], d = node.dilation[axis];
+  const int64_t before = axis == 0 ? node.amounts.top : node.amounts.left;
   std::vector<int64_t> taps;
   switch (node.op) {
     case OpKind::kConv:
@@ -61,25 +61,26 @@ std::vector<int64_t> Taps(const Node& node, int64_t i) {
 
 // Outputs that a finite image of `in` pixels gives: those whose taps lie within image and padding,
 // or, of enlargements, those that its pixels reach.
-int64_t CountOutputs(const Node& node, int64_t in) {
-  const int64_t before = node.amounts.top, after = node.amounts.bottom;
+int64_t CountOutputs(const Node& node, int axis, int64_t in) {
+  const int64_t before = axis == 0 ? node.amounts.top : node.amounts.left;
+  const int64_t after = axis == 0 ? node.amounts.bottom : node.amounts.right;
   switch (node.op) {
     case OpKind::kConv:
     case OpKind::kMaxPool:
     case OpKind::kAvgPool: {
       int64_t count = 0;
-      while (Taps(node, count).back() < in + after) ++count;
+      while (Taps(node, axis, count).back() < in + after) ++count;
       return count;
     }
     case OpKind::kConvTranspose: {
-      const int64_t last = (in - 1) * node.stride[0] + node.kernel[0] - 1;
-      return last + 1 - before - after + node.output_padding[0];
+      const int64_t last = (in - 1) * node.stride[axis] + node.kernel[axis] - 1;
+      return last + 1 - before - after + node.output_padding[axis];
     }
     case OpKind::kUpsampleNearest:
     case OpKind::kDepthToSpace:
     case OpKind::kUpsampleBilinear: {
       int64_t count = 0;
-      while (std::floor(double(count) / double(node.stride[0])) < double(in)) ++count;
+      while (std::floor(double(count) / double(node.stride[axis])) < double(in)) ++count;
       return count;
     }
     case OpKind::kCrop:
@@ -100,7 +101,8 @@ int64_t CountOutputs(const Node& node, int64_t in) {
   return in;
 }
 
-std::vector<Node> Variants(OpKind kind) {
+// Nodes with these values on `axis`, and others on the other one.
+std::vector<Node> Variants(OpKind kind, int axis) {
   std::vector<Node> nodes;
   for (int64_t kernel : {1, 2, 3, 5})
     for (int64_t stride : {1, 2, 3})
@@ -109,12 +111,14 @@ std::vector<Node> Variants(OpKind kind) {
           for (int64_t after : {0, 2}) {
             Node node;
             node.op = kind;
-            node.kernel[0] = kernel;
-            node.stride[0] = stride;
+            node.kernel[axis] = kernel;
+            node.kernel[1 - axis] = 7;
+            node.stride[axis] = stride;
+            node.stride[1 - axis] = 5;
             // Only convolutions have one; a file that gives it to others is refused or ignored.
-            node.dilation[0] = kind == OpKind::kConv ? dilation : 1;
-            node.amounts = {before, 0, after, 0};
-            node.output_padding[0] = kind == OpKind::kConvTranspose ? stride - 1 : 0;
+            node.dilation[axis] = kind == OpKind::kConv ? dilation : 1;
+            node.amounts = axis == 0 ? Amounts{before, 6, after, 5} : Amounts{6, before, 5, after};
+            if (kind == OpKind::kConvTranspose) node.output_padding[axis] = stride - 1;
             nodes.push_back(node);
           }
   return nodes;
@@ -122,44 +126,49 @@ std::vector<Node> Variants(OpKind kind) {
 
 TEST(Ops, NeedTheInputsOfAllTaps) {
   for (OpKind kind : kAllKinds)
-    for (const Node& node : Variants(kind))
-      for (int64_t begin = -7; begin < 7; ++begin)
-        for (int64_t end = begin + 1; end < begin + 8; ++end) {
-          Range taps;
-          for (int64_t i = begin; i < end; ++i)
-            for (int64_t tap : Taps(node, i)) taps.Include({tap, tap + 1});
-          const Range need = TypeOf(kind).needed_input(node, 0, {begin, end});
-          if (taps.empty()) {
-            ASSERT_TRUE(need.empty()) << OpName(kind);
-            continue;
+    for (int axis : {0, 1})
+      for (const Node& node : Variants(kind, axis))
+        for (int64_t begin = -7; begin < 7; ++begin)
+          for (int64_t end = begin + 1; end < begin + 8; ++end) {
+            Range taps;
+            for (int64_t i = begin; i < end; ++i)
+              for (int64_t tap : Taps(node, axis, i)) taps.Include({tap, tap + 1});
+            const Range need = TypeOf(kind).needed_input(node, axis, {begin, end});
+            if (taps.empty()) {
+              ASSERT_TRUE(need.empty()) << OpName(kind);
+              continue;
+            }
+            ASSERT_EQ(need.begin, taps.begin) << OpName(kind) << " of " << begin << " to " << end;
+            ASSERT_EQ(need.end, taps.end) << OpName(kind) << " of " << begin << " to " << end;
           }
-          ASSERT_EQ(need.begin, taps.begin) << OpName(kind) << " of " << begin << " to " << end;
-          ASSERT_EQ(need.end, taps.end) << OpName(kind) << " of " << begin << " to " << end;
-        }
 }
 
 TEST(Ops, GiveAsManyOutputsAsTapsFit) {
   for (OpKind kind : kAllKinds)
-    for (const Node& node : Variants(kind))
-      for (int64_t in : {5, 6, 7, 12, 17}) {
-        const int64_t reach = (node.kernel[0] - 1) * node.dilation[0] + 1;
-        if (in + node.amounts.top + node.amounts.bottom < reach) continue;
-        ASSERT_EQ(TypeOf(kind).output_size(node, 0, in), CountOutputs(node, in))
-            << OpName(kind) << " of " << in;
-      }
+    for (int axis : {0, 1})
+      for (const Node& node : Variants(kind, axis))
+        for (int64_t in : {5, 6, 7, 12, 17}) {
+          const int64_t reach = (node.kernel[axis] - 1) * node.dilation[axis] + 1;
+          const Amounts& a = node.amounts;
+          const int64_t padding = axis == 0 ? a.top + a.bottom : a.left + a.right;
+          if (in + padding < reach) continue;
+          ASSERT_EQ(TypeOf(kind).output_size(node, axis, in), CountOutputs(node, axis, in))
+              << OpName(kind) << " of " << in;
+        }
 }
 
 TEST(Ops, StepOnTheImageAsTheirOutputsDo) {
   for (OpKind kind : kAllKinds)
-    for (const Node& node : Variants(kind)) {
-      // Far outputs: `step` outputs further, the taps are `num / den` as many inputs further.
-      const StepFactor step = TypeOf(kind).step(node, 0);
-      const auto begin = [&](int64_t i) {
-        return TypeOf(kind).needed_input(node, 0, {i, i + node.stride[0]}).begin;
-      };
-      const int64_t outputs = 6 * step.den;
-      ASSERT_EQ(begin(outputs) - begin(0), 6 * step.num) << OpName(kind);
-    }
+    for (int axis : {0, 1})
+      for (const Node& node : Variants(kind, axis)) {
+        // Far outputs: `step` outputs further, the taps are `num / den` as many inputs further.
+        const StepFactor step = TypeOf(kind).step(node, axis);
+        const auto begin = [&](int64_t i) {
+          return TypeOf(kind).needed_input(node, axis, {i, i + node.stride[axis]}).begin;
+        };
+        const int64_t outputs = 6 * step.den;
+        ASSERT_EQ(begin(outputs) - begin(0), 6 * step.num) << OpName(kind);
+      }
 }
 
 TEST(Ops, AreFoundByTheirWords) {

@@ -10,7 +10,7 @@ namespace pyengine {
 namespace {
 
 // What direct and depthwise convolutions share. The padding is in where the planes begin.
-class WindowedConv : public Step {
+class WindowedConv : public WithActivation<Step> {
  public:
   WindowedConv(const Node& node, const PackedConv* packed)
       : window_(WindowOf(node)), groups_(node.groups), packed_(packed) {}
@@ -41,21 +41,14 @@ class WindowedConv : public Step {
   }
   double InputsPerOutput() const override { return double(window_.stride_area()); }
 
-  bool CanFuse(const ActivationArgs& /*activation*/) const override {
-    return activation_.kind == Activation::kNone;
-  }
-  void Fuse(const ActivationArgs& activation) override { activation_ = activation; }
-
  protected:
   const WindowShape& window() const { return window_; }
   const PackedConv& packed() const { return *packed_; }
-  const ActivationArgs& activation() const { return activation_; }
 
  private:
   WindowShape window_;
   int64_t groups_;
   const PackedConv* packed_;
-  ActivationArgs activation_ = {};
 };
 
 class DirectConv final : public WindowedConv {
@@ -65,15 +58,7 @@ class DirectConv final : public WindowedConv {
   const char* algorithm() const override { return "direct"; }
 
   void Share(const Op& op, const OpPlan& /*plan*/, int threads, Work& work) const override {
-    const auto blocks = static_cast<int64_t>(op.out.size());
-    const int64_t rows = std::max<int64_t>(1, work.y_end - work.y_begin);
-    const int64_t wanted = WantedPieces(threads);
-    // Kernels of one tap read a piece's inputs once for all its blocks: only where rows are too few
-    // for the threads (linear layers) are blocks dealt out.
-    const int64_t by_blocks = std::clamp<int64_t>(wanted / rows, 1, blocks);
-    work.block_step =
-        window().taps() == 1 ? CeilDiv(blocks, by_blocks) : std::min<int64_t>(blocks, 4);
-    SetRowPieces(wanted / CeilDiv(blocks, work.block_step), work);
+    ShareConv(op, window().taps(), threads, work);
   }
 
   // Without a kernel that writes planes, each row is computed as a block, in cache, and taken

@@ -6,34 +6,28 @@ namespace pyengine {
 namespace {
 
 // x * scale + shift per channel, or an activation alone; both where one follows.
-class Affine final : public RowByRow {
+class Affine final : public WithActivation<RowByRow> {
  public:
   Affine(const PackedAffine* affine, const ActivationArgs& activation)
-      : affine_(affine), activation_(activation) {}
+      : WithActivation(activation), affine_(affine) {}
 
   const char* algorithm() const override { return "element-wise"; }
-
-  bool CanFuse(const ActivationArgs& /*activation*/) const override {
-    return activation_.kind == Activation::kNone;
-  }
-  void Fuse(const ActivationArgs& activation) override { activation_ = activation; }
 
   void Run(const StepRun& run) const override {
     const AffineArgs args{.in = run.in[0],
                           .out = run.out,
                           .scale = affine_ ? affine_->scale.data() : nullptr,
                           .shift = affine_ ? affine_->shift.data() : nullptr,
-                          .activation = activation_};
+                          .activation = activation()};
     ParallelSpans(run, [&](const Span& span) { run.kernels.affine(args, span); });
   }
 
  private:
   const PackedAffine* affine_;
-  ActivationArgs activation_;
 };
 
 // A vector beside planes is one pixel that meets every pixel; one channel meets all.
-class BinaryStep final : public RowByRow {
+class BinaryStep final : public WithActivation<RowByRow> {
  public:
   struct Operand {
     bool vector_beside_planes, one_channel;
@@ -42,11 +36,6 @@ class BinaryStep final : public RowByRow {
   BinaryStep(Binary op, Operand a, Operand b) : op_(op), a_(a), b_(b) {}
 
   const char* algorithm() const override { return "element-wise"; }
-
-  bool CanFuse(const ActivationArgs& /*activation*/) const override {
-    return activation_.kind == Activation::kNone;
-  }
-  void Fuse(const ActivationArgs& activation) override { activation_ = activation; }
 
   void Run(const StepRun& run) const override {
     const BinaryArgs args{.a = run.in[0],
@@ -57,14 +46,13 @@ class BinaryStep final : public RowByRow {
                           .a_broadcast = a_.one_channel,
                           .b_broadcast = b_.one_channel,
                           .op = op_,
-                          .activation = activation_};
+                          .activation = activation()};
     ParallelSpans(run, [&](const Span& span) { run.kernels.binary(args, span); });
   }
 
  private:
   Binary op_;
   Operand a_, b_;
-  ActivationArgs activation_ = {};
 };
 
 class Softmax final : public RowByRow {

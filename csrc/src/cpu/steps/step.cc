@@ -28,6 +28,17 @@ int64_t WantedPieces(int threads) {
   return threads == 1 ? 1 : int64_t(threads) * 4;
 }
 
+void ShareConv(const Op& op, int64_t taps, int threads, Work& work) {
+  const auto blocks = static_cast<int64_t>(op.out.size());
+  const int64_t rows = std::max<int64_t>(1, work.y_end - work.y_begin);
+  const int64_t wanted = WantedPieces(threads);
+  // Kernels of one tap read a piece's inputs once for all its blocks: only where rows are too few
+  // for the threads (linear layers) are blocks dealt out.
+  const int64_t by_blocks = std::clamp<int64_t>(wanted / rows, 1, blocks);
+  work.block_step = taps == 1 ? CeilDiv(blocks, by_blocks) : std::min<int64_t>(blocks, 4);
+  SetRowPieces(wanted / CeilDiv(blocks, work.block_step), work);
+}
+
 void SetRowPieces(int64_t wanted, Work& work) {
   work.row_pieces = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, work.y_end - work.y_begin));
 }

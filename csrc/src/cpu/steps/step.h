@@ -20,7 +20,6 @@ struct StepRun;
 struct Work;
 
 // ---- what a step needs for one size, beside the common head of OpPlan
-// ----------------------------
 
 // Taps outside [begin, end) per axis, counted from tap 0 of output 0, are skipped.
 struct WindowPart {
@@ -40,7 +39,7 @@ struct WholePlanePart {
 
 struct WinogradPart {
   int64_t patch_columns = 0;    // patches per row of patches
-  int pools = -1;               // the pooling that it computes on its way, or -1
+  int pools = -1;               // the pooling that is fused into it, or -1
   int64_t pool_at[2] = {0, 0};  // the first window, in this operation's outputs
 };
 
@@ -68,9 +67,9 @@ class Step {
   virtual const char* algorithm() const = 0;
 
   // ---- rows
-  // -------------------------------------------------------------------------------------- Whether
-  // rows of the output depend on nearby rows of the input alone. Where they do, operations are
-  // interleaved by bands, and the two functions below say which rows are read.
+
+  // Whether rows of the output depend on nearby rows of the input alone. Where they do, operations
+  // are interleaved by bands, and the two functions below say which rows are read.
   virtual bool by_rows() const = 0;
   // First row, and one past the last, counted from the input planes' row 0, that outputs from `y`
   // on and before `y_end` read.
@@ -81,8 +80,8 @@ class Step {
   virtual int64_t patch_px() const { return 1; }
 
   // ---- sizes and shares
-  // -------------------------------------------------------------------------- `out` and `in`: the
-  // regions of the output and of the first input.
+
+  // `out` and `in`: the regions of the output and of the first input.
   virtual Placing Place(const Region& out, const Region& in) const = 0;
   // How `threads` threads share `work`. The default deals out blocks one by one, and rows.
   virtual void Share(const Op& op, const OpPlan& plan, int threads, Work& work) const;
@@ -91,12 +90,12 @@ class Step {
                                 int threads) const;
 
   // ---- computing
-  // ---------------------------------------------------------------------------------
+
   virtual void Run(const StepRun& run) const = 0;
 
   // ---- what it costs
-  // ----------------------------------------------------------------------------- Multiply-adds per
-  // output pixel (of all phases), which is also how many weights are read.
+
+  // Multiply-adds per output pixel (of all phases), which is also how many weights are read.
   virtual double MultiplyAdds(const Op& /*op*/) const { return 0; }
   // Input pixels that are read, seen from the outputs' side: a stride of 2 reads four per output.
   virtual double InputsPerOutput() const { return 1; }
@@ -108,8 +107,8 @@ class Step {
   virtual double Cost(double flops, double bytes) const;
 
   // ---- what can be fused into it
-  // ----------------------------------------------------------------- Takes up an activation that
-  // follows.
+
+  // Takes up an activation that follows.
   virtual bool CanFuse(const ActivationArgs& /*activation*/) const { return false; }
   virtual void Fuse(const ActivationArgs& /*activation*/) {}
   // Writes the caller's planes instead of blocks; false if it cannot.
@@ -119,12 +118,32 @@ class Step {
   virtual bool can_take_maxima() const { return false; }
 };
 
-// ---- what several steps share ------------------------------------------------------------------
+// ---- what several steps share
 
 // Several pieces per thread, so that a thread that the system holds up does not stall the rest.
 int64_t WantedPieces(int threads);
 // Row pieces of `work`: as wanted, but no more than rows.
 void SetRowPieces(int64_t wanted, Work& work);
+
+// Steps of this base that take up an activation that follows.
+template <class Base>
+class WithActivation : public Base {
+ public:
+  bool CanFuse(const ActivationArgs& /*activation*/) const override {
+    return activation_.kind == Activation::kNone;
+  }
+  void Fuse(const ActivationArgs& activation) override { activation_ = activation; }
+
+ protected:
+  explicit WithActivation(const ActivationArgs& activation = {}) : activation_(activation) {}
+  const ActivationArgs& activation() const { return activation_; }
+
+ private:
+  ActivationArgs activation_;
+};
+
+// Shares of kernels that sum over input planes, `taps` weights each.
+void ShareConv(const Op& op, int64_t taps, int threads, Work& work);
 
 // Steps whose row y reads row y of their inputs.
 class RowByRow : public Step {

@@ -16,7 +16,7 @@ struct PhaseShape {
 };
 
 // One phase: outputs `stride` pixels apart.
-class TransposedPhase : public Step {
+class TransposedPhase : public WithActivation<Step> {
  public:
   TransposedPhase(const Node& node, const PhaseShape& shape, const PackedConv* packed)
       : stride_{node.stride[0], node.stride[1]},
@@ -48,14 +48,7 @@ class TransposedPhase : public Step {
   }
 
   void Share(const Op& op, const OpPlan& /*plan*/, int threads, Work& work) const override {
-    const auto blocks = static_cast<int64_t>(op.out.size());
-    const int64_t rows = std::max<int64_t>(1, work.y_end - work.y_begin);
-    const int64_t wanted = WantedPieces(threads);
-    // As in direct convolutions: kernels of one tap read a piece's inputs once for all blocks.
-    const bool one_tap = shape_.taps[0] * shape_.taps[1] == 1;
-    const int64_t by_blocks = std::clamp<int64_t>(wanted / rows, 1, blocks);
-    work.block_step = one_tap ? CeilDiv(blocks, by_blocks) : std::min<int64_t>(blocks, 4);
-    SetRowPieces(wanted / CeilDiv(blocks, work.block_step), work);
+    ShareConv(op, shape_.taps[0] * shape_.taps[1], threads, work);
   }
 
   void Run(const StepRun& run) const override {
@@ -63,7 +56,7 @@ class TransposedPhase : public Step {
                         .out = run.out,
                         .blocks = packed_->blocks.data(),
                         .bias = packed_->bias.data(),
-                        .activation = activation_,
+                        .activation = activation(),
                         .in_channels = run.op.in_channels,
                         .in_lanes = run.op.in_lanes,
                         .in_pixel_stride = run.op.in_lanes,
@@ -83,11 +76,6 @@ class TransposedPhase : public Step {
   }
   double RegionShare() const override { return 1 / (double(stride_[0]) * double(stride_[1])); }
 
-  bool CanFuse(const ActivationArgs& /*activation*/) const override {
-    return activation_.kind == Activation::kNone;
-  }
-  void Fuse(const ActivationArgs& activation) override { activation_ = activation; }
-
  protected:
   int64_t stride(int axis) const { return stride_[axis]; }
   const PhaseShape& shape() const { return shape_; }
@@ -97,7 +85,6 @@ class TransposedPhase : public Step {
   int64_t groups_;
   PhaseShape shape_;
   const PackedConv* packed_;
-  ActivationArgs activation_ = {};
 };
 
 // All phases at once: for each block of channels as many output blocks as there are phases.

@@ -6,7 +6,7 @@
 namespace pyengine {
 namespace {
 
-class WinogradConv final : public Step {
+class WinogradConv final : public WithActivation<Step> {
  public:
   WinogradConv(const Node& node, int64_t patch_px, const PackedConv* packed,
                const WinogradKernels& kernels)
@@ -21,11 +21,6 @@ class WinogradConv final : public Step {
   Resolution resolution() const override { return Resolution::kSame; }
   int64_t patch_px() const override { return patch_px_; }
   bool can_take_maxima() const override { return true; }
-
-  bool CanFuse(const ActivationArgs& /*activation*/) const override {
-    return activation_.kind == Activation::kNone;
-  }
-  void Fuse(const ActivationArgs& activation) override { activation_ = activation; }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
     Placing placing;
@@ -71,7 +66,7 @@ class WinogradConv final : public Step {
                             .patch = patch_px_,
                             .weights = packed_->weights.data(),
                             .bias = packed_->bias.data(),
-                            .activation = activation_,
+                            .activation = activation(),
                             .in_channels = run.op.in_channels,
                             .out_blocks = run.out_blocks(),
                             .patch_columns = Part(run.plan).patch_columns,
@@ -166,7 +161,6 @@ class WinogradConv final : public Step {
   int64_t groups_, patch_px_;
   const PackedConv* packed_;
   const WinogradKernels& kernels_;
-  ActivationArgs activation_ = {};
 };
 
 }  // namespace
