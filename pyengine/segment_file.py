@@ -12,7 +12,14 @@ from pyengine.arguments import Output, SegmentKeywords, choice, segment_options
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
 from pyengine.formats.format import Band, Reader, Result
-from pyengine.formats.registry import check_holds, locate, locate_result, open_image, written_format
+from pyengine.formats.registry import (
+    check_holds,
+    locate,
+    locate_result,
+    open_image,
+    save_result,
+    written_format,
+)
 from pyengine.info import EngineInfo
 from pyengine.progress import Progress, progress_callback
 
@@ -37,7 +44,7 @@ def segment_file(
         job = _Job(core, info, reader, output, options)
         with progress_callback(progress) as callback:
             job.callback = callback
-            written_format(target.path).save(target, job.result, job.bands())
+            save_result(target, job.result, job.bands())
 
 
 def replaced_files(src: str, dst: str) -> list[tuple[Path, str]]:

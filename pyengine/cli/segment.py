@@ -27,6 +27,9 @@ DEMOS: dict[str, tuple[str, Callable[[int, int], Array]]] = {
     "ultrasound-nerve": ("420x580", lambda h, w: phantoms.nerve_phantom(h, w)[0]),
 }
 
+# What one image of a batch can fail with; readers and writers raise nothing else.
+IMAGE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
+
 
 def run_segment(args: argparse.Namespace) -> int:
     inputs = expand(args.input + args.more_inputs)
@@ -53,12 +56,12 @@ def run_segment(args: argparse.Namespace) -> int:
             )  # fmt: skip
             if args.overlay:
                 _write_overlay(engine, path, target, args.output_kind, options)
-        except (ValueError, TypeError, OSError, MemoryError) as error:
+        except IMAGE_ERRORS as error:
             # One bad image must not cost the rest of a batch.
             if len(jobs) == 1:
                 raise
             failed += 1
-            print(f"pyengine: {path}: {error}", file=sys.stderr)
+            _complain(path, error)
     if len(jobs) > 1 or skipped:
         print(f"{len(jobs) - failed - skipped} segmented, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
@@ -133,16 +136,31 @@ def _write_overlay(
     save_image(_overlay_path(target), overlay(image, labels, engine.info.colors))
 
 
+def _complain(path: str, error: BaseException) -> None:
+    """One line on stderr, which names the image once."""
+    words = " ".join(str(error).split())
+    print(f"pyengine: {words if words.startswith(path) else f'{path}: {words}'}", file=sys.stderr)
+
+
 def run_classify(args: argparse.Namespace) -> int:
+    inputs = expand(args.input)
     engine = open_engine(args)
-    for path, _ in expand(args.input):
-        result = engine.classify(read_image(path, engine.info.input["channels"]))
+    failed = 0
+    for path, _ in inputs:
+        try:
+            result = engine.classify(read_image(path, engine.info.input["channels"]))
+        except IMAGE_ERRORS as error:
+            if len(inputs) == 1:
+                raise
+            failed += 1
+            _complain(path, error)
+            continue
         scores = " ".join(
             f"{name}={p:.4f}"
             for name, p in zip(engine.info.classes, result.probabilities, strict=True)
         )
         print(f"{path}\t{result.label}\t{scores}")
-    return 0
+    return 1 if failed else 0
 
 
 def run_demo(args: argparse.Namespace) -> int:

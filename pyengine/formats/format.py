@@ -131,6 +131,8 @@ class Format(abc.ABC):
     ----------
     title : str
         For people.
+    noun : str
+        What one is called in messages; from the title where it is empty.
     suffixes : tuple of str
         Of what can be read, in lower case and with their dots.
     written_suffixes : tuple of str
@@ -142,6 +144,7 @@ class Format(abc.ABC):
     """
 
     title: str
+    noun: str = ""
     suffixes: tuple[str, ...]
     written_suffixes: tuple[str, ...] = ()
     is_folder: bool = False
@@ -166,10 +169,10 @@ class Format(abc.ABC):
 
         Raises
         ------
-        OSError
-            Not readable as this format.
-        ValueError
-            A shape that is no image, or no image of that name.
+        ImageRefusedError
+            A shape that is no image, no image of that name, or pixels whose meaning is not taken.
+        Exception
+            Whatever the format's library raises; the caller names the file.
         """
 
     def why_not(self, output: Output, stacked: bool) -> str:

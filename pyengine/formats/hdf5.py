@@ -11,6 +11,7 @@ from typing import Any
 
 from pyengine.atomic_file import update_atomically
 from pyengine.formats.array_reader import ArrayReader
+from pyengine.formats.boundary import ImageRefusedError
 from pyengine.formats.format import Band, Format, Location, Reader, Result, fill
 
 
@@ -30,17 +31,14 @@ class Hdf5(Format):
         import h5py
 
         path, name = source.path, source.name
-        try:
-            handle = h5py.File(path, "r")
-        except OSError as error:
-            raise OSError(f"{path}: not a readable HDF5 file ({error})") from error
+        handle = h5py.File(path, "r")
         names: list[str] = []
         handle.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
         if name is None and len(names) == 1:
             name = names[0]
         if name not in names:
             handle.close()
-            raise ValueError(
+            raise ImageRefusedError(
                 f"{path}: name the data set as {path}:/NAME; it holds {', '.join(names) or 'none'}"
             )
         return ArrayReader(handle[name], channels, handle.close)

@@ -19,11 +19,7 @@ class Npy(Format):
     written_suffixes = suffixes
 
     def open(self, source: Location, channels: int) -> Reader:
-        try:
-            array = np.load(source.path, mmap_mode="r", allow_pickle=False)
-        except (ValueError, EOFError) as error:
-            raise OSError(f"{source.path}: not a readable NumPy file ({error})") from error
-        return ArrayReader(array, channels)
+        return ArrayReader(np.load(source.path, mmap_mode="r", allow_pickle=False), channels)
 
     def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
         # A page of a mapped file that finds no room on the disk kills the process.

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pyengine.arguments import Output
 from pyengine.formats.array_reader import ArrayReader
-from pyengine.formats.channels import fit_channels
+from pyengine.formats.boundary import ImageRefusedError
 from pyengine.formats.format import Array, Band, Format, Location, Reader, Result, fill
+
+_MAX_8_BIT, _MAX_16_BIT = 0xFF, 0xFFFF
+_ORIENTATION = 274  # a tag of EXIF
+_MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "F")
 
 
 class Pillow(Format):
-    """Read whatever Pillow opens; labels are written as PNG."""
+    """Read whatever Pillow opens; labels are written as PNG.
+
+    Images of one bit are black 0 and white 255; palettes and EXIF's orientation are applied.
+    """
 
     title = "PNG, JPEG, ..."
+    noun = "image"
     suffixes = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".webp")
     written_suffixes = (".png",)
 
     def open(self, source: Location, channels: int) -> Reader:
-        return ArrayReader(fit_channels(_read(source.path), channels), channels)
+        return ArrayReader(_read(source.path), channels)
 
     def why_not(self, output: Output, stacked: bool) -> str:
         if output != "labels" or stacked:
@@ -37,18 +47,69 @@ class Pillow(Format):
 
 
 def _read(path: Path) -> Array:
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     # Large microscopy images are no decompression bombs; the caller chose the file.
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
-        with Image.open(path) as image:
+        with Image.open(path) as file:
+            _refuse(file)
+            if _is_deep_png(path):
+                return _deep_png(path, file)
+            image: Image.Image = file
+            if image.has_transparency_data and image.mode in ("L", "RGB", "P"):
+                image = image.convert("LA" if image.mode == "L" else "RGBA")
             plain = {"1": "L", "P": "RGB"}.get(image.mode)
-            array = np.asarray(image.convert(plain) if plain else image)
-    except (OSError, SyntaxError) as error:
-        raise OSError(f"{path}: not a readable image ({error})") from error
+            upright = ImageOps.exif_transpose(image.convert(plain) if plain else image)
+            array = np.asarray(upright)
     finally:
         Image.MAX_IMAGE_PIXELS = limit
-    if array.dtype == np.int32:  # Pillow's mode "I": 16-bit PNG
-        array = array.astype(np.uint16)
+    if array.dtype == np.int32 and array.min() >= 0 and array.max() <= _MAX_16_BIT:
+        array = array.astype(np.uint16)  # Pillow's mode "I": PGM of 16 bits
     return array
+
+
+def _refuse(image: Any) -> None:
+    """Refuse what Pillow reads as other values than the file means."""
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # a photograph, beside it its previews
+        raise ImageRefusedError(
+            f"is an animation of {frames} frames, not one image; save its frames as images or "
+            "as the pages of a TIFF"
+        )
+    if image.mode not in _MODES and not image.mode.startswith("I;16"):
+        raise ImageRefusedError(
+            f"its pixels are {image.mode}, which is not taken; convert it to grey or RGB"
+        )
+    if image.format == "PPM":
+        maximum = _pnm_maximum(Path(image.filename))
+        if maximum > _MAX_8_BIT and (maximum != _MAX_16_BIT or image.mode not in ("I", "I;16")):
+            raise ImageRefusedError(
+                f"a PNM image of {image.mode} with values up to {maximum} is not taken; write it "
+                "as PNG or TIFF"
+            )
+
+
+def _pnm_maximum(path: Path) -> int:
+    """The largest value that a PGM or PPM declares; 1 for other headers."""
+    with path.open("rb") as file:
+        header = re.sub(rb"#[^\n]*\n", b"", file.read(1024))
+    match = re.match(rb"P[2356]\s+\d+\s+\d+\s+(\d+)\s", header)
+    return int(match[1]) if match else 1
+
+
+def _is_deep_png(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(25)
+    return head[:8] == b"\x89PNG\r\n\x1a\n" and head[24] == 16  # bits per sample
+
+
+def _deep_png(path: Path, image: Any) -> Array:
+    """16 bits per sample, of which Pillow keeps 8 in colour."""
+    import imagecodecs
+
+    if "transparency" in image.info:
+        raise ImageRefusedError("a PNG of 16 bits with a transparent colour is not taken")
+    if image.getexif().get(_ORIENTATION, 1) != 1:
+        raise ImageRefusedError("a PNG of 16 bits that is not stored upright is not taken")
+    return np.asarray(imagecodecs.png_decode(path.read_bytes()))

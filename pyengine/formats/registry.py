@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from pyengine.arguments import Output
-from pyengine.formats.channels import fit_channels
-from pyengine.formats.format import Array, Format, Location, Reader
+from pyengine.formats.boundary import reading, writing
+from pyengine.formats.fitted_reader import FittedReader
+from pyengine.formats.format import Array, Band, Format, Location, Reader, Result
 from pyengine.formats.hdf5 import Hdf5
 from pyengine.formats.npy import Npy
 from pyengine.formats.pillow import Pillow
@@ -91,7 +92,10 @@ def open_image(source: str, channels: int) -> Reader:
     location = locate(source)
     image_format = find_format(location.path)
     if image_format is not None:
-        return image_format.open(location, channels)
+        noun = image_format.noun or f"{image_format.title} file"
+        with reading(location, noun):
+            reader = image_format.open(location, channels)
+            return FittedReader(reader, location, noun, channels)
     if not location.path.exists():
         raise FileNotFoundError(f"{location.path}: no such file")
     if location.path.is_dir():
@@ -105,7 +109,7 @@ def open_image(source: str, channels: int) -> Reader:
 def read_image(source: str, channels: int) -> Array:
     """The first image of a file, whole, shape (H, W) or (H, W, C); see `open_image`."""
     with open_image(source, channels) as reader:
-        return fit_channels(reader.rows(0, 0, reader.shape[0]), channels)
+        return reader.rows(0, 0, reader.shape[0])
 
 
 def written_format(target: Path) -> Format:
@@ -123,6 +127,20 @@ def written_format(target: Path) -> Format:
     raise ValueError(
         f"{target}: unknown output format '{suffix}'; known: {', '.join(written_suffixes())}"
     )
+
+
+def save_result(target: Location, result: Result, bands: Iterator[Band]) -> None:
+    """Write a result; see `Format.save`.
+
+    Raises
+    ------
+    OSError
+        It cannot be written.
+    Exception
+        What was raised where the bands are made.
+    """
+    image_format = written_format(target.path)
+    writing(target, bands, lambda watched: image_format.save(target, result, watched))
 
 
 def check_holds(target: Path, output: Output, stacked: bool) -> None:

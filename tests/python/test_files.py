@@ -138,8 +138,8 @@ def test_misfits_are_named(membranes, tmp_path) -> None:
         membranes.segment_file(stack, tmp_path / "out.png")
     with pytest.raises(ValueError, match="unknown output format '.jpg'"):
         membranes.segment_file(stack, tmp_path / "out.jpg")
-    color = write(tmp_path / "color.npy", np.zeros((9, 9, 3), np.uint8))
-    with pytest.raises(ValueError, match="3"):
+    color = write(tmp_path / "color.npy", np.arange(243, dtype=np.uint8).reshape(9, 9, 3))
+    with pytest.raises(ValueError, match=r"color\.npy: has 3 channels that differ"):
         membranes.segment_file(color, tmp_path / "out.npy")
     with h5py.File(tmp_path / "two.h5", "w") as f:
         f["a"] = f["b"] = STACK[0]
