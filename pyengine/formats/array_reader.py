@@ -11,7 +11,7 @@ from pyengine.formats.boundary import ImageRefusedError
 from pyengine.formats.format import Array, Reader
 
 # Channels last are told by their number: no image is so narrow.
-_DEPTHS = (1, 2, 3, 4)
+DEPTHS = (1, 2, 3, 4)
 
 
 class ArrayReader(Reader):
@@ -64,7 +64,7 @@ def _axes(shape: tuple[int, ...], channels: int) -> str | None:
     if len(shape) not in (3, 4):
         return None
     stack = "N" if len(shape) == 4 else ""
-    if shape[-1] in (*_DEPTHS, channels):
+    if shape[-1] in (*DEPTHS, channels):
         return f"{stack}YXC"
     if len(shape) == 3:
         return "CYX" if shape[0] == channels > 1 else "NYX"

@@ -13,6 +13,15 @@ from pyengine.atomic_file import update_atomically
 from pyengine.formats.array_reader import ArrayReader
 from pyengine.formats.boundary import ImageRefusedError
 from pyengine.formats.format import Band, Format, Location, Reader, Result, fill
+from pyengine.formats.matlab_axes import images_of
+
+_MATLAB_NUMBERS = tuple(
+    name.encode()
+    for name in (
+        "logical", "single", "double", "uint8", "uint16", "uint32", "uint64", "int8", "int16",
+        "int32", "int64",
+    )
+)  # fmt: skip
 
 
 class Hdf5(Format):
@@ -23,7 +32,7 @@ class Hdf5(Format):
     """
 
     title = "HDF5"
-    suffixes = (".h5", ".hdf5", ".mat")
+    suffixes = (".h5", ".hdf5")
     written_suffixes = (".h5", ".hdf5")
     has_names = True
 
@@ -32,16 +41,27 @@ class Hdf5(Format):
 
         path, name = source.path, source.name
         handle = h5py.File(path, "r")
-        names: list[str] = []
-        handle.visititems(lambda n, o: names.append(n) if isinstance(o, h5py.Dataset) else None)
-        if name is None and len(names) == 1:
-            name = names[0]
-        if name not in names:
-            handle.close()
-            raise ImageRefusedError(
-                f"{path}: name the data set as {path}:/NAME; it holds {', '.join(names) or 'none'}"
+        try:
+            names: list[str] = []
+            handle.visititems(
+                # MATLAB keeps notes of its own under such names.
+                lambda n, o: (
+                    names.append(n)
+                    if isinstance(o, h5py.Dataset) and not n.startswith("#")
+                    else None
+                )
             )
-        return ArrayReader(handle[name], channels, handle.close)
+            if name is None and len(names) == 1:
+                name = names[0]
+            if name not in names:
+                raise ImageRefusedError(
+                    f"{path}: name the data set as {path}:/NAME; it holds "
+                    f"{', '.join(names) or 'none'}"
+                )
+            return ArrayReader(_as_shown(handle[name], channels), channels, handle.close)
+        except BaseException:
+            handle.close()
+            raise
 
     def joins(self, target: Location) -> bool:
         # Only by name: a data set that is added unasked makes the file ambiguous for its readers.
@@ -76,6 +96,16 @@ class Hdf5(Format):
             os.posix_fallocate(file.fileno(), end, result.size_bytes + (1 << 16))
         with h5py.File(target.path, mode) as handle:
             fill(handle.create_dataset(target.name, result.shape, result.dtype), result, bands)
+
+
+def _as_shown(data: Any, channels: int) -> Any:
+    """A data set as the program that wrote it shows it."""
+    kind = data.attrs.get("MATLAB_class")
+    if kind is None:
+        return data
+    if "MATLAB_empty" in data.attrs or kind not in _MATLAB_NUMBERS:
+        raise ImageRefusedError(f"is a MATLAB array of class {kind.decode()}, empty or no image")
+    return images_of(data, channels)
 
 
 def _holds_something(path: Path) -> bool:

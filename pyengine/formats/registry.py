@@ -11,12 +11,13 @@ from pyengine.formats.boundary import reading, writing
 from pyengine.formats.fitted_reader import FittedReader
 from pyengine.formats.format import Array, Band, Format, Location, Reader, Result
 from pyengine.formats.hdf5 import Hdf5
+from pyengine.formats.matlab import Matlab
 from pyengine.formats.npy import Npy
 from pyengine.formats.pillow import Pillow
 from pyengine.formats.tiff import Tiff
 
 # Where a result may have any format, it gets the first that can hold it.
-FORMATS: list[Format] = [Pillow(), Tiff(), Npy(), Hdf5()]
+FORMATS: list[Format] = [Pillow(), Tiff(), Npy(), Hdf5(), Matlab()]
 
 
 def readable_suffixes() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from pyengine.formats.format import Array, Reader
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _JPEG = (6, 7, 33007, 34892)  # compressions whose decoder gives RGB for YCbCr
 _SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi", "avs")
+
+# What is wrong with a file is in the exceptions; without a handler the log goes to stderr, too.
+logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
 class TiffReader(Reader):

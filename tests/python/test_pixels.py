@@ -5,6 +5,7 @@ A 1x1 identity network shows what is read; each kind reads right or is refused b
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +15,14 @@ import h5py
 import imagecodecs
 import numpy as np
 import pytest
+import scipy.io
 import tifffile
 import torch
 from PIL import Image
 from torch import nn
 
 import pyengine
+from pyengine.formats import open_image
 
 RNG = np.random.default_rng(7)
 HEIGHT, WIDTH = 37, 53
@@ -395,6 +398,52 @@ for value, turn in TURNS.items():
 add("orientation, 16 bits.png", turned(6, DEEP), "not stored upright")
 
 
+# ---- MATLAB -------------------------------------------------------------------------------------
+
+
+def matlab_5(array: np.ndarray, **more: Any) -> Callable[[Path], object]:
+    return lambda path: scipy.io.savemat(path, {"image": array, **more})
+
+
+def matlab_73(array: np.ndarray, kind: str = "", name: str = "image") -> Callable[[Path], object]:
+    """As MATLAB writes: axes in reverse, the class as an attribute, a first block of its own."""
+
+    def write(path: Path) -> None:
+        with h5py.File(path, "w", userblock_size=512) as file:
+            data = file.create_dataset(name, data=array.T)
+            data.attrs["MATLAB_class"] = np.bytes_(kind or array.dtype.name)
+            file.create_dataset("#refs#/a", data=np.zeros(2, np.uint64))
+        with path.open("r+b") as file:
+            file.write(b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + b"\x00\x02IM")
+
+    return write
+
+
+MATLAB_STACK = np.moveaxis(STACK, 0, -1)  # (H, W, N), as MATLAB keeps volumes
+for version, write_matlab in (("5", matlab_5), ("7.3", matlab_73)):
+    name = f"version {version}.mat"
+    add(f"grey, {name}", write_matlab(GREY), GREY)
+    add(f"named, {name}", write_matlab(GREY), GREY, source=":/image")
+    add(f"16 bits, {name}", write_matlab(DEEP), DEEP)
+    add(f"colour, {name}", write_matlab(COLOR), COLOR, 3)
+    add(f"colour for grey, {name}", write_matlab(COLOR), "3 channels that differ")
+    add(f"stack, {name}", write_matlab(MATLAB_STACK), STACK, stacked=True)
+    add(f"stack of colour, {name}", write_matlab(np.moveaxis(np.stack([COLOR] * 2), 0, -1)),
+        np.stack([COLOR] * 2), 3, stacked=True)  # fmt: skip
+    add(f"absent, {name}", write_matlab(GREY), "name the array" if version == "5" else "name the",
+        source=":/other")  # fmt: skip
+    double = GREY.astype(np.float64)
+    add(f"double, {name}", matlab_73(double, "double") if version == "7.3" else matlab_5(double),
+        GREY)  # fmt: skip
+add("logical, 7.3.mat", matlab_73((GREY > 9).view(np.uint8), "logical"), GREY > 9)
+add("as HDF5.h5", matlab_73(GREY), GREY)
+add("char, 7.3.mat", matlab_73(DEEP, "char"), "class char")
+add("compressed.mat", lambda p: scipy.io.savemat(p, {"i": GREY}, do_compression=True), GREY)
+add("with text.mat", matlab_5(GREY, text="by hand"), GREY)
+add("two.mat", matlab_5(GREY, mask=GREY > 9), "it holds image, mask")
+add("plain HDF5.mat", write_h5(GREY), GREY)
+
+
 # ---- the table ----------------------------------------------------------------------------------
 
 
@@ -442,3 +491,16 @@ def test_pixels(identity, tmp_path, row: Row) -> None:
     got = got[..., 0] if row.channels == 1 else got
     assert got.ndim == np.ndim(want)
     np.testing.assert_array_equal(got, want)
+
+
+def test_old_matlab_files_without_scipy_name_the_extra(identity, tmp_path, monkeypatch) -> None:
+    matlab_5(GREY)(tmp_path / "a.mat")
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(ValueError, match=r"a\.mat: .*pip install \"pyengine\[matlab\]\""):
+        identity[1].segment_file(tmp_path / "a.mat", tmp_path / "out.npy")
+
+
+def test_wide_matlab_arrays_are_read_by_rows(tmp_path, monkeypatch) -> None:
+    matlab_73(DEEP)(tmp_path / "a.mat")
+    with open_image(str(tmp_path / "a.mat"), 1) as reader:
+        np.testing.assert_array_equal(reader.rows(0, 5, 9), DEEP[5:9])
