@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import glob
+import sys
 from pathlib import Path
 
 from pyengine.arguments import ACCURACIES, SegmentKeywords
 from pyengine.engine import Engine
 from pyengine.formats.registry import find_format, images_below, locate
+from pyengine.made_files import files_made_in
 
 
 def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-membranes") -> None:
@@ -64,7 +66,8 @@ def tile_options(args: argparse.Namespace) -> SegmentKeywords:
 def expand(patterns: list[str]) -> list[tuple[str, str]]:
     """(input, name relative to its folder) of all images.
 
-    Folders give the images in them that are not hidden; a folder that is one image is one.
+    Folders give the images in them that are neither hidden nor this program's own results, as
+    noted beside them; a folder that is one image is one.
     """
     found: list[tuple[str, str]] = []
     for pattern in patterns:
@@ -73,9 +76,7 @@ def expand(patterns: list[str]) -> list[tuple[str, str]]:
         if location.name is not None or _is_one_input(path):
             found.append((pattern, path.name))
         elif path.is_dir():
-            images = list(images_below(path))
-            if not images:
-                raise FileNotFoundError(f"{path}: no image in this folder")
+            images = _foreign_images(path)
             found += [(str(p), str(p.relative_to(path))) for p in images]
         else:
             matches = sorted(glob.glob(pattern, recursive=True))
@@ -83,6 +84,22 @@ def expand(patterns: list[str]) -> list[tuple[str, str]]:
                 raise FileNotFoundError(f"{pattern}: no such file or folder, and nothing matches")
             found += [(m, Path(m).name) for m in matches if _is_one_input(Path(m))]
     return found
+
+
+def _foreign_images(folder: Path) -> list[Path]:
+    images = list(images_below(folder))
+    own = {path for path in images if path.name in files_made_in(path.parent)}
+    foreign = [path for path in images if path not in own]
+    by_name = "to read them, name them or give a glob"
+    if not foreign:
+        results = f" but {len(own)} result(s) of pyengine; {by_name}" if own else ""
+        raise FileNotFoundError(f"{folder}: no image in this folder{results}")
+    if own:
+        print(
+            f"pyengine: {folder}: {len(own)} result(s) of pyengine left out; {by_name}",
+            file=sys.stderr,
+        )
+    return foreign
 
 
 def _is_one_input(path: Path) -> bool:

@@ -52,7 +52,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="of outputs in a folder (default: the input's where it can be)",
     )  # fmt: skip
     p.add_argument("--overlay", action="store_true", help="also write NAME.overlay.png")
-    p.add_argument("--resume", action="store_true", help="skip outputs that exist")
+    p.add_argument(
+        "--resume",
+        action="store_true",
+        help="skip outputs that were made from the same image, engine and options",
+    )
 
     p = _verb(verbs, "classify", run_classify, "classify images")
     p.add_argument("input", nargs="+", metavar="IN", help="image files, folders or globs")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from pyengine import phantoms
 from pyengine.arguments import OUTPUTS, Output, SegmentKeywords
@@ -15,6 +17,7 @@ from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
 from pyengine.formats.registry import find_format, locate, locate_result, read_image, suffix_like
+from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
 from pyengine.segment_file import check_target, is_done, replaced_files
@@ -44,18 +47,14 @@ def run_segment(args: argparse.Namespace) -> int:
     quiet = not sys.stderr.isatty()
     from tqdm import tqdm
 
+    made_by = _made_by(engine, args)
     for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
-        if args.resume and is_done(target, args.output_kind):
-            skipped += 1
-            continue
         try:
-            locate(target).path.parent.mkdir(parents=True, exist_ok=True)
-            engine.segment_file(
-                path, target, output=args.output_kind, progress=not quiet and len(jobs) == 1,
-                **options,
-            )  # fmt: skip
-            if args.overlay:
-                _write_overlay(engine, path, target, args.output_kind, options)
+            job = _Job(path, target, args, made_by)
+            if job.is_done:
+                skipped += 1
+                continue
+            job.run(engine, options, progress=not quiet and len(jobs) == 1)
         except IMAGE_ERRORS as error:
             # One bad image must not cost the rest of a batch.
             if len(jobs) == 1:
@@ -124,16 +123,73 @@ def _one_output(given: list[str], kind: str) -> str:
     return output
 
 
-def _write_overlay(
-    engine: Engine, path: str, target: str, kind: Output, options: SegmentKeywords
-) -> None:
-    image = read_image(path, engine.info.input["channels"])
-    labels = (
-        read_image(str(locate_result(target, kind)), 1)
-        if kind == "labels"
-        else engine.segment(image, **options)
-    )
-    save_image(_overlay_path(target), overlay(image, labels, engine.info.colors))
+def _made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
+    """What results follow from, besides the image: tiles, threads and memory change no bit."""
+    content = Path(engine.info.path).read_bytes()
+    return {
+        "engine": hashlib.sha256(content).hexdigest(), "executor": engine.info.executor,
+        "output": args.output_kind, "tta": args.tta, "accuracy": args.accuracy,
+    }  # fmt: skip
+
+
+class _Job:
+    """One image: its result, its overlay, and the notes of what they were made from."""
+
+    def __init__(
+        self, path: str, target: str, args: argparse.Namespace, made_by: dict[str, Any]
+    ) -> None:
+        self.path, self.target, self.kind = path, target, args.output_kind
+        self.result = locate_result(target, self.kind)
+        self.overlay = _overlay_path(target) if args.overlay else None
+        self.made = {**made_by, "source": _state(path, self.result.path)}
+        self.has_result = (
+            args.resume
+            and is_done(target, self.kind)
+            and is_made(self.result.path, self._name, self.made)
+        )
+        self.is_done = self.has_result and (
+            self.overlay is None
+            or (self.overlay.exists() and is_made(self.overlay, self.overlay.name, self.made))
+        )
+
+    @property
+    def _name(self) -> str:
+        name = self.result.name
+        return self.result.path.name + (f":/{name}" if name is not None else "")
+
+    def run(self, engine: Engine, options: SegmentKeywords, progress: bool) -> None:
+        """Make what is not there."""
+        path = self.result.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not self.has_result:
+            note_begin(path, self._name, bool(replaced_files(self.path, self.target)))
+            engine.segment_file(
+                self.path, self.target, output=self.kind, progress=progress, **options
+            )
+            note_made(path, self._name, self.made)
+        if self.overlay is not None:
+            note_begin(self.overlay, self.overlay.name, replaces=True)
+            self._write_overlay(engine, self.overlay, options)
+            note_made(self.overlay, self.overlay.name, self.made)
+
+    def _write_overlay(self, engine: Engine, path: Path, options: SegmentKeywords) -> None:
+        image = read_image(self.path, engine.info.input["channels"])
+        labels = (
+            read_image(str(self.result), 1)
+            if self.kind == "labels"
+            else engine.segment(image, **options)
+        )
+        save_image(path, overlay(image, labels, engine.info.colors))
+
+
+def _state(source: str, result: Path) -> dict[str, Any]:
+    """What tells whether an image is the one that a result was made from."""
+    path = locate(source).path
+    state: dict[str, Any] = {"image": path.name + source.removeprefix(str(path))}
+    if path.resolve() != result.resolve():  # else the result itself changes the file
+        status = path.stat()
+        state |= {"size": status.st_size, "time_ns": status.st_mtime_ns}
+    return state
 
 
 def _complain(path: str, error: BaseException) -> None:

@@ -19,6 +19,7 @@ from torch import nn
 import pyengine
 from pyengine import _core
 from pyengine.cli import DEMOS, main
+from pyengine.made_files import NOTES
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -50,7 +51,7 @@ def test_segment_a_folder_keeps_names_and_resumes(capsys, images, tmp_path, memb
     status, text, _ = run(capsys, "segment", images, "-o", out, "--overlay")
     assert status == 0
     assert "3 segmented" in text
-    names = sorted(str(p.relative_to(out)) for p in out.rglob("*.*"))
+    names = sorted(str(p.relative_to(out)) for p in out.rglob("[!.]*.*"))
     assert names == [
         "a.overlay.png", "a.png", "b.overlay.png", "b.tif", "sub/c.overlay.png", "sub/c.png",
     ]  # fmt: skip
@@ -86,7 +87,7 @@ def test_a_folder_may_have_the_name_of_what_is_in_it(
     monkeypatch.chdir(tmp_path)
     status, _, err = run(capsys, "segment", images / "a.png", "-o", kind, "--output-kind", kind)
     assert status == 0, err
-    assert [p.stem for p in (tmp_path / kind).iterdir()] == ["a"]
+    assert [p.stem for p in (tmp_path / kind).glob("[!.]*")] == ["a"]
 
 
 def test_one_bad_image_does_not_cost_the_batch(capsys, images, tmp_path) -> None:
@@ -377,6 +378,89 @@ def test_resume_looks_for_the_data_set(capsys, tmp_path) -> None:
         assert sorted(file) == ["labels", "raw"]
 
 
+@pytest.mark.parametrize("out", ["in/out", "in", "in/sub"])
+def test_own_results_are_no_inputs(capsys, images, tmp_path, out) -> None:
+    arguments = ["segment", images, "-o", tmp_path / out, "--format", "npy", "--overlay"]
+    before = {p: p.read_bytes() for p in images.rglob("*") if p.is_file()}
+    assert run(capsys, *arguments)[0] == 0
+    status, text, err = run(capsys, *arguments)
+    assert status == 0
+    assert "3 segmented" in text
+    assert "6 result(s) of pyengine left out" in err
+    assert {p: p.read_bytes() for p in before} == before
+    # By another run, elsewhere and of another kind.
+    _, text, _ = run(capsys, "segment", images, "-o", images / "more", "--output-kind", "logits")
+    assert "3 segmented" in text
+    _, text, err = run(capsys, "segment", images, "-o", tmp_path / "far")
+    assert "3 segmented" in text
+    assert "9 result(s) of pyengine left out" in err
+    # Where there is nothing else, the way to them is named; by a glob they are read.
+    status, _, err = run(capsys, "segment", tmp_path / "far", "-o", tmp_path / "again")
+    assert status == 2
+    assert "no image in this folder but 3 result(s) of pyengine" in err
+    status, text, _ = run(capsys, "segment", tmp_path / "far" / "*.png", "-o", tmp_path / "again")
+    assert status == 0
+
+
+def test_resume_redoes_what_was_made_otherwise(capsys, images, tmp_path) -> None:
+    out = tmp_path / "out"
+
+    def resume(*more: object) -> str:
+        arguments = ["segment", images, "-o", out, "--resume", "--format", "npy"]
+        status, text, err = run(capsys, *arguments, *more)
+        assert status == 0, err
+        return text.split(",")[0]
+
+    assert resume() == "3 segmented"
+    assert resume() == resume("--tile", "32", "--threads", "1") == "0 segmented"
+    kind = ("--output-kind", "probabilities")
+    assert resume(*kind) == "3 segmented"
+    assert np.load(out / "a.npy").ndim == 3
+    assert resume(*kind) == "0 segmented"
+    assert resume("--tta", "flips") == "3 segmented"
+    assert resume("--engine", "oct-fluid") == resume() == "3 segmented"
+    # Another image of that name, an output that lacks, notes that were lost or cut.
+    Image.fromarray(np.zeros((9, 8), np.uint8)).save(images / "a.png")
+    (out / "sub" / "c.npy").unlink()
+    assert resume() == "2 segmented"
+    assert np.load(out / "a.npy").shape == (9, 8)
+    notes = out / NOTES
+    notes.write_bytes(notes.read_bytes()[:-9])
+    assert resume() == "1 segmented"
+    notes.unlink()
+    assert resume() == "2 segmented"
+    assert resume() == "0 segmented"
+
+
+def test_resume_makes_overlays_that_lack(capsys, images, tmp_path, monkeypatch) -> None:
+    arguments = ["segment", images, "-o", tmp_path / "out", "--overlay"]
+    calls = []
+
+    def fail(*_: object) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pyengine.cli.segment.save_image", fail)
+        assert run(capsys, *arguments)[0] == 130
+    assert not list(tmp_path.rglob("*.overlay.png"))
+    before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
+    status, text, _ = run(capsys, *arguments, "--resume")
+    assert status == 0
+    assert "3 segmented, 0 skipped" in text
+    assert (tmp_path / "out" / "a.png").stat().st_mtime_ns == before
+    assert len(list(tmp_path.rglob("*.overlay.png"))) == 3
+    _, text, _ = run(capsys, *arguments, "--resume")
+    assert "0 segmented, 3 skipped" in text
+    # An overlay alone that is asked for later is made from the labels that are there.
+    assert run(capsys, "segment", images, "-o", tmp_path / "b")[0] == 0
+    before = (tmp_path / "b" / "a.png").stat().st_mtime_ns
+    assert run(capsys, "segment", images, "-o", tmp_path / "b", "--overlay", "--resume")[0] == 0
+    assert (tmp_path / "b" / "a.png").stat().st_mtime_ns == before
+    assert (tmp_path / "b" / "a.overlay.png").exists()
+
+
 def test_hidden_files_are_no_inputs(capsys, images, tmp_path) -> None:
     (images / "._a.png").write_bytes(b"of another system")
     left = images / "sub" / ".c.png.pyengine-unfinished-0-01234567"
@@ -385,7 +469,8 @@ def test_hidden_files_are_no_inputs(capsys, images, tmp_path) -> None:
     status, text, _ = run(capsys, "segment", images, "-o", tmp_path / ".hidden" / "out")
     assert status == 0
     assert "3 segmented" in text
-    status, text, _ = run(capsys, "segment", tmp_path / ".hidden" / "out", "-o", tmp_path / "again")
+    glob = f"{tmp_path}/.hidden/out/**/*.*"
+    status, text, _ = run(capsys, "segment", glob, "-o", tmp_path / "again")
     assert "3 segmented" in text
 
 

@@ -128,7 +128,7 @@ def test_every_exception_of_a_format_is_its_files(
     status, lines = segment(capfd, folder, tmp_path / "out")
     assert (status, len(lines)) == (1, 1), lines
     assert "b.npy" in lines[0]
-    assert sorted(p.name for p in (tmp_path / "out").glob("*.*")) == ["a.png", "z.png"]
+    assert sorted(p.name for p in (tmp_path / "out").glob("[!.]*")) == ["a.png", "z.png"]
 
 
 @pytest.mark.parametrize("stop", [KeyboardInterrupt, SystemExit])

@@ -97,8 +97,8 @@ def test_the_command_line_walks_the_list(capsys, membranes, bricks, tmp_path) ->
     Image.fromarray(IMAGE).save(folder / "c.png")
     out = tmp_path / "out"
     assert main(["segment", str(folder), "-o", str(out)]) == 0
-    assert sorted(p.name for p in out.iterdir()) == ["a.bricks", "c.png", "sub"]
-    assert [p.name for p in (out / "sub").iterdir()] == ["b.bricks"]
+    assert sorted(p.name for p in out.glob("[!.]*")) == ["a.bricks", "c.png", "sub"]
+    assert [p.name for p in (out / "sub").glob("[!.]*")] == ["b.bricks"]
     want = membranes.segment(IMAGE)
     for name in ("a.bricks", "sub/b.bricks", "c.png"):
         np.testing.assert_array_equal(read_image(str(out / name), 1), want)
@@ -117,7 +117,7 @@ def test_the_command_line_walks_the_list(capsys, membranes, bricks, tmp_path) ->
     assert files(one) == before
     glob = f"{folder}/*.bricks"
     assert main(["segment", glob, "-o", str(tmp_path / "g"), "--format", "bricks"]) == 0
-    assert [p.name for p in (tmp_path / "g").iterdir()] == ["a.bricks"]
+    assert [p.name for p in (tmp_path / "g").glob("[!.]*")] == ["a.bricks"]
     with pytest.raises(SystemExit):
         main(["segment", "--help"])
     assert ".bricks" in capsys.readouterr().out

@@ -1,0 +1,88 @@
+"""What this program has written into a folder, and what from: a hidden file of notes in it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+NOTES = ".pyengine-made.jsonl"
+
+
+def note_begin(target: Path, name: str, replaces: bool) -> None:
+    """Note, before it is written, that a file will be this program's.
+
+    Parameters
+    ----------
+    target : Path
+        The file; what was noted of its making is no longer true.
+    name : str
+        Of the result: that of the file, and in files with named images that, too.
+    replaces : bool
+        Whether the whole file is this program's; else something is added to another's.
+    """
+    _append(target, {"name": name, "file": target.name if replaces else None, "made": None})
+
+
+def note_made(target: Path, name: str, made: Mapping[str, Any]) -> None:
+    """Note, after it was written, what a result was made from; see `note_begin`."""
+    _append(target, {"name": name, "file": None, "made": made})
+
+
+def is_made(target: Path, name: str, made: Mapping[str, Any]) -> bool:
+    """Whether the last note of a result says that it was made so."""
+    return bool(_notes(target.parent).made.get(name) == json.loads(json.dumps(made)))
+
+
+def files_made_in(folder: Path) -> frozenset[str]:
+    """Names of files in a folder that are this program's."""
+    return _notes(folder).files
+
+
+def _append(target: Path, note: Mapping[str, Any]) -> None:
+    # One write at the end of the file, so that processes which share a folder mix no lines. A
+    # line that was cut by a full disk ends here.
+    line = b"\n" + json.dumps(note).encode()
+    handle = os.open(target.parent / NOTES, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    try:
+        os.write(handle, line)
+    finally:
+        os.close(handle)
+
+
+@dataclass(frozen=True)
+class _Notes:
+    made: Mapping[str, Any] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
+
+
+def _notes(folder: Path) -> _Notes:
+    path = folder / NOTES
+    try:
+        status = path.stat()
+    except OSError:  # none, or out of reach
+        return _Notes()
+    return _read(path, status.st_size, status.st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=8)
+def _read(path: Path, size: int, time_ns: int) -> _Notes:
+    notes = list(_lines(path))
+    return _Notes(
+        {note["name"]: note["made"] for note in notes},  # the last note of a name counts
+        frozenset(note["file"] for note in notes if note["file"] is not None),
+    )
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    for line in path.read_bytes().splitlines():
+        try:
+            note = json.loads(line)
+        except ValueError:  # a line that was cut
+            continue
+        if isinstance(note, dict) and note.keys() >= {"name", "file", "made"}:
+            yield note
