@@ -9,14 +9,22 @@ from pathlib import Path
 
 from pyengine.arguments import ACCURACIES, SegmentKeywords
 from pyengine.engine import Engine
-from pyengine.formats.registry import find_format, images_below, locate
+from pyengine.formats.registry import find_format, images_below, locate, open_image
 from pyengine.made_files import files_made_in
+from pyengine.shipped import engines
+
+_ROWS_TO_TRY = 64
 
 
-def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-membranes") -> None:
+def add_engine_options(
+    p: argparse.ArgumentParser, default: str | None = None, by_image: bool = False
+) -> None:
+    usual = f" (default: {default})" if default else ""
+    if by_image:
+        usual = " (needed where not exactly one engine that ships fits the first image)"
     p.add_argument(
-        "--engine", "-e", default=default, required=default is None,
-        help="engine file or name" + (f" (default: {default})" if default else ""),
+        "--engine", "-e", default=default, required=default is None and not by_image,
+        help=f"engine file or name{usual}",
     )  # fmt: skip
     p.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     p.add_argument("--threads", type=int, help="of one image (default: every core available)")
@@ -28,6 +36,36 @@ def add_engine_options(p: argparse.ArgumentParser, default: str | None = "em-mem
 
 def open_engine(args: argparse.Namespace) -> Engine:
     return Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
+
+
+def only_fitting_engine(paths: list[str]) -> str:
+    """The one engine that ships whose channels are those of the first image that can be read.
+
+    Raises
+    ------
+    ValueError
+        Several fit, or none; all are listed.
+    """
+    channels = {name: int(Engine(name, device="cpu").info.input["channels"]) for name in engines()}
+    listed = ", ".join(f"{name} ({n} channel{'s'[: n > 1]})" for name, n in channels.items())
+    for path in paths:
+        fits = {n: _fits(path, n) for n in set(channels.values())}
+        fitting = [name for name, n in channels.items() if fits[n]]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting:
+            raise ValueError(f"give --engine: {path} fits {', '.join(fitting)} alike")
+    raise ValueError(f"give --engine: no image fits one of those that ship, {listed}")
+
+
+def _fits(path: str, channels: int) -> bool:
+    try:
+        with open_image(path, channels) as reader:
+            # Whether colours differ is known where rows are read; the first ones are enough to ask.
+            rows = reader.rows(0, 0, min(reader.shape[0], _ROWS_TO_TRY))
+    except (OSError, ValueError):
+        return False
+    return (rows.shape[2] if rows.ndim == 3 else 1) == channels
 
 
 def add_tile_options(p: argparse.ArgumentParser) -> None:

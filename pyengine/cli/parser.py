@@ -37,7 +37,7 @@ def make_parser() -> argparse.ArgumentParser:
         "--output", "-o", required=True, action="append",
         help="output file (one input) or folder",
     )  # fmt: skip
-    add_engine_options(p)
+    add_engine_options(p, by_image=True)
     add_tile_options(p)
     p.add_argument(
         "--output-kind", choices=OUTPUTS, default="labels",
@@ -60,7 +60,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     p = _verb(verbs, "classify", run_classify, "classify images")
     p.add_argument("input", nargs="+", metavar="IN", help="image files, folders or globs")
-    add_engine_options(p, default=None)
+    add_engine_options(p)
 
     p = _verb(verbs, "build", run_build, "build an engine from a checkpoint or an ONNX file")
     p.add_argument("source", help=f"{file_titles()}; with --executor also an engine")
@@ -100,7 +100,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
 
     p = _verb(verbs, "bench", run_bench, "time an engine on random images")
-    add_engine_options(p)
+    add_engine_options(p, default="em-membranes")
     add_tile_options(p)
     p.add_argument("--size", default="512x512", help="HxW in pixels, or N for N x N")
     p.add_argument("--repeat", type=int, default=20)

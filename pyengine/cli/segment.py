@@ -12,7 +12,7 @@ from typing import Any
 
 from pyengine import phantoms
 from pyengine.arguments import OUTPUTS, Output, SegmentKeywords
-from pyengine.cli.options import expand, open_engine, size, tile_options
+from pyengine.cli.options import expand, only_fitting_engine, open_engine, size, tile_options
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
@@ -42,6 +42,9 @@ def run_segment(args: argparse.Namespace) -> int:
     options: SegmentKeywords = {**tile_options(args), "tta": args.tta}
     jobs = _jobs(inputs, output, args.format, args.output_kind)
     _refuse_losses(jobs, args)
+    if args.engine is None:
+        args.engine = only_fitting_engine([path for path, _ in inputs])
+        print(f"pyengine: no --engine given; {args.engine} alone fits", file=sys.stderr)
     engine = open_engine(args)
     failed = skipped = 0
     quiet = not sys.stderr.isatty()
@@ -97,7 +100,8 @@ def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> Non
     written = [file for path, target in jobs for file in replaced_files(path, target)]
     if args.overlay:
         written += [(_overlay_path(target), path) for path, target in jobs]
-    check_distinct([resolve(args.engine), *(locate(path).path for path, _ in jobs)], written)
+    engines_read = [] if args.engine is None else [resolve(args.engine)]
+    check_distinct([*engines_read, *(locate(path).path for path, _ in jobs)], written)
     for _, target in jobs:
         if not (args.resume and is_done(target, args.output_kind)):
             check_target(target, args.output_kind)
@@ -184,8 +188,9 @@ class _Job:
 
 def _state(source: str, result: Path) -> dict[str, Any]:
     """What tells whether an image is the one that a result was made from."""
-    path = locate(source).path
-    state: dict[str, Any] = {"image": path.name + source.removeprefix(str(path))}
+    location = locate(source)
+    path = location.path
+    state: dict[str, Any] = {"image": [path.name, location.name]}
     if path.resolve() != result.resolve():  # else the result itself changes the file
         status = path.stat()
         state |= {"size": status.st_size, "time_ns": status.st_mtime_ns}

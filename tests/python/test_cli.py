@@ -48,7 +48,7 @@ def images(tmp_path: Path) -> Path:
 
 def test_segment_a_folder_keeps_names_and_resumes(capsys, images, tmp_path, membranes) -> None:
     out = tmp_path / "out"
-    status, text, _ = run(capsys, "segment", images, "-o", out, "--overlay")
+    status, text, _ = run(capsys, "segment", "-e", "em-membranes", images, "-o", out, "--overlay")
     assert status == 0
     assert "3 segmented" in text
     names = sorted(str(p.relative_to(out)) for p in out.rglob("[!.]*.*"))
@@ -59,7 +59,7 @@ def test_segment_a_folder_keeps_names_and_resumes(capsys, images, tmp_path, memb
     np.testing.assert_array_equal(np.asarray(Image.open(out / "a.png")), want)
     (out / "a.png").unlink()
     kept = (out / "b.tif").stat().st_mtime_ns
-    status, text, _ = run(capsys, "segment", images, "-o", out, "--resume")
+    status, text, _ = run(capsys, "segment", "-e", "em-membranes", images, "-o", out, "--resume")
     assert status == 0
     assert "1 segmented, 2 skipped" in text
     assert (out / "b.tif").stat().st_mtime_ns == kept
@@ -67,13 +67,13 @@ def test_segment_a_folder_keeps_names_and_resumes(capsys, images, tmp_path, memb
 
 def test_segment_one_file_and_globs(capsys, images, tmp_path) -> None:
     status, _, err = run(
-        capsys, "segment", "-i", images / "a.png", "-o", tmp_path / "one.tif",
+        capsys, "segment", "-e", "em-membranes", "-i", images / "a.png", "-o", tmp_path / "one.tif",
         "--tile", "32x48", "--max-memory", "64M", "--threads", 1,
     )  # fmt: skip
     assert (status, err) == (0, "")
     assert tifffile.imread(tmp_path / "one.tif").shape == (40, 50)
     status, _, _ = run(
-        capsys, "segment", f"{images}/**/*.png", "-o", tmp_path / "g", "--format", "npy",
+        capsys, "segment", "-e", "em-membranes", f"{images}/**/*.png", "-o", tmp_path / "g", "--format", "npy",
         "--output-kind", "probabilities",
     )  # fmt: skip
     assert status == 0
@@ -85,14 +85,16 @@ def test_a_folder_may_have_the_name_of_what_is_in_it(
     capsys, images, tmp_path, monkeypatch, kind
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status, _, err = run(capsys, "segment", images / "a.png", "-o", kind, "--output-kind", kind)
+    status, _, err = run(
+        capsys, "segment", "-e", "em-membranes", images / "a.png", "-o", kind, "--output-kind", kind
+    )
     assert status == 0, err
     assert [p.stem for p in (tmp_path / kind).glob("[!.]*")] == ["a"]
 
 
 def test_one_bad_image_does_not_cost_the_batch(capsys, images, tmp_path) -> None:
     (images / "bad.png").write_bytes(b"broken")
-    status, text, err = run(capsys, "segment", images, "-o", tmp_path / "out")
+    status, text, err = run(capsys, "segment", "-e", "em-membranes", images, "-o", tmp_path / "out")
     assert status == 1
     assert "3 segmented, 0 skipped, 1 failed" in text
     assert "bad.png" in err
@@ -253,7 +255,7 @@ def test_a_killed_run_leaves_no_half_file(tmp_path, target) -> None:
         file["raw"] = np.arange(1000)
     before = snapshot(tmp_path)
     process = subprocess.Popen(
-        [sys.executable, "-m", "pyengine", "segment", str(tmp_path / "in.npy"),
+        [sys.executable, "-m", "pyengine", "segment", "-e", "em-membranes", str(tmp_path / "in.npy"),
          "-o", str(tmp_path / target), "--tile", "64"],
         stderr=subprocess.DEVNULL,
     )  # fmt: skip
@@ -278,7 +280,7 @@ def no_engine(monkeypatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("an engine was opened")
 
-    monkeypatch.setattr("pyengine.cli.segment.Engine", refuse)
+    monkeypatch.setattr("pyengine.cli.options.Engine", refuse)
 
 
 @pytest.mark.parametrize(
@@ -368,7 +370,15 @@ def test_resume_looks_for_the_data_set(capsys, tmp_path) -> None:
     path = tmp_path / "e.h5"
     with h5py.File(path, "w") as file:
         file["raw"] = np.zeros((8, 9), np.uint8)
-    arguments = ["segment", f"{path}:/raw", "-o", f"{path}:/labels", "--resume"]
+    arguments = [
+        "segment",
+        "-e",
+        "em-membranes",
+        f"{path}:/raw",
+        "-o",
+        f"{path}:/labels",
+        "--resume",
+    ]
     status, text, _ = run(capsys, *arguments)
     assert (status, text) == (0, "")
     status, text, _ = run(capsys, *arguments)
@@ -378,9 +388,45 @@ def test_resume_looks_for_the_data_set(capsys, tmp_path) -> None:
         assert sorted(file) == ["labels", "raw"]
 
 
+def test_no_engine_is_taken_silently(capsys, images, tmp_path) -> None:
+    status, _, err = run(capsys, "segment", images, "-o", tmp_path / "out")
+    assert status == 2
+    assert "give --engine: " in err
+    assert "a.png fits em-membranes, oct-fluid, ultrasound-nerve alike" in err
+    assert not (tmp_path / "out").exists()
+    # Colour fits one engine alone, also behind an image that cannot be read.
+    rng = np.random.default_rng(0)
+    color = tmp_path / "color"
+    color.mkdir()
+    (color / "a.png").write_bytes(b"broken")
+    Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(color / "b.png")
+    status, text, err = run(capsys, "segment", color, "-o", tmp_path / "vessels")
+    assert status == 1
+    assert "1 segmented" in text
+    assert err.splitlines()[0] == "pyengine: no --engine given; retinal-vessels alone fits"
+    # Colour that is grey fits all; what fits none is told with what there is.
+    Image.fromarray(np.full((40, 50, 3), 7, np.uint8)).save(tmp_path / "grey.png")
+    status, _, err = run(capsys, "segment", tmp_path / "grey.png", "-o", tmp_path / "o.png")
+    assert status == 2
+    assert "retinal-vessels" in err
+    status, _, err = run(capsys, "segment", color / "a.png", "-o", tmp_path / "o.png")
+    assert status == 2
+    assert "no image fits one of those that ship, em-membranes (1 channel)" in err
+
+
 @pytest.mark.parametrize("out", ["in/out", "in", "in/sub"])
 def test_own_results_are_no_inputs(capsys, images, tmp_path, out) -> None:
-    arguments = ["segment", images, "-o", tmp_path / out, "--format", "npy", "--overlay"]
+    arguments = [
+        "segment",
+        "-e",
+        "em-membranes",
+        images,
+        "-o",
+        tmp_path / out,
+        "--format",
+        "npy",
+        "--overlay",
+    ]
     before = {p: p.read_bytes() for p in images.rglob("*") if p.is_file()}
     assert run(capsys, *arguments)[0] == 0
     status, text, err = run(capsys, *arguments)
@@ -389,16 +435,36 @@ def test_own_results_are_no_inputs(capsys, images, tmp_path, out) -> None:
     assert "6 result(s) of pyengine left out" in err
     assert {p: p.read_bytes() for p in before} == before
     # By another run, elsewhere and of another kind.
-    _, text, _ = run(capsys, "segment", images, "-o", images / "more", "--output-kind", "logits")
+    _, text, _ = run(
+        capsys,
+        "segment",
+        "-e",
+        "em-membranes",
+        images,
+        "-o",
+        images / "more",
+        "--output-kind",
+        "logits",
+    )
     assert "3 segmented" in text
-    _, text, err = run(capsys, "segment", images, "-o", tmp_path / "far")
+    _, text, err = run(capsys, "segment", "-e", "em-membranes", images, "-o", tmp_path / "far")
     assert "3 segmented" in text
     assert "9 result(s) of pyengine left out" in err
     # Where there is nothing else, the way to them is named; by a glob they are read.
-    status, _, err = run(capsys, "segment", tmp_path / "far", "-o", tmp_path / "again")
+    status, _, err = run(
+        capsys, "segment", "-e", "em-membranes", tmp_path / "far", "-o", tmp_path / "again"
+    )
     assert status == 2
     assert "no image in this folder but 3 result(s) of pyengine" in err
-    status, text, _ = run(capsys, "segment", tmp_path / "far" / "*.png", "-o", tmp_path / "again")
+    status, text, _ = run(
+        capsys,
+        "segment",
+        "-e",
+        "em-membranes",
+        tmp_path / "far" / "*.png",
+        "-o",
+        tmp_path / "again",
+    )
     assert status == 0
 
 
@@ -406,7 +472,17 @@ def test_resume_redoes_what_was_made_otherwise(capsys, images, tmp_path) -> None
     out = tmp_path / "out"
 
     def resume(*more: object) -> str:
-        arguments = ["segment", images, "-o", out, "--resume", "--format", "npy"]
+        arguments = [
+            "segment",
+            "-e",
+            "em-membranes",
+            images,
+            "-o",
+            out,
+            "--resume",
+            "--format",
+            "npy",
+        ]
         status, text, err = run(capsys, *arguments, *more)
         assert status == 0, err
         return text.split(",")[0]
@@ -433,7 +509,7 @@ def test_resume_redoes_what_was_made_otherwise(capsys, images, tmp_path) -> None
 
 
 def test_resume_makes_overlays_that_lack(capsys, images, tmp_path, monkeypatch) -> None:
-    arguments = ["segment", images, "-o", tmp_path / "out", "--overlay"]
+    arguments = ["segment", "-e", "em-membranes", images, "-o", tmp_path / "out", "--overlay"]
     calls = []
 
     def fail(*_: object) -> None:
@@ -454,9 +530,22 @@ def test_resume_makes_overlays_that_lack(capsys, images, tmp_path, monkeypatch) 
     _, text, _ = run(capsys, *arguments, "--resume")
     assert "0 segmented, 3 skipped" in text
     # An overlay alone that is asked for later is made from the labels that are there.
-    assert run(capsys, "segment", images, "-o", tmp_path / "b")[0] == 0
+    assert run(capsys, "segment", "-e", "em-membranes", images, "-o", tmp_path / "b")[0] == 0
     before = (tmp_path / "b" / "a.png").stat().st_mtime_ns
-    assert run(capsys, "segment", images, "-o", tmp_path / "b", "--overlay", "--resume")[0] == 0
+    assert (
+        run(
+            capsys,
+            "segment",
+            "-e",
+            "em-membranes",
+            images,
+            "-o",
+            tmp_path / "b",
+            "--overlay",
+            "--resume",
+        )[0]
+        == 0
+    )
     assert (tmp_path / "b" / "a.png").stat().st_mtime_ns == before
     assert (tmp_path / "b" / "a.overlay.png").exists()
 
@@ -466,11 +555,13 @@ def test_hidden_files_are_no_inputs(capsys, images, tmp_path) -> None:
     left = images / "sub" / ".c.png.pyengine-unfinished-0-01234567"
     left.mkdir()
     (left / "c.png").write_bytes((images / "a.png").read_bytes())
-    status, text, _ = run(capsys, "segment", images, "-o", tmp_path / ".hidden" / "out")
+    status, text, _ = run(
+        capsys, "segment", "-e", "em-membranes", images, "-o", tmp_path / ".hidden" / "out"
+    )
     assert status == 0
     assert "3 segmented" in text
     glob = f"{tmp_path}/.hidden/out/**/*.*"
-    status, text, _ = run(capsys, "segment", glob, "-o", tmp_path / "again")
+    status, text, _ = run(capsys, "segment", "-e", "em-membranes", glob, "-o", tmp_path / "again")
     assert "3 segmented" in text
 
 

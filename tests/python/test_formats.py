@@ -96,7 +96,7 @@ def test_the_command_line_walks_the_list(capsys, membranes, bricks, tmp_path) ->
     Image.fromarray(IMAGE).save(folder / "a.bricks" / "thumbnail.png")
     Image.fromarray(IMAGE).save(folder / "c.png")
     out = tmp_path / "out"
-    assert main(["segment", str(folder), "-o", str(out)]) == 0
+    assert main(["segment", "-e", "em-membranes", str(folder), "-o", str(out)]) == 0
     assert sorted(p.name for p in out.glob("[!.]*")) == ["a.bricks", "c.png", "sub"]
     assert [p.name for p in (out / "sub").glob("[!.]*")] == ["b.bricks"]
     want = membranes.segment(IMAGE)
@@ -105,18 +105,23 @@ def test_the_command_line_walks_the_list(capsys, membranes, bricks, tmp_path) ->
     # Resumed: what is there is skipped, and what lacks is made.
     capsys.readouterr()
     (out / "c.png").unlink()
-    assert main(["segment", str(folder), "-o", str(out), "--resume"]) == 0
+    assert main(["segment", "-e", "em-membranes", str(folder), "-o", str(out), "--resume"]) == 0
     assert "1 segmented, 2 skipped" in capsys.readouterr().out
     # One image to one folder that is an image, by name, by glob, and asked for.
     one = tmp_path / "one.bricks"
-    assert main(["segment", str(folder / "c.png"), "-o", str(one)]) == 0
+    assert main(["segment", "-e", "em-membranes", str(folder / "c.png"), "-o", str(one)]) == 0
     np.testing.assert_array_equal(read_image(str(one), 1), want)
     before = files(one)
-    assert main(["segment", str(folder / "c.png"), "-o", str(one)]) == 2
+    assert main(["segment", "-e", "em-membranes", str(folder / "c.png"), "-o", str(one)]) == 2
     assert "is a folder, which is never replaced" in capsys.readouterr().err
     assert files(one) == before
     glob = f"{folder}/*.bricks"
-    assert main(["segment", glob, "-o", str(tmp_path / "g"), "--format", "bricks"]) == 0
+    assert (
+        main(
+            ["segment", "-e", "em-membranes", glob, "-o", str(tmp_path / "g"), "--format", "bricks"]
+        )
+        == 0
+    )
     assert [p.name for p in (tmp_path / "g").glob("[!.]*")] == ["a.bricks"]
     with pytest.raises(SystemExit):
         main(["segment", "--help"])
@@ -153,7 +158,7 @@ def test_a_result_gets_its_sources_format_where_it_can(tmp_path) -> None:
 def test_formats_are_refused_before_an_engine_is_opened(
     capsys, monkeypatch, tmp_path, name, output, words
 ) -> None:
-    monkeypatch.setattr("pyengine.cli.segment.Engine", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr("pyengine.cli.options.Engine", lambda *_, **__: pytest.fail("opened"))
     Image.fromarray(IMAGE).save(tmp_path / "a.png")
     arguments = [str(tmp_path / "a.png"), "-o", str(tmp_path / name), "--output-kind", output]
     assert main(["segment", *arguments]) == 2

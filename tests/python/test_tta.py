@@ -77,7 +77,14 @@ def test_files_and_the_command_line(membranes, tmp_path) -> None:
     )  # fmt: skip
     np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), want)
     assert calls == [(i, 8) for i in range(1, 9)]  # two pages of four passes
-    arguments = ["segment", str(tmp_path / "in.npy"), "-o", str(tmp_path / "cli.npy")]
+    arguments = [
+        "segment",
+        "-e",
+        "em-membranes",
+        str(tmp_path / "in.npy"),
+        "-o",
+        str(tmp_path / "cli.npy"),
+    ]
     assert main([*arguments, "--tta", "flips"]) == 0
     np.testing.assert_array_equal(np.load(tmp_path / "cli.npy"), want)
 
