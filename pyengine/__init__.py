@@ -32,6 +32,7 @@ from pyengine.device_array import DeviceArray
 from pyengine.engine import Engine
 from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, TilePlan
+from pyengine.input_range import InputRangeWarning
 from pyengine.shipped import engines
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "EngineFileError",
     "EngineInfo",
     "ExecutorStatus",
+    "InputRangeWarning",
     "LayerInfo",
     "LayerTime",
     "PlanReport",

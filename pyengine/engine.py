@@ -24,6 +24,7 @@ from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
 from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
+from pyengine.input_range import InputRange
 from pyengine.network import Network, logits_of
 from pyengine.progress import Progress, progress_callback
 from pyengine.segment_batch import segment_batch
@@ -184,6 +185,11 @@ class Engine:
         CancelledError
             `progress` returned False.
 
+        Warns
+        -----
+        InputRangeWarning
+            Values that cannot be on the scale of ``info.input["dtype"]``.
+
         Notes
         -----
         Overlap-tile strategy of Ronneberger et al. 2015 (section 2): the network applied to the
@@ -200,6 +206,9 @@ class Engine:
         if out is not None or stream is not None:
             raise ValueError("out and stream belong to images on the GPU")
         check_image(image, self._info.input["channels"])
+        value_range = InputRange(self._info, image.dtype, "image")
+        value_range.see(image)
+        value_range.finish()
         with progress_callback(progress) as callback:
             given = segment_options(callback, **options)
             return self._core.segment(_core.BorrowedImage(image), kind, given)
@@ -294,6 +303,11 @@ class Engine:
         TypeError, ValueError
             The format, the image or an option does not fit, or `dst` is `src`. The mode must be
             "exact".
+
+        Warns
+        -----
+        InputRangeWarning
+            As in `segment`.
 
         Notes
         -----

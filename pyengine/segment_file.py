@@ -21,6 +21,7 @@ from pyengine.formats.registry import (
     written_format,
 )
 from pyengine.info import EngineInfo
+from pyengine.input_range import InputRange
 from pyengine.progress import Progress, progress_callback
 
 
@@ -41,7 +42,8 @@ def segment_file(
     check_target(dst, output)
     with open_image(src, info.input["channels"]) as reader:
         check_holds(target.path, output, reader.stacked)
-        job = _Job(core, info, reader, output, options)
+        value_range = InputRange(info, reader.dtype, src)
+        job = _Job(core, info, reader, value_range, output, options)
         with progress_callback(progress) as callback:
             job.callback = callback
             save_result(target, job.result, job.bands())
@@ -86,10 +88,12 @@ class _Job:
         core: _core.Engine,
         info: EngineInfo,
         reader: Reader,
+        value_range: InputRange,
         output: Output,
         options: SegmentKeywords,
     ) -> None:
         self.core, self.reader, self.options = core, reader, options
+        self.range = value_range
         self.kind = choice("output", output, _core.OutputKind)
         given = segment_options(**options)
         if options.get("mode", "exact") != "exact":
@@ -125,6 +129,9 @@ class _Job:
                 if self.banded:
                     first, last = self.core.band_rows(size, band, given)
                 rows = np.ascontiguousarray(self.reader.rows(page, first, last))
+                self.range.see(rows)
+                if page == self.reader.pages - 1 and last == self.height:
+                    self.range.finish()
                 image = _core.BorrowedImage(rows, first, self.height)
                 result = self.core.segment_band(image, self.kind, band, given)
                 yield Band(page, begin, result)

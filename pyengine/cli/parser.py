@@ -53,6 +53,10 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("--overlay", action="store_true", help="also write NAME.overlay.png")
     p.add_argument(
+        "--strict", action="store_true",
+        help="refuse images whose values are not on the network's scale (default: warn)",
+    )  # fmt: skip
+    p.add_argument(
         "--resume",
         action="store_true",
         help="skip outputs that were made from the same image, engine and options",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import sys
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
 from pyengine.formats.registry import find_format, locate, locate_result, read_image, suffix_like
+from pyengine.input_range import InputRangeWarning
 from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
@@ -51,19 +54,20 @@ def run_segment(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     made_by = _made_by(engine, args)
-    for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
-        try:
-            job = _Job(path, target, args, made_by)
-            if job.is_done:
-                skipped += 1
-                continue
-            job.run(engine, options, progress=not quiet and len(jobs) == 1)
-        except IMAGE_ERRORS as error:
-            # One bad image must not cost the rest of a batch.
-            if len(jobs) == 1:
-                raise
-            failed += 1
-            _complain(path, error)
+    with _range_warnings(args.strict):
+        for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
+            try:
+                job = _Job(path, target, args, made_by)
+                if job.is_done:
+                    skipped += 1
+                    continue
+                job.run(engine, options, progress=not quiet and len(jobs) == 1)
+            except IMAGE_ERRORS as error:
+                # One bad image must not cost the rest of a batch.
+                if len(jobs) == 1:
+                    raise
+                failed += 1
+                _complain(path, error)
     if len(jobs) > 1 or skipped:
         print(f"{len(jobs) - failed - skipped} segmented, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
@@ -127,6 +131,23 @@ def _one_output(given: list[str], kind: str) -> str:
     return output
 
 
+@contextlib.contextmanager
+def _range_warnings(strict: bool) -> Iterator[None]:
+    """Show warnings of an image's range as one line each; raise them if `strict`."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if strict else "always", InputRangeWarning)
+        show = warnings.showwarning
+
+        def show_line(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, InputRangeWarning):
+                print(f"pyengine: warning: {message}", file=sys.stderr)
+            else:
+                show(message, category, *rest, **more)
+
+        warnings.showwarning = show_line
+        yield
+
+
 def _made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
     """What results follow from, besides the image: tiles, threads and memory change no bit."""
     content = Path(engine.info.path).read_bytes()
@@ -178,11 +199,13 @@ class _Job:
 
     def _write_overlay(self, engine: Engine, path: Path, options: SegmentKeywords) -> None:
         image = read_image(self.path, engine.info.input["channels"])
-        labels = (
-            read_image(str(self.result), 1)
-            if self.kind == "labels"
-            else engine.segment(image, **options)
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", InputRangeWarning)  # it was said of the result
+            labels = (
+                read_image(str(self.result), 1)
+                if self.kind == "labels"
+                else engine.segment(image, **options)
+            )
         save_image(path, overlay(image, labels, engine.info.colors))
 
 

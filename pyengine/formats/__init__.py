@@ -1,6 +1,20 @@
 """File formats: what images are read from, and what results are written to.
 
 `FORMATS` lists them. Each is one file: recognition, reader and writer.
+
+Pixels are read as the file means them, or the file is refused by name:
+
+- Numbers of any type are taken where float32 holds each of them; bool arrays are 0 and 1, images
+  of one bit 0 (black) and 255 (white).
+- A channel is dropped only where it carries nothing: alpha that is opaque everywhere, and the
+  equal channels of a grey image stored as colour, for a network of one channel.
+- EXIF's orientation is applied; a TIFF whose Orientation is not 1 is refused.
+- TIFF: black is 0, so WhiteIsZero is inverted; palettes and YCbCr inside JPEG become RGB; CMYK,
+  CIELAB, YCbCr without JPEG and others are refused. Full size is read: reduced pages, masks and a
+  slide's label and overview are left out; the remaining pages must be alike.
+- Animations (GIF, WebP, PNG) are refused: they are not one image.
+- MATLAB's arrays are read with the axes that MATLAB shows, (H, W), (H, W, C), (H, W, N) and
+  (H, W, C, N).
 """
 
 from __future__ import annotations
