@@ -5,7 +5,8 @@
 Pixels are read as the file means them, or the file is refused by name:
 
 - Numbers of any type are taken where float32 holds each of them; bool arrays are 0 and 1, images
-  of one bit 0 (black) and 255 (white).
+  of one bit 0 (black) and 255 (white). PNG, PGM and PPM of 2 to 7 bits are spread over 0 to 255;
+  TIFF of such depths keeps its numbers.
 - A channel is dropped only where it carries nothing: alpha that is opaque everywhere, and the
   equal channels of a grey image stored as colour, for a network of one channel.
 - EXIF's orientation is applied; a TIFF whose Orientation is not 1 is refused.

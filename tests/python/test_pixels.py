@@ -369,6 +369,28 @@ def pnm(magic: str, maximum: int, array: np.ndarray) -> Callable[[Path], object]
 
 
 add("16 bits.pgm", pnm("P5", 65535, DEEP), DEEP)
+add(
+    "4 bits.pgm",
+    lambda p: p.write_bytes(b"P5\n53 37\n15\n" + (GREY % 16).tobytes()),
+    GREY % 16 * 17,
+)
+add("4 bits.tif", tiff(GREY % 16, bitspersample=4), GREY % 16)
+add("4 bits, white is zero.tif", tiff(GREY % 16, bitspersample=4, photometric="miniswhite"),
+    15 - GREY % 16)  # fmt: skip
+add("12 bits.tif", tiff(DEEP % 4096, bitspersample=12), DEEP % 4096)
+COLOR_PLANES = RNG.integers(0, 256, (2, 3, HEIGHT, WIDTH), np.uint8)
+add(
+    "ImageJ hyperstack.tif",
+    tiff(COLOR_PLANES, imagej=True, metadata={"axes": "ZCYX"}),
+    COLOR_PLANES.reshape(-1, HEIGHT, WIDTH),
+    stacked=True,
+)
+add("ASCII.pgm", lambda p: p.write_bytes(b"P2\n3 2\n255\n1 2 3\n4 5 6\n"), [[1, 2, 3], [4, 5, 6]])
+add("CMYK by Pillow.tif", pillow(Image.fromarray(COLOR).convert("CMYK")), "SEPARATED", 3)
+add("JPEG by Pillow.tif", pillow(SMOOTH_COLOR, compression="jpeg"),
+    Independent(pillow(SMOOTH_COLOR, compression="jpeg")), 3)  # fmt: skip
+add("pages by Pillow.tif", pillow(FRAMES[0], save_all=True, append_images=FRAMES[1:]), STACK,
+    stacked=True)  # fmt: skip
 add("12 bits.pgm", pnm("P5", 4095, DEEP % 4096), "values up to 4095")
 add("16 bits.ppm", pnm("P6", 65535, DEEP_COLOR), "values up to 65535", 3)
 add("CMYK.jpg", pillow(Image.fromarray(COLOR).convert("CMYK")), "pixels are CMYK", 3)
