@@ -54,8 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument(
         "--initial", type=Path, help="best.pt or engine file to start from, not random weights"
     )
-    p.add_argument("--resume", action="store_true", help="continue from last.ckpt")
-    p.add_argument("--overwrite", action="store_true", help="delete the run that is there first")
+    earlier = p.add_mutually_exclusive_group()
+    earlier.add_argument("--resume", action="store_true", help="continue from last.ckpt")
+    earlier.add_argument(
+        "--overwrite", action="store_true", help="delete the run that is there first"
+    )
     p.add_argument("--devices", type=int, default=1, help="GPUs or processes per machine")
     p.add_argument("--nodes", type=int, default=1, help="machines")
     p.add_argument("--strategy", default="auto", help="Lightning's, e.g. ddp or fsdp")

@@ -23,7 +23,7 @@ from train.models import ClassifierConfig
 from train.models.imagenet import load_imagenet_weights
 from train.module import TrainingModule
 from train.prepare import prepare
-from train.run import clear_run, refuse_finished
+from train.run import clear_run, last_state, refuse_loss
 from train.settings import TrainConfig
 
 _log = logging.getLogger(__name__)
@@ -64,10 +64,11 @@ def fit(
         Default, where the configuration names another one to start from: ``best.pt`` of that run,
         in the folder beside `out`.
     resume : bool
-        Continue from ``last.ckpt``. Patches, augmentation and dropout follow from seed and step, so
+        Continue from ``last.ckpt``, which must be there. Patches, augmentation and dropout follow from seed and step, so
         that on one machine the result is the same, bit for bit, as without the stop.
     overwrite : bool
-        Begin anew where `out` holds a run; what that left is deleted, but for the packed data.
+        Begin anew where `out` holds a run; what that wrote is deleted, but for the packed data.
+        Excludes `resume`.
     devices, nodes, strategy, accelerator
         Lightning's, for several GPUs and machines.
     precision : str, optional
@@ -82,13 +83,15 @@ def fit(
     Raises
     ------
     FileNotFoundError, ValueError
-        Data or configuration that does not fit, or a folder that holds a run.
+        Data or configuration that does not fit, a folder that holds a run or files in place of
+        one, or no state to resume from.
     OSError
         A file cannot be written; the previous one is intact.
     """
+    last = last_state(out, overwrite) if resume else None
     first = rank_zero_only.rank == 0  # further processes find the folder of this very run
-    if first and not (resume or overwrite):
-        refuse_finished(out)
+    if first and not resume:
+        refuse_loss(out, config.name, overwrite)
     out.mkdir(parents=True, exist_ok=True)
     data = data or out / "data.h5"
     if not data.is_file():
@@ -116,7 +119,6 @@ def fit(
         config, out, progress, precision=precision, devices=devices, nodes=nodes,
         strategy=strategy, accelerator=accelerator,
     )  # fmt: skip
-    last = out / "last.ckpt" if resume and (out / "last.ckpt").is_file() else None
     loader = _loader(pairs, config, trainer, last)
     if first and not resume:
         clear_run(out, config.name)

@@ -11,6 +11,7 @@ from test_train_fit import TINY, fit, tiny
 from train import __main__ as command
 from train import fit as fit_module
 from train import machine
+from train.config import load_config
 from train.module import TrainingModule
 
 __all__ = ["tiny"]  # a fixture
@@ -61,6 +62,49 @@ def test_a_run_that_stopped_is_not_overwritten_either(tiny, capsys) -> None:
     assert fit(tiny, "run") == 2
     assert "holds a run already (best.ckpt)" in capsys.readouterr().err
     assert fit(tiny, "run", "--resume") == 0
+
+
+def test_files_that_no_run_wrote_are_never_deleted(tiny, capsys) -> None:
+    out = tiny / "own"
+    own = [out / name for name in ("logs/notes.txt", "progress/mine.png", "tensorboard/x", "data")]
+    in_the_way = [out / name for name in ("tiny.pyengine", "report.html", "best.pt", "tiny.md")]
+    for path in (*own, *in_the_way):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("mine")
+    for more in ([], ["--overwrite"]):
+        assert fit(tiny, "own", *more) == 2
+        error = capsys.readouterr().err
+        assert "holds best.pt, which training would replace, but no run; --output" in error
+        assert error.count("\n") == 1
+    assert all(path.read_text() == "mine" for path in (*own, *in_the_way))
+    for path in in_the_way:
+        path.unlink()
+    assert fit(tiny, "own", "--epochs", "1") == 0
+    assert fit(tiny, "own", "--epochs", "1", "--overwrite") == 0
+    assert all(path.read_text() == "mine" for path in own)
+
+
+def test_a_run_without_a_state_yet_is_overwritten_on_request(tiny) -> None:
+    (tiny / "run" / "logs" / "version_0").mkdir(parents=True)
+    assert fit(tiny, "run", "--epochs", "1") == 2
+    assert fit(tiny, "run", "--epochs", "1", "--overwrite") == 0
+
+
+def test_resuming_needs_a_state_and_excludes_overwriting(tiny, capsys) -> None:
+    assert fit(tiny, "run", "--epochs", "1") == 0
+    (tiny / "run" / "last.ckpt").unlink()
+    before = (tiny / "run" / "best.pt").read_bytes()
+    capsys.readouterr()
+    for out in ("run", "never"):
+        assert fit(tiny, out, "--resume") == 2
+        assert "last.ckpt: missing, so there is nothing to resume" in capsys.readouterr().err
+    assert (tiny / "run" / "best.pt").read_bytes() == before
+    assert not (tiny / "never").exists()
+    with pytest.raises(SystemExit):
+        fit(tiny, "run", "--resume", "--overwrite")
+    config = load_config(str(tiny / "tiny.toml"))
+    with pytest.raises(ValueError, match="give one of them"):
+        fit_module.fit(config, tiny / "run", resume=True, overwrite=True)
 
 
 def test_runs_with_workers_resume_bit_identically(tiny, monkeypatch) -> None:
