@@ -11,7 +11,8 @@ from typing import Any
 
 from pyengine.arguments import AUGMENTATIONS
 from pyengine.cli.closed_pipe import quiet_when_closed
-from train.config import known_configs, load_config
+from pyengine.shipped import resolve
+from train.config import config_file, known_configs, load_config
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -121,9 +122,10 @@ def _fit(args: argparse.Namespace) -> None:
 
 def _evaluate(args: argparse.Namespace) -> None:
     from pyengine.atomic_file import write_atomically
+    from pyengine.distinct_files import check_distinct
     from train.data.store import Store
     from train.evaluate import evaluate
-    from train.prepare import prepare
+    from train.prepare import prepare, refuse_within
     from train.subject import open_checkpoint, open_engine
 
     config = load_config(args.system)
@@ -131,6 +133,11 @@ def _evaluate(args: argparse.Namespace) -> None:
         raise ValueError("give --engine or --checkpoint, not both")
     if args.record and (args.engine or args.checkpoint):
         raise ValueError("--record is for the engine that ships: no --engine or --checkpoint")
+    if args.output:
+        subject_file = args.checkpoint or resolve(args.engine or config.name)
+        read = [subject_file, config_file(args.system), *([args.data] if args.data else [])]
+        check_distinct(read, [(args.output, "the scores")])
+        refuse_within(args.root, args.output)
     with tempfile.TemporaryDirectory() as folder:
         data = args.data
         if data is None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import nn
 
+from pyengine.distinct_files import check_distinct
 from pyengine.inputs.checkpoint import read_checkpoint, write_checkpoint
 from train.models import ClassifierConfig, UNetConfig, build_network, network_config
 
@@ -91,17 +93,23 @@ def load_checkpoint(path: str | Path, system: str | None = None) -> Checkpoint:
     return Checkpoint(model.eval(), network, data.manifest, data.config)
 
 
-def _main() -> None:
+def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="python -m train.checkpoint",
         description="Write a checkpoint of an earlier version anew, so that it can be built.",
     )
     parser.add_argument("old", type=Path)
     parser.add_argument("new", type=Path)
-    args = parser.parse_args()
-    read = load_checkpoint(args.old)
-    save_checkpoint(args.new, read.model, read.network, read.manifest, read.config)
+    args = parser.parse_args(argv)
+    try:
+        check_distinct([args.old], [(args.new, "the old checkpoint")])
+        read = load_checkpoint(args.old)
+        save_checkpoint(args.new, read.model, read.network, read.manifest, read.config)
+    except (ValueError, OSError) as error:
+        print(f"train.checkpoint: {error}", file=sys.stderr)
+        return 2
+    return 0
 
 
 if __name__ == "__main__":
-    _main()
+    sys.exit(main())

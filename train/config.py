@@ -33,6 +33,12 @@ def known_configs() -> list[str]:
     return sorted(path.stem for path in CONFIGS.glob("*.toml"))
 
 
+def config_file(name_or_path: str) -> Path:
+    """The TOML file that `load_config` reads."""
+    path = Path(name_or_path)
+    return path if path.suffix == ".toml" else CONFIGS / f"{name_or_path}.toml"
+
+
 def load_config(
     name_or_path: str, overrides: dict[str, dict[str, Any]] | None = None
 ) -> TrainConfig:
@@ -50,9 +56,7 @@ def load_config(
     ValueError
         An unknown name, key or value, with those that exist.
     """
-    path = Path(name_or_path)
-    if path.suffix != ".toml":
-        path = CONFIGS / f"{name_or_path}.toml"
+    path = config_file(name_or_path)
     if not path.is_file():
         raise ValueError(f"no configuration {name_or_path!r}; known: {', '.join(known_configs())}")
     try:

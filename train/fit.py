@@ -23,7 +23,7 @@ from train.models import ClassifierConfig
 from train.models.imagenet import load_imagenet_weights
 from train.module import TrainingModule
 from train.prepare import prepare
-from train.run import clear_run, last_state, refuse_loss
+from train.run import clear_run, keep_inputs, last_state, refuse_loss
 from train.settings import TrainConfig
 
 _log = logging.getLogger(__name__)
@@ -92,8 +92,11 @@ def fit(
     first = rank_zero_only.rank == 0  # further processes find the folder of this very run
     if first and not resume:
         refuse_loss(out, config.name, overwrite)
-    out.mkdir(parents=True, exist_ok=True)
+    initial = initial or _earlier_run(config, out)
     data = data or out / "data.h5"
+    if first:
+        keep_inputs(out, config.name, [data, *([initial] if initial else [])])
+    out.mkdir(parents=True, exist_ok=True)
     if not data.is_file():
         prepare(config, root, data)
     store = Store(data, config.system)
@@ -109,7 +112,6 @@ def fit(
     if isinstance(config.network, ClassifierConfig) and config.network.weights:
         load_imagenet_weights(module.network, Path(config.network.weights))
     start = None
-    initial = initial or _earlier_run(config, out)
     if initial is not None:
         samples = (pairs[i]["image"][None] for i in range(min(16, pairs.length)))
         start = load_initial_weights(module.network, initial, config.system, samples)

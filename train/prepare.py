@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from train.config import known_configs, load_config
+from pyengine.distinct_files import check_distinct
+from train.config import config_file, known_configs, load_config
 from train.data import data_root
 from train.data.sample import Sample
 from train.data.store import pack
@@ -31,11 +32,25 @@ def prepare(config: TrainConfig, root: Path | None, out: Path) -> dict[str, int]
     -------
     dict of int
         Images per part.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        Data or configuration that does not fit, or `out` is `root` or within it.
     """
+    refuse_within(root, out)
     system = find_system(config.system)
     task = system.make_task()
     samples = (task.packed(s, config.data) for s in _samples(system, config, root))
     return pack(samples, out, system.name, system.classes, config.split)
+
+
+def refuse_within(root: Path | None, out: Path) -> None:
+    """Refuse to write into a data set as its owners distribute it; ValueError."""
+    if root is not None and out.resolve().is_relative_to(root.resolve()):
+        raise ValueError(
+            f"{out}: lies in the data set {root}, which is only read; write to another folder"
+        )
 
 
 def _samples(system: System, config: TrainConfig, root: Path | None) -> Iterator[Sample]:
@@ -60,7 +75,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--out", "-o", type=Path, required=True, help="the .h5 file to write")
     args = parser.parse_args(argv)
     try:
-        counts = prepare(load_config(args.system), args.root, args.out)
+        config = load_config(args.system)
+        check_distinct([config_file(args.system)], [(args.out, "the data set")])
+        counts = prepare(config, args.root, args.out)
     except (ValueError, OSError) as error:
         print(f"train.prepare: {error}", file=sys.stderr)
         return 2

@@ -9,12 +9,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from pyengine.distinct_files import check_distinct
 from train.config import config_from_dict
 from train.settings import TrainConfig
 
+_LEARNED = ("run.json", "best.pt", "best.ckpt", "last.ckpt")
 # Patterns of all that a run and its engine write, beside the packed data set.
 _WRITTEN = (
-    "run.json", "best.pt", "best.ckpt", "last.ckpt", "logs/version_*", "tensorboard/version_*",
+    *_LEARNED, "logs/version_*", "tensorboard/version_*",
     "progress/[0-9][0-9][0-9][0-9][0-9].png", "report.html",
     "{name}.pyengine", "{name}.json", "{name}.md",
 )  # fmt: skip
@@ -50,6 +52,12 @@ def refuse_loss(run: Path, name: str, overwrite: bool) -> None:
             f"{run}: holds a run already ({first}); --resume continues it, --overwrite deletes "
             "it, --output names another folder"
         )
+
+
+def keep_inputs(run: Path, name: str, inputs: Iterable[Path]) -> None:
+    """Refuse a run that would delete or replace what it reads; ValueError."""
+    written = {*written_by_run(run, name), *(run / learned for learned in _LEARNED)}
+    check_distinct(inputs, [(path, "this run") for path in sorted(written)])
 
 
 def last_state(run: Path, overwrite: bool) -> Path:

@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader
 
 import pyengine
 from pyengine.atomic_file import write_atomically
+from pyengine.distinct_files import check_distinct
 from train.data import data_root
 from train.data.store import Store, pack
 from train.evaluate import evaluate
@@ -42,23 +43,32 @@ def ship(run: Path, into: Path | None = None, data: Path | None = None) -> Path:
     -------
     Path
         The engine file.
+
+    Raises
+    ------
+    FileNotFoundError, ValueError
+        The folder is not that of a finished run, or one of the three would replace what is read.
     """
     record, config = read_run(run)
     into = into or run
+    data = data or run / "data.h5"
+    target, scores, card = (into / f"{config.name}.{s}" for s in ("pyengine", "json", "md"))
+    check_distinct(
+        [run / "best.pt", run / "run.json", data],
+        [(target, "the engine"), (scores, "its scores"), (card, "its card")],
+    )
     into.mkdir(parents=True, exist_ok=True)
-    target = into / f"{config.name}.pyengine"
     pyengine.build(str(run / "best.pt"), target, weights="float16")
-    parts = score_parts(target, config, Store(data or run / "data.h5", config.system))
+    parts = score_parts(target, config, Store(data, config.system))
     report = pyengine.build(
         str(run / "best.pt"), target, weights="float16",
         provenance={"metrics": {part: r["scores"] for part, r in parts.items()}},
     )  # fmt: skip
     record |= {"parts": parts, "parity": report.as_dict(), "engine_bytes": target.stat().st_size}
     text = json.dumps(record, indent=1, sort_keys=True)
-    write_atomically(into / f"{config.name}.json", lambda t: t.write_text(text + "\n"))
-    system = find_system(config.system)
-    card = model_card(record, config, system)
-    write_atomically(into / f"{config.name}.md", lambda t: t.write_text(card))
+    write_atomically(scores, lambda t: t.write_text(text + "\n"))
+    described = model_card(record, config, find_system(config.system))
+    write_atomically(card, lambda t: t.write_text(described))
     return target
 
 

@@ -9,8 +9,8 @@ import torch
 from test_train_fit import TINY, fit, tiny
 
 from train import __main__ as command
+from train import checkpoint, machine, prepare
 from train import fit as fit_module
-from train import machine
 from train.config import load_config
 from train.module import TrainingModule
 
@@ -105,6 +105,44 @@ def test_resuming_needs_a_state_and_excludes_overwriting(tiny, capsys) -> None:
     config = load_config(str(tiny / "tiny.toml"))
     with pytest.raises(ValueError, match="give one of them"):
         fit_module.fit(config, tiny / "run", resume=True, overwrite=True)
+
+
+def test_no_verb_replaces_what_it_reads(tiny, capsys) -> None:
+    assert fit(tiny, "run", "--epochs", "1") == 0
+    run, toml = tiny / "run", str(tiny / "tiny.toml")
+    assert command.main(["ship", str(run)]) == 0
+    before = {p: p.read_bytes() for p in tiny.rglob("*") if p.is_file()}
+    best, data, engine = (str(run / name) for name in ("best.pt", "data.h5", "tiny.pyengine"))
+    root = str(tiny / "isbi")
+    evaluate = ["evaluate", toml, "--data", data]
+    again = ["fit", toml, "-o", str(run), "--overwrite"]
+    for main, arguments in (
+        (command.main, [*evaluate, "--checkpoint", best, "-o", best]),
+        (command.main, [*evaluate, "--checkpoint", best, "-o", data]),
+        (command.main, [*evaluate, "--checkpoint", best, "-o", toml]),
+        (command.main, [*evaluate, "--engine", engine, "-o", engine]),
+        (
+            command.main,
+            ["evaluate", toml, "--engine", engine, "--root", root, "-o", f"{root}/a.json"],
+        ),
+        (command.main, [*again, "--data", data, "--initial", best]),
+        (command.main, [*again, "--data", data, "--initial", engine]),
+        (command.main, ["ship", str(run), "--data", str(run / "tiny.json")]),
+        (command.main, ["report", str(run), "--engine", str(run / "report.html")]),
+        (prepare.main, [toml, "--root", root, "-o", root]),
+        (prepare.main, [toml, "--root", root, "-o", f"{root}/new.h5"]),
+        (prepare.main, [toml, "--root", root, "-o", toml]),
+        (checkpoint.main, [best, best]),
+    ):
+        capsys.readouterr()
+        if "report" in arguments:
+            (run / "report.html").hardlink_to(engine)
+        assert main(arguments) == 2, arguments
+        error = capsys.readouterr().err
+        assert "would replace the input" in error or "which is only read" in error, error
+        assert error.count("\n") == 1
+        (run / "report.html").unlink(missing_ok=True)
+        assert {p: p.read_bytes() for p in tiny.rglob("*") if p.is_file()} == before
 
 
 def test_runs_with_workers_resume_bit_identically(tiny, monkeypatch) -> None:

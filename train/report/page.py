@@ -13,6 +13,7 @@ from jinja2 import Environment, FileSystemLoader
 from PIL import Image
 
 from pyengine.atomic_file import write_atomically
+from pyengine.distinct_files import check_distinct
 from pyengine.overlay import overlay
 from train.data.shown import shown_image
 from train.data.store import Store
@@ -56,6 +57,8 @@ def write_report(
     store = Store(data or run / "data.h5", config.system)
     part = part or ("test" if store.part("test") else "validation")
     engine = engine or run / f"{config.name}.pyengine"
+    read = [engine, store.path, run / "best.pt"]
+    check_distinct(read, [(run / "report.html", "the report")])
     if engine.is_file():
         subject = open_engine(engine, config.data)
     else:
