@@ -74,11 +74,6 @@ class OnnxWalker:
         dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
         if len(dims) != 4:
             raise ValueError(f"the network's input must have 4 axes (N, C, H, W), it has {dims}")
-        for axis, (have, want) in enumerate(zip(dims, sample_shape, strict=True)):
-            if have not in (0, want) and (axis == 1 or not _dynamic(inputs[0], axis)):
-                raise ValueError(
-                    f"the network's input is fixed to {dims}, the sample shape is {sample_shape}"
-                )
         self.shapes: dict[str, tuple[int, ...]] = {inputs[0].name: sample_shape}
         self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
         self.nodes = list(graph.node)
@@ -210,7 +205,3 @@ def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
 
     values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
-
-
-def _dynamic(value: onnx.ValueInfoProto, axis: int) -> bool:
-    return not value.type.tensor_type.shape.dim[axis].HasField("dim_value")

@@ -11,10 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
+from pyengine.arguments import number
 from pyengine.checks import check_image
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source
-from pyengine.inputs.source import SEED, Network, random_samples
+from pyengine.inputs.source import SEED, Network, check_shape, random_samples
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,12 @@ class BuildReport:
             f"{self.output_range:.3g} (tolerance {self.tolerance:g}), labels agree on "
             f"{100 * self.label_agreement:.4f} % over {self.samples} sample(s)"
         )
+
+
+def check_tolerance(tolerance: float | None) -> None:
+    """Refuse what is no tolerance; TypeError or ValueError."""
+    if tolerance is not None and not 0 <= number("tolerance", tolerance) < np.inf:
+        raise ValueError(f"tolerance must be a finite number >= 0, got {tolerance}")
 
 
 def compare(
@@ -180,11 +187,15 @@ def verify(
     Raises
     ------
     ValueError
-        An image that does not fit the network, or outputs of another shape.
+        A source that fails on inputs of this shape, an image that does not fit the network, or
+        outputs of another shape.
     """
     opened = engine if isinstance(engine, Engine) else Engine(engine)
     spec = opened.info.input
-    height, width = sample_shape[2:] if sample_shape else spec["sample_size_px"]
+    check_tolerance(tolerance)
+    height, width = (
+        spec["sample_size_px"] if sample_shape is None else check_shape(sample_shape)[2:]
+    )
     shape = (1, spec["channels"], height, width)
     loaded = load_source(source, shape)
     if images is None:

@@ -40,7 +40,7 @@ class Onnx(InputKind):
 
 
 def _is_file(source: Any) -> bool:
-    return is_path(source) and Path(source).suffix == ".onnx"
+    return is_path(source) and Path(source).suffix.lower() == ".onnx"
 
 
 def _external_data(path: Path) -> list[Path]:
@@ -62,26 +62,35 @@ def onnx_source(
     """A model to be built; without `sample_shape`, its input says the size."""
     constants = {t.name for t in model.graph.initializer}
     inputs = [i for i in model.graph.input if i.name not in constants]
-    if sample_shape is None and len(inputs) == 1:
-        dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
-        if len(dims) == 4 and all(dims[1:]):
-            sample_shape = (1, *dims[1:])
-    return Source(model, _runner(model), check_shape(sample_shape), description)
+    dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
+    if sample_shape is None and len(dims) == 4 and all(dims[1:]):
+        sample_shape = (1, *dims[1:])
+    shape = check_shape(sample_shape)
+    if len(dims) == 4 and any(
+        fixed not in (0, side) for fixed, side in zip(dims, shape, strict=True)
+    ):
+        takes = ", ".join(str(n) if n else "any" for n in dims)
+        raise ValueError(
+            f"{description}: the network's input is fixed to ({takes}), the sample shape is {shape}"
+        )
+    return Source(model, _runner(model, description), shape, description)
 
 
-def _runner(model: onnx.ModelProto) -> Network:
+def _runner(model: onnx.ModelProto, description: str) -> Network:
     """The ONNX network itself: onnxruntime where installed, else ONNX's reference evaluator."""
     try:
         import onnxruntime
-
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
-        )
-        name = session.get_inputs()[0].name
-        return lambda x: np.asarray(session.run(None, {name: x})[0], np.float32)
     except ImportError:
         from onnx.reference import ReferenceEvaluator
 
         evaluator = ReferenceEvaluator(model)
         inputs = evaluator.input_names
         return lambda x: np.asarray(evaluator.run(None, {inputs[0]: x})[0], np.float32)
+    try:
+        session = onnxruntime.InferenceSession(
+            model.SerializeToString(), providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:
+        raise ValueError(f"{description}: onnxruntime cannot run it: {error}") from error
+    name = session.get_inputs()[0].name
+    return lambda x: np.asarray(session.run(None, {name: x})[0], np.float32)

@@ -5,10 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from pyengine.inputs.checkpoint import Checkpoint
 from pyengine.inputs.module import Module
 from pyengine.inputs.onnx import Onnx
-from pyengine.inputs.source import InputKind, Source, is_path, require
+from pyengine.inputs.source import InputKind, Network, Source, is_path, require
 
 # The first that takes a source loads it; checkpoints take any file.
 INPUT_KINDS: list[InputKind] = [Module(), Onnx(), Checkpoint()]
@@ -31,7 +34,26 @@ def load_source(source: Any, sample_shape: tuple[int, ...] | None) -> Source:
     FileNotFoundError, TypeError, ValueError
         A source that cannot be used, and why.
     """
-    return _kind_of(source).load(source, sample_shape)
+    loaded = _kind_of(source).load(source, sample_shape)
+    loaded.run = _told(loaded.run, loaded.description)
+    return loaded
+
+
+def _told(run: Network, description: str) -> Network:
+    """`run`, its failures in one line: frameworks tell them in many, by classes of their own."""
+
+    def told(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        try:
+            return run(x)
+        except MemoryError:
+            raise
+        except Exception as error:
+            why = next((line for line in str(error).splitlines() if line), type(error).__name__)
+            raise ValueError(
+                f"{description}: the source network fails on an input of {x.shape}: {why}"
+            ) from error
+
+    return told
 
 
 def source_files(source: Any) -> list[Path]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,9 +112,14 @@ def check_shape(shape: tuple[int, ...] | None) -> tuple[int, int, int, int]:
     """A sample shape as (1, C, H, W); refuses anything else."""
     if shape is None:
         raise ValueError("sample_shape=(1, C, H, W) is needed for this source")
-    if len(shape) != 4 or shape[0] != 1 or any(int(n) != n or n < 1 for n in shape):
-        raise ValueError(f"sample_shape must be (1, C, H, W) with positive sizes, got {shape}")
-    return (1, int(shape[1]), int(shape[2]), int(shape[3]))
+    sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else ()
+    if len(sizes) != 4 or sizes[0] != 1 or not all(map(_is_size, sizes)):
+        raise ValueError(f"sample_shape must be (1, C, H, W) with positive sizes, got {shape!r}")
+    return (1, int(sizes[1]), int(sizes[2]), int(sizes[3]))
+
+
+def _is_size(n: object) -> bool:
+    return isinstance(n, (int, float, np.integer, np.floating)) and bool(n >= 1 and n % 1 == 0)
 
 
 def random_samples(shape: tuple[int, ...], count: int = 2) -> list[npt.NDArray[np.float32]]:

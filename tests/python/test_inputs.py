@@ -113,6 +113,49 @@ def test_checkpoints_of_the_version_before_are_written_anew(tmp_path) -> None:
     pyengine.build(tmp_path / "anew.pt", tmp_path / "x.pyengine")
 
 
+def exported(path: Path, network: torch.nn.Module, shape=SHAPE, free=()) -> str:
+    torch.onnx.export(
+        network, (torch.zeros(shape),), str(path), dynamo=False, input_names=["image"],
+        dynamic_axes={"image": dict.fromkeys(free, "n")},
+    )  # fmt: skip
+    return str(path)
+
+
+def test_a_source_that_does_not_run_is_one_line(network, capfd, tmp_path) -> None:
+    from pyengine.cli import main
+
+    def error(*arguments: str) -> str:
+        capfd.readouterr()
+        assert main([*arguments]) == 2
+        text = capfd.readouterr().err
+        lines = [line for line in text.splitlines() if "[E:onnxruntime" not in line]
+        assert len(lines) == 1, text
+        return lines[0]
+
+    fixed = exported(tmp_path / "fixed.onnx", network)
+    said = "fixed.onnx: the network's input is fixed to (1, 1, 24, 20), the sample shape is (1, 1, "
+    assert said in error("verify", "em-membranes", fixed)
+    to = ("-o", str(tmp_path / "x.pyengine"))
+    assert said in error("build", fixed, *to, "--sample-shape", "1,1,24,24")
+    # A size that the file leaves open, and the network does not.
+    flat = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(480, 2))
+    free = exported(tmp_path / "free.onnx", flat, free=(2, 3))
+    said = "free.onnx: the source network fails on an input of (1, 1, 444, 444): "
+    assert said in error("verify", "em-membranes", free)
+    with pytest.raises(ValueError, match=r"LateFlat: the source network fails on .*: mat1 and"):
+        pyengine.verify("em-membranes", LateFlat(480))
+
+
+class LateFlat(torch.nn.Sequential):
+    """Fails once traced, as modules do whose sizes are written down."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__(torch.nn.Flatten(), torch.nn.Linear(features, 2))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x.mean((2, 3)) if torch.jit.is_tracing() else super().forward(x)
+
+
 class Recipe(InputKind):
     """A test's own kind: a JSON file that names a number of outputs."""
 
