@@ -75,7 +75,12 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--checkpoint", type=Path, help="best.pt of a run, computed by PyTorch")
     p.add_argument("--data", type=Path, help="packed data set of train.prepare")
     p.add_argument("--root", type=Path, help="folder of the data set, as its owners distribute it")
-    p.add_argument("--part", choices=["train", "validation", "test"], default="validation")
+    p.add_argument(
+        "--part",
+        choices=["train", "validation", "test"],
+        default="validation",
+        help="of the split (default: validation)",
+    )
     p.add_argument("--tta", choices=AUGMENTATIONS, default="none", help="mean over views")
     p.add_argument("--width", type=int, metavar="PX", help="bring images to this width first")
     p.add_argument("--output", "-o", type=Path, help="also write everything to this JSON file")
@@ -86,7 +91,9 @@ def _parser() -> argparse.ArgumentParser:
     p = _verb(verbs, "report", _report, "write a run's report.html")
     p.add_argument("folder", metavar="RUN", type=Path, help="folder of fit")
     p.add_argument("--engine", type=Path, help="engine file (default: RUN/NAME.pyengine)")
-    p.add_argument("--part", choices=["validation", "test"])
+    p.add_argument(
+        "--part", choices=["validation", "test"], help="default: test if the data has one"
+    )
     p.add_argument("--data", type=Path, help="packed data set (default: RUN/data.h5)")
 
     p = _verb(verbs, "ship", _ship, "build the engine of a run with its card and scores")
@@ -100,7 +107,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
-    p: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text.capitalize())
+    described = text[:1].upper() + text[1:]  # capitalize() would lower names
+    p: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=described)
     p.set_defaults(run=run)
     return p
 

@@ -20,6 +20,7 @@ from pyengine.shipped import engines, resolve
 
 
 def run_build(args: argparse.Namespace) -> int:
+    _refuse_idle_options(args)
     shape = None
     if args.sample_shape:
         try:
@@ -50,6 +51,35 @@ def run_build(args: argparse.Namespace) -> int:
     return 0
 
 
+# Options by what they are about; beside each its default.
+_OF_PLANS: dict[str, object] = {
+    "precision": None, "tile": None, "batch_size": None, "input": [], "log": None,
+}  # fmt: skip
+_OF_NETWORKS: dict[str, object] = {
+    "sample_shape": None, "task": None, "classes": None, "activation": None, "input_dtype": None,
+    "preprocessing": None, "weights": "float32", "store_onnx": False,
+}  # fmt: skip
+
+
+def _refuse_idle_options(args: argparse.Namespace) -> None:
+    """Options that would change nothing are a misunderstanding."""
+    if not _makes_plan(args):
+        if _is_engine(args.source):
+            raise ValueError(
+                f"{args.source}: an engine already; --executor tensorrt or tensorrt-rtx stores a "
+                "plan for a GPU in it"
+            )
+        _refuse_set(args, _OF_PLANS, "is about plans for a GPU: give --executor as well")
+    elif _is_engine(args.source):
+        _refuse_set(args, _OF_NETWORKS, f"is for networks, and {args.source} is an engine already")
+
+
+def _refuse_set(args: argparse.Namespace, defaults: dict[str, object], why: str) -> None:
+    for name, default in defaults.items():
+        if getattr(args, name) != default:
+            raise ValueError(f"--{name.replace('_', '-')} {why}")
+
+
 def _refuse_losses(args: argparse.Namespace) -> None:
     """Refuse outputs that are an input; an engine that gets a plan is replaced on purpose."""
     images = [locate(path).path for path, _ in expand(args.input)] if _makes_plan(args) else []
@@ -67,7 +97,7 @@ def _makes_plan(args: argparse.Namespace) -> bool:
 
 
 def _is_engine(source: str) -> bool:
-    return source in engines() or Path(source).suffix == ".pyengine"
+    return source in engines() or Path(source).suffix.lower() == ".pyengine"
 
 
 def _build_plan(args: argparse.Namespace, engine: str) -> None:
@@ -76,9 +106,9 @@ def _build_plan(args: argparse.Namespace, engine: str) -> None:
         channels = Engine(engine, device="cpu").info.input["channels"]
         images = [read_image(path, channels) for path, _ in expand(args.input)]
     plan = build_plan(
-        engine, args.output, executor=args.executor, precision=args.precision,
-        tile=size(args.tile, "tile"), batch_size=args.batch_size, images=images,
-        tolerance=args.tolerance,
+        engine, args.output, executor=args.executor, images=images, tolerance=args.tolerance,
+        precision=args.precision or "fp16", tile=size(args.tile or "512", "tile"),
+        batch_size=8 if args.batch_size is None else args.batch_size,
     )  # fmt: skip
     if args.log:
         write_atomically(Path(args.log), lambda temporary: temporary.write_text(plan.log))

@@ -70,19 +70,42 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument("source", help=f"{file_titles()}; with --executor also an engine")
     p.add_argument("--output", "-o", required=True, help="the .pyengine file to write")
     p.add_argument("--sample-shape", help="1,C,H,W: a size the network accepts")
-    p.add_argument("--task", choices=["segmentation", "classification"])
+    p.add_argument(
+        "--task", choices=["segmentation", "classification"],
+        help="default: the source's, else by its output (one value per pixel, or per image)",
+    )  # fmt: skip
     p.add_argument("--classes", help="names, comma separated")
-    p.add_argument("--activation", choices=["softmax", "sigmoid", "none"])
-    p.add_argument("--input-dtype", choices=["uint8", "uint16", "float32"])
+    p.add_argument(
+        "--activation", choices=["softmax", "sigmoid", "none"],
+        help="from outputs to probabilities (default: what the network ends in; else softmax, or "
+        "sigmoid for a single output)",
+    )  # fmt: skip
+    p.add_argument(
+        "--input-dtype", choices=["uint8", "uint16", "float32"],
+        help="of the images it was trained on, for information (default: the source's or float32)",
+    )  # fmt: skip
     p.add_argument("--preprocessing", help="JSON list of steps, as in pyengine.build")
-    p.add_argument("--weights", choices=["float32", "float16"], default="float32")
+    p.add_argument(
+        "--weights", choices=["float32", "float16"], default="float32",
+        help="how weights are stored; computation is float32 (default: float32)",
+    )  # fmt: skip
     p.add_argument("--store-onnx", action="store_true", help="keep the source network's ONNX")
-    p.add_argument("--tolerance", type=float, help="fraction of the output's range")
+    p.add_argument(
+        "--tolerance", type=float,
+        help="largest difference from the source, as a fraction of the output's range (default: "
+        "1e-4, with float16 weights 1e-2)",
+    )  # fmt: skip
     gpu = p.add_argument_group("plans for a GPU, stored in the same file")
-    gpu.add_argument("--executor", choices=["cpu", "tensorrt", "tensorrt-rtx"], default="cpu")
-    gpu.add_argument("--precision", choices=["fp16", "fp32", "int8"], default="fp16")
-    gpu.add_argument("--tile", default="512", help="largest output tile, N or HxW (default 512)")
-    gpu.add_argument("--batch-size", type=int, default=8, help="most tiles per call (default 8)")
+    gpu.add_argument(
+        "--executor", choices=["cpu", "tensorrt", "tensorrt-rtx"], default="cpu",
+        help="what the plan is for (default: cpu, which needs none)",
+    )  # fmt: skip
+    gpu.add_argument(
+        "--precision", choices=["fp16", "fp32", "int8"],
+        help="what its layers compute in (default: fp16)",
+    )  # fmt: skip
+    gpu.add_argument("--tile", help="largest output tile, N or HxW (default: 512)")
+    gpu.add_argument("--batch-size", type=int, help="most tiles per call (default: 8)")
     gpu.add_argument(
         "--input", "-i", action="append", default=[],
         help="images on which it is compared with float32, and int8 calibrated (default: random)",
@@ -90,10 +113,13 @@ def make_parser() -> argparse.ArgumentParser:
     gpu.add_argument("--log", help="file for what TensorRT says (it is in the engine file too)")
 
     p = _verb(verbs, "verify", run_verify, "compare an engine with its source network")
-    p.add_argument("engine")
+    p.add_argument("engine", help="engine file or name")
     p.add_argument("source", help="what it was built from")
     p.add_argument("--input", "-i", action="append", default=[], help="images to compare on")
-    p.add_argument("--tolerance", type=float, default=1e-4)
+    p.add_argument(
+        "--tolerance", type=float, default=1e-4,
+        help="largest difference, as a fraction of the output's range (default: 1e-4)",
+    )  # fmt: skip
 
     p = _verb(verbs, "info", run_info, "print manifest, layer table, FLOPs and receptive field")
     p.add_argument("engine", nargs="?", help="file or name; without it, the engines that ship")
@@ -107,7 +133,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_engine_options(p, default="em-membranes")
     add_tile_options(p)
     p.add_argument("--size", default="512x512", help="HxW in pixels, or N for N x N")
-    p.add_argument("--repeat", type=int, default=20)
+    p.add_argument("--repeat", type=int, default=20, help="timed runs (default: 20)")
     p.add_argument("--layers", action="store_true", help="also the time of each layer")
 
     p = _verb(verbs, "demo", run_demo, "segment a synthetic image with a shipped engine")
@@ -118,11 +144,12 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     p.add_argument("--output", "-o", default=".", help="folder for the results (default: here)")
     p.add_argument("--size", help="HxW in pixels, or N for N x N (default: the system's usual)")
-    p.add_argument("--threads", type=int)
+    p.add_argument("--threads", type=int, help="of one image (default: every core available)")
     return parser
 
 
 def _verb(verbs: Any, name: str, run: Any, text: str) -> argparse.ArgumentParser:
-    p: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=text.capitalize())
+    described = text[:1].upper() + text[1:]  # capitalize() would lower "ONNX"
+    p: argparse.ArgumentParser = verbs.add_parser(name, help=text, description=described)
     p.set_defaults(run=run)
     return p

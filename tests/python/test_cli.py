@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -19,7 +20,9 @@ from torch import nn
 import pyengine
 from pyengine import _core
 from pyengine.cli import DEMOS, main
+from pyengine.cli.parser import make_parser
 from pyengine.made_files import NOTES
+from train import __main__ as train
 
 
 def run(capsys, *arguments: object) -> tuple[int, str, str]:
@@ -44,6 +47,25 @@ def images(tmp_path: Path) -> Path:
             Image.fromarray(image).save(folder / name)
     (folder / "notes.txt").write_text("not an image")
     return folder
+
+
+def test_helps_are_sentences(capsys) -> None:
+    for main_, arguments, words in (
+        (main, ["info"], "layer table, FLOPs and receptive"),
+        (main, ["build"], "Build an engine from a checkpoint or an ONNX file"),
+        (train.main, ["results"], "Renew the table of results, train/RESULTS.md"),
+    ):
+        with pytest.raises(SystemExit):
+            main_([*arguments, "--help"])
+        assert words in " ".join(capsys.readouterr().out.split())
+
+
+def test_every_argument_is_explained() -> None:
+    for parser in (make_parser(), train._parser()):
+        (verbs,) = (a for a in parser._actions if isinstance(a, argparse._SubParsersAction))
+        for verb, of_verb in verbs.choices.items():
+            bare = [a.dest for a in of_verb._actions if not a.help]
+            assert not bare, (verb, bare)
 
 
 def test_segment_a_folder_keeps_names_and_resumes(capsys, images, tmp_path, membranes) -> None:
@@ -115,6 +137,16 @@ def test_one_bad_image_does_not_cost_the_batch(capsys, images, tmp_path) -> None
         (["info", "nothing"], "shipped: em-membranes"),
         (["bench", "--size", "0"], "size"),
         (["build", "absent.onnx", "-o", "x.pyengine"], "absent.onnx"),
+        (["build", "em-membranes", "-o", "x.pyengine"], "--executor tensorrt"),
+        (["build", "m.PYENGINE", "-o", "x.pyengine"], "an engine already"),
+        (["build", "a.onnx", "-o", "x", "--precision", "int8"], "--precision is about plans"),
+        (["build", "a.onnx", "-o", "x", "-i", "a.png"], "--input is about plans"),
+        (["build", "a.onnx", "-o", "x", "--batch-size", "0"], "--batch-size is about plans"),
+        (
+            ["build", "em-membranes", "-o", "x", "--executor", "tensorrt", "--classes", "a,b"],
+            "--classes is for networks",
+        ),
+        (["verify", "em-membranes", "a.onnx", "--tolerance", "nan"], "tolerance must be"),
         (["fly"], "fly"),
         ([], "VERB"),
     ],
