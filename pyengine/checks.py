@@ -39,13 +39,13 @@ def check_image(image: Any, channels: int) -> None:
         raise ValueError("image memory is not aligned to its dtype; pass image.copy()")
 
 
-def check_batch(batch: Any, channels: int) -> None:
+def check_batch(batch: Any, channels: int, name: str = "batch") -> None:
     """Refuse what is no float32 (N, C, H, W) input of a network; TypeError or ValueError."""
     if not isinstance(batch, np.ndarray) or batch.dtype != np.float32:
-        raise TypeError(f"batch must be a float32 array, got {_describe(batch)}")
+        raise TypeError(f"{name} must be a float32 array, got {_describe(batch)}")
     if batch.ndim != 4 or batch.shape[1] != channels or 0 in batch.shape:
         raise ValueError(
-            f"batch must have shape (N, {channels}, H, W) without empty axes, got {batch.shape}"
+            f"{name} must have shape (N, {channels}, H, W) without empty axes, got {batch.shape}"
         )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
 import os
-import platform
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,19 +11,25 @@ import numpy.typing as npt
 
 from pyengine import _core
 from pyengine.atomic_file import write_atomically
-from pyengine.builder.container import is_engine_file, serialize
+from pyengine.builder.arguments import (
+    ACTIVATIONS,
+    INPUT_DTYPES,
+    TASKS,
+    check_classes,
+    check_colors,
+    check_preprocessing,
+    check_word,
+)
+from pyengine.builder.container import is_engine_file, refuse_engine_file, serialize
+from pyengine.builder.manifest import make_manifest
 from pyengine.builder.onnx_import import import_onnx
-from pyengine.builder.parity import BuildReport, check_geometry, compare
+from pyengine.builder.parity import BuildReport, check_geometry, check_tolerance, compare
+from pyengine.checks import check_batch
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source, source_files
 from pyengine.inputs.source import random_samples
 
-# Distinct and readable over grey images; class 0 is background. (Okabe and Ito 2008, reordered.)
-_COLORS = [
-    (0, 0, 0), (230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (0, 114, 178),
-    (213, 94, 0), (204, 121, 167),
-]  # fmt: skip
 _TOLERANCE = {"float32": 1e-4, "float16": 1e-2}
 
 
@@ -115,63 +119,33 @@ def build(
     target = Path(path)
     if not target.parent.is_dir():
         raise FileNotFoundError(f"{target.parent}: no such folder")
+    check_word("task", task, TASKS)
+    check_word("activation", activation, ACTIVATIONS)
+    check_word("input_dtype", input_dtype, INPUT_DTYPES)
     if weights not in _TOLERANCE:
         raise ValueError(f"weights must be 'float32' or 'float16', got {weights!r}")
+    check_classes(classes)
+    check_colors(colors)
+    check_preprocessing(preprocessing)
+    check_tolerance(tolerance)
+    refuse_engine_file(source)
     check_distinct(source_files(source), [(target, "the source")])
     if target.is_file() and target.stat().st_size > 0 and not is_engine_file(target):
         raise FileExistsError(f"{target}: exists and is no engine file; choose another name")
     loaded = load_source(source, sample_shape)
+    inputs = random_samples(loaded.sample_shape) if samples is None else list(samples)
+    for i, sample in enumerate(inputs):
+        check_batch(sample, loaded.sample_shape[1], f"samples[{i}]")
     graph = import_onnx(loaded.model, loaded.sample_shape)
     in_network = graph.strip_head()
-    graph.drop_dead()
-    while graph.fold_affine():
-        pass
-    graph.fuse_silu()
-    graph.drop_dead()
-    graph.share_equal_weights()
+    graph.simplify()
     graph_json = graph.json()
     geometry = _core.analyze(graph_json, *loaded.sample_shape[2:])
-    brought = loaded.manifest
-    task = (
-        task or brought.get("task") or ("segmentation" if geometry["dense"] else "classification")
-    )
-    if task not in ("segmentation", "classification"):
-        raise ValueError(f"task must be 'segmentation' or 'classification', got {task!r}")
-    if task == "segmentation" and not geometry["dense"]:
-        raise ValueError(f"task 'segmentation' needs one output per pixel: {geometry['reason']}")
-    outputs = geometry["classes"]
-    head = (
-        activation
-        or in_network
-        or brought.get("head", {}).get("activation")
-        or ("softmax" if outputs > 1 else "sigmoid")
-    )
-    if head not in ("softmax", "sigmoid", "none"):
-        raise ValueError(f"activation must be softmax, sigmoid or none, got {head!r}")
-    if in_network and head != in_network:
-        raise ValueError(f"activation {head!r}: the network itself ends in {in_network}")
-    manifest = {
-        "task": task,
-        "classes": _classes(classes, colors, brought.get("classes"), outputs, head),
-        "input": {
-            "channels": loaded.sample_shape[1],
-            "dtype": input_dtype or brought.get("input", {}).get("dtype", "float32"),
-            "preprocessing": preprocessing
-            if preprocessing is not None
-            else brought.get("input", {}).get("preprocessing", []),
-            "sample_size_px": list(loaded.sample_shape[2:]),
-        },
-        "head": {"activation": head, "in_network": in_network is not None},
-        "halo": geometry["halo"],
-        "alignment": geometry["alignment"],
-        "provenance": {
-            "source": loaded.description,
-            "built": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "versions": {"pyengine": _core.__version__, "python": platform.python_version()},
-            **brought.get("provenance", {}),
-            **(provenance or {}),
-        },
-    }
+    manifest = make_manifest(
+        loaded, geometry, in_network, task=task, classes=classes, colors=colors,
+        input_dtype=input_dtype, preprocessing=preprocessing, activation=activation,
+        provenance=provenance,
+    )  # fmt: skip
     tensors: dict[str, npt.NDArray[Any]] = {k: v.astype(weights) for k, v in graph.weights.items()}
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():
@@ -179,12 +153,14 @@ def build(
     if store_onnx:
         tensors["source.onnx"] = np.frombuffer(loaded.model.SerializeToString(), np.uint8)
     limit = _TOLERANCE[weights] if tolerance is None else tolerance
-    inputs = samples if samples is not None else random_samples(loaded.sample_shape)
     reports: list[BuildReport] = []
 
     def write(temporary: Path) -> None:
         temporary.write_bytes(serialize(manifest, graph_json, tensors))
-        engine = Engine(temporary)
+        try:
+            engine = Engine(temporary)
+        except _core.EngineFileError as error:  # arguments that only the core can judge
+            raise ValueError(str(error).replace(str(temporary), f"{target}: not written")) from None
         report = compare(engine, loaded.run, inputs, limit)
         if not report.passed:
             raise ValueError(f"{target}: not written, the engine differs from its source: {report}")
@@ -198,29 +174,3 @@ def build(
 
     write_atomically(target, write)
     return reports[0]
-
-
-def _classes(
-    names: list[str] | None,
-    colors: list[tuple[int, int, int]] | None,
-    brought: list[dict[str, Any]] | None,
-    outputs: int,
-    head: str,
-) -> list[dict[str, Any]]:
-    count = 2 if outputs == 1 and head == "sigmoid" else outputs
-    if names is None and colors is None and brought is not None:
-        return brought
-    names = names or [f"class {i}" for i in range(count)]
-    colors = colors or [_COLORS[i] if i < len(_COLORS) else _hashed(i) for i in range(len(names))]
-    if len(names) != count or len(colors) != count:
-        raise ValueError(
-            f"the network tells {count} classes apart, got {len(names)} names and "
-            f"{len(colors)} colors"
-        )
-    if any(len(c) != 3 or not all(0 <= v <= 255 for v in c) for c in colors):
-        raise ValueError(f"colors must be RGB from 0 to 255, got {colors}")
-    return [{"name": n, "color": list(c)} for n, c in zip(names, colors, strict=True)]
-
-
-def _hashed(i: int) -> tuple[int, int, int]:
-    return (i * 97 % 200 + 55, i * 57 % 200 + 55, i * 181 % 200 + 55)

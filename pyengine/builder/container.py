@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +84,13 @@ def is_engine_file(path: Path) -> bool:
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
         return size <= _MAX_HEADER_BYTES and b'"format":"pyengine"' in file.read(size)
+
+
+def refuse_engine_file(source: Any) -> None:
+    """Refuse an engine file where its source network is needed; ValueError."""
+    is_file = isinstance(source, (str, os.PathLike)) and os.path.isfile(source)
+    if is_file and is_engine_file(Path(source)):
+        raise ValueError(f"{source}: an engine file, where its source network is needed")
 
 
 def deserialize(

@@ -28,7 +28,7 @@ class GraphBuilder:
     nodes : list of dict
         As stored in the engine file; see ``csrc/ENGINE_FORMAT.md``.
     weights : dict of ndarray
-        float64 until `finish`.
+        float64; `build` rounds them to the type that is stored.
     output : str
         Name of the tensor the network returns.
     """
@@ -56,6 +56,15 @@ class GraphBuilder:
     def consumers(self, tensor: str) -> list[dict[str, Any]]:
         """Nodes that read `tensor`."""
         return [n for n in self.nodes if tensor in n["inputs"]]
+
+    def simplify(self) -> None:
+        """All passes over the whole graph; the result computes the same with fewer nodes."""
+        self.drop_dead()
+        while self.fold_affine():
+            pass
+        self.fuse_silu()
+        self.drop_dead()
+        self.share_equal_weights()
 
     def fold_affine(self) -> int:
         """Fold each affine step (batch norm) into the convolution before it.

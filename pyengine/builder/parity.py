@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from pyengine import _core
 from pyengine.arguments import number
+from pyengine.builder.container import refuse_engine_file
 from pyengine.checks import check_image
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source
@@ -193,6 +194,7 @@ def verify(
     opened = engine if isinstance(engine, Engine) else Engine(engine)
     spec = opened.info.input
     check_tolerance(tolerance)
+    refuse_engine_file(source)
     height, width = (
         spec["sample_size_px"] if sample_shape is None else check_shape(sample_shape)[2:]
     )

@@ -19,7 +19,7 @@ from pyengine.atomic_file import write_atomically
 from pyengine.builder.container import deserialize, serialize
 from pyengine.builder.onnx_export import export_onnx
 from pyengine.builder.onnx_write import INPUT
-from pyengine.builder.parity import network_inputs
+from pyengine.builder.parity import check_tolerance, network_inputs
 from pyengine.builder.precision import PrecisionReport, choose_layers
 from pyengine.engine import Engine
 from pyengine.executor_status import library_folders
@@ -118,6 +118,7 @@ def build_plan(
         raise ValueError(f"precision must be 'fp16', 'fp32' or 'int8', got {precision!r}")
     if precision == "int8" and images is None:
         raise ValueError("int8 needs images, which tell the range of every layer's values")
+    check_tolerance(tolerance)
     height, width = tile_sides(tile)
     batch = positive("batch_size", batch_size)
     _core.check_engine_file(str(source))

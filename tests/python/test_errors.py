@@ -19,6 +19,7 @@ from torch import nn
 import pyengine
 from pyengine import _core
 from pyengine.phantoms import synthetic_em
+from pyengine.shipped import resolve
 
 
 @pytest.mark.parametrize(
@@ -216,12 +217,47 @@ def test_build_refuses_and_writes_nothing(tmp_path: Path) -> None:
         (dict(source=net, sample_shape=(1, 1, 8, 8), colors=[(0, 0, 0), (1, 2, 999)]), "colors"),
         (dict(source=net, sample_shape=(1, 1, 8, 8), preprocessing=[{"name": "?"}]), "preproc"),
         (dict(source=42, sample_shape=(1, 1, 8, 8)), "torch.nn.Module"),
+        (dict(source=net, sample_shape=32), r"sample_shape must be .*, got 32"),
+        (dict(source="em-membranes.pyengine", sample_shape=(1, 1, 8, 8)), "no such file"),
+        (dict(source=resolve("em-membranes")), "an engine file, where its source network"),
+        *(
+            (dict(source=net, sample_shape=(1, 1, 8, 8), **wrong), words)
+            for wrong, words in [
+                (dict(input_dtype="int8"), "input_dtype must be 'uint8' or"),
+                (dict(classes="ab"), "classes must be a list of names, got 'ab'"),
+                (dict(classes=["a", 1]), "classes must be a list of names"),
+                (dict(classes=["a", "a"]), "classes must have different names"),
+                (dict(classes=["a", ""]), "none empty"),
+                (dict(colors=[(0, 0, 0), (1, 2)]), "colors must be"),
+                (dict(colors=[(0, 0, 0), (1, 2, 2.5)]), "colors must be"),
+                (dict(colors=7), "colors must be"),
+                (dict(activation="sigmoid"), "'sigmoid' is for a single output, the network has 2"),
+                (dict(preprocessing={"name": "scale_linear"}), "preprocessing must be a list"),
+                (dict(preprocessing=[{"name": "?"}]), r"x\.pyengine: not written.*unknown prepr"),
+                (dict(tolerance=-1), "tolerance must be a finite number >= 0, got -1"),
+                (dict(tolerance=float("nan")), "tolerance must be .* got nan"),
+                (dict(tolerance="1"), "tolerance must be a number"),
+                (dict(samples=[np.zeros((1, 1, 8, 8))]), r"samples\[0\] must be a float32 array"),
+                (dict(samples=[np.zeros((1, 2, 8, 8), np.float32)]), r"samples\[0\] must have"),
+            ]
+        ),
     ]  # fmt: skip
     for arguments, word in cases:
         source = arguments.pop("source")
-        with pytest.raises((ValueError, TypeError), match=word):
+        with pytest.raises((ValueError, TypeError, FileNotFoundError), match=word) as caught:
             pyengine.build(source, tmp_path / "x.pyengine", **arguments)
+        assert "unfinished" not in str(caught.value)  # the temporary file's name
         assert list(tmp_path.iterdir()) == [], arguments
+    one = nn.Conv2d(1, 1, 3)
+    with pytest.raises(ValueError, match="'softmax' needs several outputs"):
+        pyengine.build(one, tmp_path / "x.pyengine", (1, 1, 8, 8), activation="softmax")
+    with pytest.raises(ValueError, match="an engine file, where its source network"):
+        pyengine.verify("em-membranes", resolve("em-membranes"))
+    for wrong in (dict(tolerance=-1), dict(sample_shape=32)):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            pyengine.verify("em-membranes", one, **wrong)
+    with pytest.raises(ValueError, match="tolerance must be"):
+        pyengine.build_plan("em-membranes", tmp_path / "x.pyengine", tolerance=-1)
     with pytest.raises(FileNotFoundError, match="no such folder"):
         pyengine.build(net, tmp_path / "no" / "x.pyengine", sample_shape=(1, 1, 8, 8))
     with pytest.raises(FileNotFoundError, match="absent"):

@@ -1,0 +1,54 @@
+"""What `build` is asked for, checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+TASKS = ("segmentation", "classification")
+ACTIVATIONS = ("softmax", "sigmoid", "none")
+INPUT_DTYPES = ("uint8", "uint16", "float32")
+
+
+def check_word(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuse what is neither None nor one of the words of an option; ValueError."""
+    if value is not None and value not in tuple(known):
+        raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, got {value!r}")
+
+
+def check_classes(names: Any) -> None:
+    """Refuse what is neither None nor a list of different names; TypeError or ValueError."""
+    if names is None:
+        return
+    if not isinstance(names, Sequence) or isinstance(names, str):
+        raise TypeError(f"classes must be a list of names, got {names!r}")
+    if not all(isinstance(name, str) for name in names):
+        raise TypeError(f"classes must be a list of names, got {list(names)}")
+    if "" in names or len(set(names)) < len(names):
+        raise ValueError(f"classes must have different names, none empty, got {list(names)}")
+
+
+def check_colors(colors: Any) -> None:
+    """Refuse what is neither None nor a list of RGB; ValueError."""
+    if colors is not None and not (_is_list(colors) and all(map(_is_rgb, colors))):
+        raise ValueError(f"colors must be a list of RGB from 0 to 255, got {colors!r}")
+
+
+def _is_rgb(color: Any) -> bool:
+    return (
+        _is_list(color)
+        and len(color) == 3
+        and all(isinstance(v, (int, np.integer)) and 0 <= v <= 255 for v in color)
+    )
+
+
+def check_preprocessing(steps: Any) -> None:
+    """Refuse what is neither None nor a list of dicts; what they hold, the core knows; TypeError."""
+    if steps is not None and not (_is_list(steps) and all(isinstance(s, dict) for s in steps)):
+        raise TypeError(f"preprocessing must be a list of dicts, one per step, got {steps!r}")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str)
