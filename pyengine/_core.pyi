@@ -1,8 +1,9 @@
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, Never
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import Never
 
 __version__: str
 

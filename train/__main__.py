@@ -145,7 +145,7 @@ def _evaluate(args: argparse.Namespace) -> None:
         subject_file = args.checkpoint or resolve(args.engine or config.name)
         read = [subject_file, config_file(args.system), *([args.data] if args.data else [])]
         check_distinct(read, [(args.output, "the scores")])
-        refuse_within(args.root, args.output)
+        refuse_within(config, args.root, args.output)
     with tempfile.TemporaryDirectory() as folder:
         data = args.data
         if data is None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 from pyengine.distinct_files import check_distinct
 from train.config import config_file, known_configs, load_config
-from train.data import data_root
 from train.data.sample import Sample
 from train.data.store import pack
 from train.settings import TrainConfig
@@ -24,7 +24,7 @@ def prepare(config: TrainConfig, root: Path | None, out: Path) -> dict[str, int]
     config : TrainConfig
         Names the system and the split, and whether phantoms stand in for the data set.
     root : Path, optional
-        Folder of the data set; default: the system's folder below `data_root`.
+        Folder of the data set; default: the system's folder below ``$PYENGINE_DATA``.
     out : Path
         The ``.h5`` file to write.
 
@@ -38,19 +38,28 @@ def prepare(config: TrainConfig, root: Path | None, out: Path) -> dict[str, int]
     FileNotFoundError, ValueError
         Data or configuration that does not fit, or `out` is `root` or within it.
     """
-    refuse_within(root, out)
+    refuse_within(config, root, out)
     system = find_system(config.system)
     task = system.make_task()
     samples = (task.packed(s, config.data) for s in _samples(system, config, root))
     return pack(samples, out, system.name, system.classes, config.split)
 
 
-def refuse_within(root: Path | None, out: Path) -> None:
+def refuse_within(config: TrainConfig, root: Path | None, out: Path) -> None:
     """Refuse to write into a data set as its owners distribute it; ValueError."""
-    if root is not None and out.resolve().is_relative_to(root.resolve()):
+    folder = data_folder(find_system(config.system), root)
+    if folder is not None and out.resolve().is_relative_to(folder.resolve()):
         raise ValueError(
-            f"{out}: lies in the data set {root}, which is only read; write to another folder"
+            f"{out}: lies in the data set {folder}, which is only read; write to another folder"
         )
+
+
+def data_folder(system: System, root: Path | None = None) -> Path | None:
+    """`root`, else the system's folder below ``$PYENGINE_DATA``; None where nothing names one."""
+    everything = os.environ.get("PYENGINE_DATA")
+    if root is None and everything and system.folder:
+        return Path(everything) / system.folder
+    return root
 
 
 def _samples(system: System, config: TrainConfig, root: Path | None) -> Iterator[Sample]:
@@ -61,7 +70,13 @@ def _samples(system: System, config: TrainConfig, root: Path | None) -> Iterator
         return system.phantoms(config.data.phantoms, config.seed)
     if system.load is None:
         raise ValueError(f"{system.name} has phantoms only: set data.phantoms, and give no --root")
-    return system.load(root or data_root() / system.folder)
+    folder = data_folder(system, root)
+    if folder is None:
+        raise ValueError(
+            f"no folder of {system.name}'s data set: name it with --root, or the folder of all data "
+            "sets with PYENGINE_DATA"
+        )
+    return system.load(folder)
 
 
 def main(argv: list[str] | None = None) -> int:

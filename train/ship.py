@@ -11,9 +11,9 @@ from jinja2 import Environment, FileSystemLoader
 import pyengine
 from pyengine.atomic_file import write_atomically
 from pyengine.distinct_files import check_distinct
-from train.data import data_root
 from train.data.store import Store, pack
 from train.evaluate import evaluate
+from train.prepare import data_folder
 from train.results import case_name
 from train.run import read_run
 from train.settings import TrainConfig
@@ -89,8 +89,8 @@ def score_parts(engine: Path, config: TrainConfig, store: Store) -> dict[str, di
             result = kept(evaluate(subject, store, part, width_px))
             parts[case_name(result)] = result
     system = find_system(config.system)
-    folder = data_root() / system.folder
-    if store.names[0].startswith("synthetic/") and system.load and folder.is_dir():
+    folder = data_folder(system)
+    if store.names[0].startswith("synthetic/") and system.load and folder and folder.is_dir():
         real = engine.with_suffix(".real.h5")
         try:
             images = (s for s in system.load(folder) if s.split == "test")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import doctest
 import importlib
 import re
@@ -15,6 +16,7 @@ from conftest import ROOT
 from PIL import Image
 
 from pyengine.cli import main
+from pyengine.cli.parser import make_parser
 
 MODULES = ["pyengine", "pyengine.engine", "pyengine.builder.build"]
 README_LINES = 120
@@ -75,13 +77,10 @@ def test_readme_python(tmp_path, monkeypatch) -> None:
 
 
 def test_readme_names_every_verb() -> None:
-    from pyengine.cli.parser import make_parser
-
+    (verbs,) = (a for a in make_parser()._actions if isinstance(a, argparse._SubParsersAction))
     text = (ROOT / "README.md").read_text()
-    for verb in ("segment", "info", "build", "verify", "bench", "demo"):
-        assert f"pyengine {verb}" in text
-        with pytest.raises(SystemExit):
-            make_parser().parse_args([verb, "--help"])
+    assert verbs.choices
+    assert [verb for verb in verbs.choices if f"pyengine {verb}" not in text] == []
 
 
 def test_readme_is_short() -> None:

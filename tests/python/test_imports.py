@@ -50,17 +50,52 @@ def test_no_import_by_name() -> None:
         assert "sys.path" not in text, path
 
 
-def test_the_packages_modules_import_one_another_in_no_circle() -> None:
-    modules = {
-        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
-        for path in (ROOT / "pyengine").rglob("*.py")
-        if path.name not in ("__init__.py", "__main__.py")
-    }
-    graph = {name: set() for name in modules}
+def module_name(path: Path, root: Path) -> str:
+    """A package is its ``__init__``."""
+    parts = path.relative_to(root).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def packages_of(module: str) -> set[str]:
+    parts = module.split(".")
+    return {".".join(parts[:end]) for end in range(1, len(parts))}
+
+
+def import_graph(root: Path, package: str) -> dict[str, set[str]]:
+    """Module to the modules that its imports run: also ``__init__`` of packages that it enters."""
+    paths = [p for suffix in ("py", "pyi") for p in (root / package).rglob(f"*.{suffix}")]
+    modules = {module_name(path, root): path for path in paths}
+    graph: dict[str, set[str]] = {}
     for name, path in modules.items():
+        run: set[str] = set()
         for module, names in imports(path):
-            graph[name] |= {module, *(f"{module}.{n}" for n in names)} & set(modules)
-    graphlib.TopologicalSorter(graph).prepare()  # raises CycleError
+            inner = [f"{module}.{n}" if f"{module}.{n}" in modules else module for n in names]
+            for imported in inner or [module]:
+                run |= {imported} | (packages_of(imported) - packages_of(name))
+        graph[name] = run & set(modules) - {name}
+    return graph
+
+
+def test_the_packages_modules_import_one_another_in_no_circle() -> None:
+    graphlib.TopologicalSorter(import_graph(ROOT, "pyengine")).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize(
+    ("package", "module"),
+    [
+        ("from p.a.m import x", "from p.b import y"),  # by way of two packages
+        ("from p.a.m import x", "from p.a import x"),  # from the package that holds it
+    ],
+)
+def test_circles_by_way_of_packages_are_found(tmp_path, package, module) -> None:
+    for name, text in {
+        "p/__init__.py": "", "p/a/__init__.py": package, "p/a/m.py": module,
+        "p/b/__init__.py": "from p.a.other import z", "p/a/other.py": "",
+    }.items():  # fmt: skip
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(import_graph(tmp_path, "p")).prepare()
 
 
 def test_all_packages_are_in_the_wheel() -> None:

@@ -20,6 +20,7 @@ from train.data import chiu2015, drive, isbi2012, kermany2018, ultrasound_nerve
 from train.data.sample import Sample
 from train.data.store import Store, pack
 from train.settings import SplitConfig
+from train.systems import SYSTEMS
 
 LOADERS = {
     "isbi2012": isbi2012, "drive": drive, "chiu2015": chiu2015,
@@ -289,3 +290,18 @@ def test_jpeg_masks_are_cut_at_127(tmp_path) -> None:
     Image.fromarray(grey).save(root / "masks" / "3_1_mask.png")
     (only,) = ultrasound_nerve.load(root)
     assert only.label[0].tolist() == [0, 0, 0, 1, 1]
+
+
+def test_where_data_lies_is_said_not_guessed(tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.delenv("PYENGINE_DATA", raising=False)
+    out, toml = str(tmp_path / "x.h5"), str(tmp_path / "tiny.toml")
+    (tmp_path / "tiny.toml").write_text('system = "em-membranes"\n[split]\nvalidation = ["4"]\n')
+    assert prepare.main([toml, "-o", out]) == 2
+    error = capsys.readouterr().err
+    assert "no folder of em-membranes's data set: name it with --root" in error
+    monkeypatch.setenv("PYENGINE_DATA", str(tmp_path))
+    folder = tmp_path / SYSTEMS["em-membranes"].folder
+    fake_data.isbi2012(folder)
+    assert prepare.main([toml, "-o", str(folder / "x.h5")]) == 2
+    assert f"lies in the data set {folder}, which is only read" in capsys.readouterr().err
+    assert prepare.main([toml, "-o", out]) == 0

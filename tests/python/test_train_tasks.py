@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
 
 import numpy as np
 import pytest
@@ -268,9 +267,3 @@ def test_calibration_sees_images_as_the_network_is_shown_them(tmp_path, name) ->
     if name == "multi_class":  # nothing to gain
         assert change == [0, 0]
         assert torch.equal(network.head.bias, before)
-
-
-def test_training_stands_on_the_package_alone() -> None:
-    """benchmarks may import train, not the other way."""
-    for path in (ROOT / "train").rglob("*.py"):
-        assert not re.search(r"^\s*(from|import) benchmarks", path.read_text(), re.MULTILINE), path
