@@ -13,13 +13,18 @@ using Clock = std::chrono::steady_clock;
 constexpr auto kInterval = std::chrono::milliseconds(20);
 
 thread_local CancellationScope* innermost = nullptr;
-thread_local Clock::time_point next;
+// When to ask next, since the clock's epoch.
+thread_local Clock::rep next_ticks = 0;
+
+void WaitAnInterval(Clock::time_point now) {
+  next_ticks = (now + kInterval).time_since_epoch().count();
+}
 
 }  // namespace
 
 CancellationScope::CancellationScope(std::function<bool()> asked)
     : asked_(std::move(asked)), outer_(innermost) {
-  if (outer_ == nullptr) next = Clock::now() + kInterval;
+  if (outer_ == nullptr) WaitAnInterval(Clock::now());
   innermost = this;
 }
 
@@ -30,8 +35,8 @@ CancellationScope::~CancellationScope() {
 void ThrowIfCancelled() {
   if (innermost == nullptr) return;
   const Clock::time_point now = Clock::now();
-  if (now < next) return;
-  next = now + kInterval;
+  if (now.time_since_epoch().count() < next_ticks) return;
+  WaitAnInterval(now);
   for (const CancellationScope* scope = innermost; scope != nullptr; scope = scope->outer_)
     if (scope->asked_ && scope->asked_()) throw Error(ErrorCode::kCancelled, "cancelled");
 }

@@ -79,6 +79,7 @@ class GraphReader {
     CheckInputs(json, node);
     ReadAttributes(json, node);
     std::vector<TensorInfo> inputs;
+    inputs.reserve(node.inputs.size());
     for (int i : node.inputs) inputs.push_back(graph_.tensors[i]);
     const TensorInfo out = TypeOf(node.op).infer(json, node, inputs);
     node.output = AddTensor(json.At("output"), out.channels, out.vector);

@@ -74,7 +74,7 @@ void LowerConcat(Lowering& lowering, int index) {
       joined.refs.insert(joined.refs.end(), part.refs.begin(), part.refs.end());
       joined.whole = joined.whole && part.whole;
     }
-    lowering.value(node.output) = joined;
+    lowering.value(node.output) = std::move(joined);
     return;
   }
   const Value out = lowering.Whole(lowering.AddStorage(node.output, kBlock));

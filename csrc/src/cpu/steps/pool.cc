@@ -2,6 +2,7 @@
 #include "cpu/layout_ops.h"
 #include "cpu/lowering.h"
 #include "cpu/steps/step_run.h"
+#include "graph/ops/op_type.h"
 
 namespace pyengine {
 namespace {
@@ -10,8 +11,7 @@ class Pool final : public Step {
  public:
   Pool(const Node& node, bool maximum)
       : window_(WindowOf(node)),
-        before_{node.amounts.top, node.amounts.left},
-        padded_(node.amounts.Any()),
+        padding_(node.amounts),
         maximum_(maximum),
         count_all_(node.count_include_pad) {}
 
@@ -27,7 +27,7 @@ class Pool final : public Step {
   double InputsPerOutput() const override { return double(window_.stride_area()); }
 
   bool is_maximum_of_2x2() const override {
-    return maximum_ && !padded_ && window_.kernel[0] == 2 && window_.kernel[1] == 2 &&
+    return maximum_ && !padding_.Any() && window_.kernel[0] == 2 && window_.kernel[1] == 2 &&
            window_.stride[0] == 2 && window_.stride[1] == 2;
   }
 
@@ -36,7 +36,7 @@ class Pool final : public Step {
     WindowPart part;
     for (int axis = 0; axis < 2; ++axis) {
       const Range& range = out.axis[axis];
-      const int64_t at = range.begin * window_.stride[axis] - before_[axis];
+      const int64_t at = range.begin * window_.stride[axis] - Before(padding_, axis);
       placing.in_at[axis] = at;
       placing.out_at[axis] = range.begin;
       placing.size[axis] = std::max<int64_t>(0, range.size());
@@ -67,8 +67,8 @@ class Pool final : public Step {
 
  private:
   WindowShape window_;
-  int64_t before_[2];  // padding above and left
-  bool padded_, maximum_;
+  Amounts padding_;
+  bool maximum_;
   bool count_all_;  // a mean divides by the window's size, padding included
 };
 

@@ -12,7 +12,7 @@ enum class Taps { kNearest, kBilinear, kBilinearAlignedCorners };
 
 class Upsample final : public Step {
  public:
-  Upsample(const Node& node, Taps taps) : factor_{node.stride[0], node.stride[1]}, taps_(taps) {}
+  Upsample(const Node& node, Taps taps) : window_(WindowOf(node)), taps_(taps) {}
 
   const char* algorithm() const override { return "upsample"; }
   bool by_rows() const override { return true; }
@@ -23,7 +23,7 @@ class Upsample final : public Step {
     return std::get<ResizePart>(plan.part).y_next[y_end - 1] + 1;
   }
   Resolution resolution() const override { return Resolution::kLarger; }
-  double InputsPerOutput() const override { return 1 / (double(factor_[0]) * double(factor_[1])); }
+  double InputsPerOutput() const override { return 1 / double(window_.stride_area()); }
 
   Placing Place(const Region& out, const Region& in) const override {
     Placing placing;
@@ -66,7 +66,7 @@ class Upsample final : public Step {
 
   // The first tap of output `i`, and the weight of the one after it.
   std::pair<int64_t, float> FirstTap(int axis, int64_t i, int64_t out_size, int64_t in_size) const {
-    const int64_t s = factor_[axis];
+    const int64_t s = window_.stride[axis];
     switch (taps_) {
       case Taps::kNearest:
         break;
@@ -84,7 +84,7 @@ class Upsample final : public Step {
     return {FloorDiv(i, s), 0.0f};
   }
 
-  int64_t factor_[2];  // [y, x]
+  WindowShape window_;  // its stride is the factor
   Taps taps_;
 };
 
@@ -92,23 +92,23 @@ class Upsample final : public Step {
 class DepthToSpace final : public Step {
  public:
   explicit DepthToSpace(const Node& node)
-      : block_{node.stride[0], node.stride[1]}, blocks_first_(node.blocks_first) {}
+      : window_(WindowOf(node)), blocks_first_(node.blocks_first) {}
 
   const char* algorithm() const override { return "copy"; }
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& plan, int64_t y) const override {
-    return (FloorMod(plan.out_row, block_[0]) + y) / block_[0];
+    return (FloorMod(plan.out_row, window_.stride[0]) + y) / window_.stride[0];
   }
   int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const override {
     return FirstInputRow(plan, y_end - 1) + 1;
   }
   Resolution resolution() const override { return Resolution::kLarger; }
-  double InputsPerOutput() const override { return 1 / (double(block_[0]) * double(block_[1])); }
+  double InputsPerOutput() const override { return 1 / double(window_.stride_area()); }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
     Placing placing;
     for (int axis = 0; axis < 2; ++axis) {
-      placing.in_at[axis] = FloorDiv(out.axis[axis].begin, block_[axis]);
+      placing.in_at[axis] = FloorDiv(out.axis[axis].begin, window_.stride[axis]);
       placing.out_at[axis] = out.axis[axis].begin;
       placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
     }
@@ -118,10 +118,10 @@ class DepthToSpace final : public Step {
   void Run(const StepRun& run) const override {
     const DepthToSpaceArgs args{.in = run.in[0],
                                 .out = run.out,
-                                .block_y = block_[0],
-                                .block_x = block_[1],
-                                .at_y = FloorMod(run.plan.out_row, block_[0]),
-                                .at_x = FloorMod(run.plan.out_column, block_[1]),
+                                .block_y = window_.stride[0],
+                                .block_x = window_.stride[1],
+                                .at_y = FloorMod(run.plan.out_row, window_.stride[0]),
+                                .at_x = FloorMod(run.plan.out_column, window_.stride[1]),
                                 .channels = run.op.channels,
                                 .blocks_first = blocks_first_};
     ParallelSpans(run, [&](const Span& span) {
@@ -131,7 +131,7 @@ class DepthToSpace final : public Step {
   }
 
  private:
-  int64_t block_[2];  // pixels [y, x]
+  WindowShape window_;  // its stride is the block's size
   bool blocks_first_;
 };
 

@@ -19,10 +19,7 @@ struct PhaseShape {
 class TransposedPhase : public WithActivation<Step> {
  public:
   TransposedPhase(const Node& node, const PhaseShape& shape, const PackedConv* packed)
-      : stride_{node.stride[0], node.stride[1]},
-        groups_(node.groups),
-        shape_(shape),
-        packed_(packed) {}
+      : window_(WindowOf(node)), groups_(node.groups), shape_(shape), packed_(packed) {}
 
   const char* algorithm() const override { return "direct"; }
   // Several phases write the rows of one plane.
@@ -37,13 +34,13 @@ class TransposedPhase : public WithActivation<Step> {
     Placing placing;
     for (int axis = 0; axis < 2; ++axis) {
       const Range& r = out.axis[axis];
-      const int64_t s = stride_[axis], phase = shape_.phase[axis];
+      const int64_t s = window_.stride[axis], phase = shape_.phase[axis];
       const int64_t m = CeilDiv(r.begin - phase, s);
       placing.size[axis] = std::max<int64_t>(0, FloorDiv(r.end - 1 - phase, s) - m + 1);
       placing.out_at[axis] = m * s + phase;
       placing.in_at[axis] = m + shape_.first_tap[axis];
     }
-    placing.out_row_step = stride_[0];
+    placing.out_row_step = window_.stride[0];
     return placing;
   }
 
@@ -60,7 +57,7 @@ class TransposedPhase : public WithActivation<Step> {
                         .in_channels = run.op.in_channels,
                         .in_lanes = run.op.in_lanes,
                         .in_pixel_stride = run.op.in_lanes,
-                        .out_pixel_stride = kBlock * stride_[1],
+                        .out_pixel_stride = kBlock * window_.stride[1],
                         .kernel_y = shape_.taps[0],
                         .kernel_x = shape_.taps[1],
                         .stride_y = 1,
@@ -74,14 +71,14 @@ class TransposedPhase : public WithActivation<Step> {
     return double(op.in_channels) * double(op.channels) / double(groups_) * double(shape_.taps[0]) *
            double(shape_.taps[1]) * double(phases());
   }
-  double RegionShare() const override { return 1 / (double(stride_[0]) * double(stride_[1])); }
+  double RegionShare() const override { return 1 / double(window_.stride_area()); }
 
  protected:
-  int64_t stride(int axis) const { return stride_[axis]; }
+  int64_t stride(int axis) const { return window_.stride[axis]; }
   const PhaseShape& shape() const { return shape_; }
 
  private:
-  int64_t stride_[2];
+  WindowShape window_;  // of the transposed convolution
   int64_t groups_;
   PhaseShape shape_;
   const PackedConv* packed_;
