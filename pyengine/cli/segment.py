@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import sys
 import time
 import warnings
@@ -15,12 +14,12 @@ from typing import Any
 from pyengine import phantoms
 from pyengine.arguments import OUTPUTS, Output, SegmentKeywords
 from pyengine.cli.options import expand, only_fitting_engine, open_engine, size, tile_options
+from pyengine.cli.segment_job import Job, made_by, overlay_path
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
-from pyengine.formats.registry import find_format, locate, locate_result, read_image, suffix_like
+from pyengine.formats.registry import find_format, locate, read_image, suffix_like
 from pyengine.input_range import InputRangeWarning
-from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
 from pyengine.segment_file import check_target, is_done, replaced_files
@@ -53,11 +52,11 @@ def run_segment(args: argparse.Namespace) -> int:
     quiet = not sys.stderr.isatty()
     from tqdm import tqdm
 
-    made_by = _made_by(engine, args)
+    made = made_by(engine, args)
     with _range_warnings(args.strict):
         for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
             try:
-                job = _Job(path, target, args, made_by)
+                job = Job(path, target, args, made)
                 if job.is_done:
                     skipped += 1
                     continue
@@ -103,16 +102,12 @@ def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> Non
     """Refuse outputs that would replace an input, each other, or what is no output."""
     written = [file for path, target in jobs for file in replaced_files(path, target)]
     if args.overlay:
-        written += [(_overlay_path(target), path) for path, target in jobs]
+        written += [(overlay_path(target), path) for path, target in jobs]
     engines_read = [] if args.engine is None else [resolve(args.engine)]
     check_distinct([*engines_read, *(locate(path).path for path, _ in jobs)], written)
     for _, target in jobs:
         if not (args.resume and is_done(target, args.output_kind)):
             check_target(target, args.output_kind)
-
-
-def _overlay_path(target: str) -> Path:
-    return locate(target).path.with_suffix(".overlay.png")
 
 
 def _one_output(given: list[str], kind: str) -> str:
@@ -146,78 +141,6 @@ def _range_warnings(strict: bool) -> Iterator[None]:
 
         warnings.showwarning = show_line
         yield
-
-
-def _made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
-    """What results follow from, besides the image: tiles, threads and memory change no bit."""
-    content = Path(engine.info.path).read_bytes()
-    return {
-        "engine": hashlib.sha256(content).hexdigest(), "executor": engine.info.executor,
-        "output": args.output_kind, "tta": args.tta, "accuracy": args.accuracy,
-    }  # fmt: skip
-
-
-class _Job:
-    """One image: its result, its overlay, and the notes of what they were made from."""
-
-    def __init__(
-        self, path: str, target: str, args: argparse.Namespace, made_by: dict[str, Any]
-    ) -> None:
-        self.path, self.target, self.kind = path, target, args.output_kind
-        self.result = locate_result(target, self.kind)
-        self.overlay = _overlay_path(target) if args.overlay else None
-        self.made = {**made_by, "source": _state(path, self.result.path)}
-        self.has_result = (
-            args.resume
-            and is_done(target, self.kind)
-            and is_made(self.result.path, self._name, self.made)
-        )
-        self.is_done = self.has_result and (
-            self.overlay is None
-            or (self.overlay.exists() and is_made(self.overlay, self.overlay.name, self.made))
-        )
-
-    @property
-    def _name(self) -> str:
-        name = self.result.name
-        return self.result.path.name + (f":/{name}" if name is not None else "")
-
-    def run(self, engine: Engine, options: SegmentKeywords, progress: bool) -> None:
-        """Make what is not there."""
-        path = self.result.path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.has_result:
-            note_begin(path, self._name, bool(replaced_files(self.path, self.target)))
-            engine.segment_file(
-                self.path, self.target, output=self.kind, progress=progress, **options
-            )
-            note_made(path, self._name, self.made)
-        if self.overlay is not None:
-            note_begin(self.overlay, self.overlay.name, replaces=True)
-            self._write_overlay(engine, self.overlay, options)
-            note_made(self.overlay, self.overlay.name, self.made)
-
-    def _write_overlay(self, engine: Engine, path: Path, options: SegmentKeywords) -> None:
-        image = read_image(self.path, engine.info.input["channels"])
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputRangeWarning)  # it was said of the result
-            labels = (
-                read_image(str(self.result), 1)
-                if self.kind == "labels"
-                else engine.segment(image, **options)
-            )
-        save_image(path, overlay(image, labels, engine.info.colors))
-
-
-def _state(source: str, result: Path) -> dict[str, Any]:
-    """What tells whether an image is the one that a result was made from."""
-    location = locate(source)
-    path = location.path
-    state: dict[str, Any] = {"image": [path.name, location.name]}
-    if path.resolve() != result.resolve():  # else the result itself changes the file
-        status = path.stat()
-        state |= {"size": status.st_size, "time_ns": status.st_mtime_ns}
-    return state
 
 
 def _complain(path: str, error: BaseException) -> None:
