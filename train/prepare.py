@@ -38,10 +38,11 @@ def prepare(config: TrainConfig, root: Path | None, out: Path) -> dict[str, int]
     FileNotFoundError, ValueError
         Data or configuration that does not fit, or `out` is `root` or within it.
     """
-    refuse_within(config, root, out)
     system = find_system(config.system)
     task = system.make_task()
-    samples = (task.packed(s, config.data) for s in _samples(system, config, root))
+    raw = _samples(system, config, root)
+    refuse_within(config, root, out)
+    samples = (task.packed(sample, config.data) for sample in raw)
     return pack(samples, out, system.name, system.classes, config.split)
 
 
