@@ -4,7 +4,7 @@
 #include "bind.h"
 #include "core/json.h"
 #include "graph/geometry.h"
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 
 namespace py = pybind11;
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "pyengine/error.h"
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 
 namespace pyengine {
 namespace {

@@ -8,7 +8,7 @@
 #include "cuda/device_session.h"
 #include "cuda/packing.h"
 #include "pyengine/error.h"
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 #include "tiling/progress.h"
 #include "tiling/tile_layout.h"
 #include "tiling/whole.h"

@@ -5,8 +5,8 @@
 
 #include "graph/accepted_size.h"
 #include "pyengine/error.h"
+#include "tiling/choose_tile.h"
 #include "tiling/progress.h"
-#include "tiling/tile_grid.h"
 
 namespace pyengine {
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 #include "tiling/progress.h"
 
 namespace pyengine {

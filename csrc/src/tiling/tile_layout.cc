@@ -5,7 +5,7 @@
 
 #include "core/checked_math.h"
 #include "pyengine/error.h"
-#include "tiling/tile_grid.h"
+#include "tiling/choose_tile.h"
 
 namespace pyengine {
 namespace {

@@ -4,7 +4,7 @@
 
 #include "tiling/blend.h"
 #include "tiling/exact.h"
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 #include "tiling/whole.h"
 
 namespace pyengine {

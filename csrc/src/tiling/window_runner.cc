@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "core/checked_math.h"
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 
 namespace pyengine {
 namespace {

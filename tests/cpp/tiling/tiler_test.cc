@@ -11,7 +11,7 @@
 #include "pyengine/error.h"
 #include "support/checked.h"
 #include "support/identity_executor.h"
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 
 namespace pyengine {
 namespace {

@@ -1,4 +1,4 @@
-// Where tiles lie: integers only.
+// Of what size tiles are, and where overlapping windows lie: integers only.
 #pragma once
 
 #include <cstdint>

@@ -1,4 +1,4 @@
-#include "tiling/tile_grid.h"
+#include "tiling/choose_tile.h"
 
 #include <gtest/gtest.h>
 

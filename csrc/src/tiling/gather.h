@@ -12,7 +12,7 @@ namespace pyengine {
 // Rows of an image of `height` from which rows [begin, end) of the endless plane follow.
 Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode);
 
-// Copies rows [y, y + 1) x columns [x, x + width) of channel `channel` of the endless image into
+// Copies row y, columns [x, x + width), of channel `channel` of the endless image into
 // `out`, as value * gain + offset. The image's needed rows must be present in the view.
 void GatherRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t y, int64_t x,
                int64_t width, float gain, float offset, float* out);

@@ -1,4 +1,4 @@
-#include "tiling/tile_grid.h"
+#include "tiling/choose_tile.h"
 
 #include <algorithm>
 #include <set>
@@ -11,7 +11,7 @@ namespace pyengine {
 namespace {
 
 // Beyond this a tile only grows the working set; threads are busy and the halo is paid long since.
-constexpr int64_t kMaxSidePx = 4096;
+constexpr int64_t kMaxTileSidePx = 4096;
 
 // The whole of `size` in one tile, or what cuts it into equal parts, in multiples of the grid.
 std::vector<int64_t> CandidateSides(int64_t size, int64_t grid, int64_t wanted) {
@@ -20,7 +20,7 @@ std::vector<int64_t> CandidateSides(int64_t size, int64_t grid, int64_t wanted) 
   std::set<int64_t> sides = {rounded(grid)};
   for (int64_t parts = 1; parts <= CeilDiv(size, grid); parts += std::max<int64_t>(1, parts / 3)) {
     const int64_t side = rounded(CeilDiv(size, parts));
-    if (side <= std::max(kMaxSidePx, grid)) sides.insert(side);
+    if (side <= std::max(kMaxTileSidePx, grid)) sides.insert(side);
   }
   return {sides.rbegin(), sides.rend()};
 }

@@ -1,4 +1,4 @@
-#include "tiling/mirror_pad.h"
+#include "tiling/gather.h"
 
 #include <algorithm>
 
