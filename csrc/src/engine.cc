@@ -137,7 +137,7 @@ struct Engine::Impl {
     SegmentAugmented(
         image, out, options, info.geometry.classes, file.manifest.head, *pool,
         [&](const CheckedImage& turned, const OutputView& logits, const SegmentOptions& once) {
-          segmenter->Segment(turned, {0, turned.view().height}, logits, once);
+          segmenter->Segment(turned, {.begin = 0, .end = turned.view().height}, logits, once);
         });
   }
 
@@ -157,8 +157,8 @@ struct Engine::Impl {
     const CheckedImage image = CheckedImage::OnDevice(view, info.geometry.channels);
     if (!image.whole())
       throw Error(ErrorCode::kUnsupported, "arrays on a GPU need the whole image, not some rows");
-    const OutputView out =
-        CheckOutput(kind, data, {0, view.height}, view.width, row_stride, info.geometry.classes);
+    const OutputView out = CheckOutput(kind, data, {.begin = 0, .end = view.height}, view.width,
+                                       row_stride, info.geometry.classes);
     arrays.SegmentOnDevice(image, out, options, stream);
   }
 
@@ -219,13 +219,14 @@ TilePlan Engine::Plan(int64_t height, int64_t width, const SegmentOptions& optio
 
 void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,
                            const SegmentOptions& options) const {
-  impl_->Segment(image, {0, image.height}, OutputKind::kLabels, labels, row_stride, options);
+  impl_->Segment(image, {.begin = 0, .end = image.height}, OutputKind::kLabels, labels, row_stride,
+                 options);
 }
 
 void Engine::SegmentScores(const ImageView& image, OutputKind kind, float* scores,
                            const SegmentOptions& options) const {
   RequireScores(kind);
-  impl_->Segment(image, {0, image.height}, kind, scores, image.width, options);
+  impl_->Segment(image, {.begin = 0, .end = image.height}, kind, scores, image.width, options);
 }
 
 void Engine::SegmentLabelsOnDevice(const ImageView& image, uint8_t* labels, int64_t row_stride,
@@ -253,15 +254,16 @@ void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t 
   const DefaultFloatEnvironment floats;
   CheckOptions(options);
   CheckSize(height, width);
-  CheckBand(height, {row_begin, row_end});
-  const Range need = impl_->segmenter->BandRows(height, width, {row_begin, row_end}, options);
+  CheckBand(height, {.begin = row_begin, .end = row_end});
+  const Range need =
+      impl_->segmenter->BandRows(height, width, {.begin = row_begin, .end = row_end}, options);
   rows[0] = need.begin;
   rows[1] = need.end;
 }
 
 void Engine::SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin,
                          int64_t row_end, void* out, const SegmentOptions& options) const {
-  impl_->Segment(image, {row_begin, row_end}, kind, out, image.width, options);
+  impl_->Segment(image, {.begin = row_begin, .end = row_end}, kind, out, image.width, options);
 }
 
 Classification Engine::Classify(const ImageView& image) const {
@@ -274,10 +276,11 @@ Classification Engine::Classify(const ImageView& image) const {
     throw Error(ErrorCode::kUnsupported, "the network has " + std::to_string(shape[1]) + " x " +
                                              std::to_string(shape[2]) +
                                              " outputs per class; a classifier has one");
-  const Classifier classifier{.input_size = {manifest.sample_height, manifest.sample_width},
-                              .normalisation = manifest.normalisation,
-                              .head = manifest.head,
-                              .outputs = shape[0]};
+  const Classifier classifier{
+      .input_size = {.height = manifest.sample_height, .width = manifest.sample_width},
+      .normalisation = manifest.normalisation,
+      .head = manifest.head,
+      .outputs = shape[0]};
   return ClassifyImage(classifier, {image, impl_->info.geometry.channels, *impl_->pool},
                        [&](const float* in, float* logits) {
                          impl_->segmenter->Run(in, logits, 1, manifest.sample_height,

@@ -24,7 +24,8 @@ Window SmallestWindow(const NetworkGeometry& g, TileSize tile) {
   const auto side = [&](int64_t size) {
     return AcceptedInput(g, g.before + size + std::max(g.after, g.margin));
   };
-  return {side(tile.height), side(tile.width), g.before, g.before};
+  return {
+      .height = side(tile.height), .width = side(tile.width), .top = g.before, .left = g.before};
 }
 
 Window Executor::WindowFor(const Tile& tile) const {

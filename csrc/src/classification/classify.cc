@@ -33,7 +33,7 @@ void NormaliseImage(const CheckedImage& image, const Normalisation& normalisatio
 Classification ClassifyImage(const Classifier& classifier, const CheckedImage& image,
                              const Logits& network) {
   const ImageView view = WholeView(image);
-  const PlaneSize from{view.height, view.width}, to = classifier.input_size;
+  const PlaneSize from{.height = view.height, .width = view.width}, to = classifier.input_size;
   std::vector<float> input;
   input.reserve(static_cast<size_t>(view.channels * to.height * to.width));
   for (int64_t c = 0; c < view.channels; ++c) {

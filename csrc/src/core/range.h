@@ -26,14 +26,14 @@ struct Range {
 
 // `range` extended to whole groups of `group` indices, counted from index 0.
 inline Range WholeGroups(Range range, int64_t group) {
-  return {FloorDiv(range.begin, group) * group, CeilDiv(range.end, group) * group};
+  return {.begin = FloorDiv(range.begin, group) * group, .end = CeilDiv(range.end, group) * group};
 }
 
 // Part i of n: as equal as can be where parts begin at multiples of `step` after the first.
 inline Range EqualPart(Range all, int64_t i, int64_t n, int64_t step = 1) {
   const int64_t steps = CeilDiv(all.size(), step);
   const auto at = [&](int64_t k) { return std::min(all.end, all.begin + steps * k / n * step); };
-  return {at(i), at(i + 1)};
+  return {.begin = at(i), .end = at(i + 1)};
 }
 
 }  // namespace pyengine

@@ -124,7 +124,7 @@ bool ThreadPool::Team::Run(int64_t n, Body body, void* context) {
   body_ = body;
   context_ = context;
   for (int t = 0; t < threads(); ++t) {
-    const Range share = EqualPart({0, n}, t, threads());
+    const Range share = EqualPart({.begin = 0, .end = n}, t, threads());
     shares_[t].next.store(share.begin, std::memory_order_relaxed);
     shares_[t].end = share.end;
   }

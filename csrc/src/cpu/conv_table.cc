@@ -11,13 +11,15 @@ struct PieceRow {
 
 // Measured on Zen 3. Few patches keep transformed inputs in the second-level cache; the more
 // weights come from beyond it, the more patches must share each reading.
-constexpr PieceRow kPieces[] = {{128 * 128, 24}, {INT64_MAX, 48}};
+constexpr PieceRow kPieces[] = {{.weights = 128 * 128, .patches = 24},
+                                {.weights = INT64_MAX, .patches = 48}};
 // Measured on Zen 4. More weights (36 floats each) come from beyond the second-level cache, or from
 // memory: where there are threads to share transformed inputs, each thread reads a part alone.
 constexpr int64_t kLargeWeights = 128 * 256;
 constexpr int64_t kSharedPatches = 72;
 // Measured on a Xeon with AMX: registers take 32 patches, and weights come too slowly for fewer.
-constexpr PieceRow kMatrixUnitPieces[] = {{128 * 256, 64}, {INT64_MAX, 96}};
+constexpr PieceRow kMatrixUnitPieces[] = {{.weights = 128 * 256, .patches = 64},
+                                          {.weights = INT64_MAX, .patches = 96}};
 
 // Fewer channels than lanes would transform and multiply mostly nothing.
 constexpr int64_t kLeastChannels = kBlock;

@@ -17,7 +17,8 @@ constexpr size_t kIdleArenas = 4;
 std::vector<Region> WholeRegions(const std::vector<Extent>& extents) {
   std::vector<Region> regions(extents.size());
   for (size_t t = 0; t < extents.size(); ++t)
-    for (int axis = 0; axis < 2; ++axis) regions[t].axis[axis] = {0, extents[t].size[axis]};
+    for (int axis = 0; axis < 2; ++axis)
+      regions[t].axis[axis] = {.begin = 0, .end = extents[t].size[axis]};
   return regions;
 }
 
@@ -53,15 +54,19 @@ CpuExecutor::~CpuExecutor() = default;
 
 std::vector<Region> CpuExecutor::TileRegions(const Tile& tile) const {
   const TileSize& end = tile.to_end;
-  const std::vector<Region> limits = NeededRegions(graph_, {{{0, end.height}, {0, end.width}}});
-  return NeededBlocks(graph_, {{{0, tile.size.height}, {0, tile.size.width}}}, grid_, limits);
+  const std::vector<Region> limits =
+      NeededRegions(graph_, {{{.begin = 0, .end = end.height}, {.begin = 0, .end = end.width}}});
+  return NeededBlocks(
+      graph_, {{{.begin = 0, .end = tile.size.height}, {.begin = 0, .end = tile.size.width}}},
+      grid_, limits);
 }
 
 // The image's end matters where a patch beyond the tile, computed for the tile's sake, might be
 // cut by it. Regions of tiles on the grid differ by whole grid steps, so one tile tells for all.
 int64_t CpuExecutor::FindTileReach() const {
   const auto regions = [&](int64_t to_end) {
-    return TileRegions({{tile_grid_, tile_grid_}, {to_end, to_end}});
+    return TileRegions({.size = {.height = tile_grid_, .width = tile_grid_},
+                        .to_end = {.height = to_end, .width = to_end}});
   };
   const std::vector<Region> far = regions(tile_grid_ + 2 * kMaxHaloPx);
   for (int64_t reach = 0;; reach += tile_grid_) {
@@ -112,7 +117,7 @@ Window CpuExecutor::WindowFor(const Tile& tile) const {
 }
 
 void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) {
-  auto context = Borrow({&tile_program_, tile});
+  auto context = Borrow({.program = &tile_program_, .tile = tile});
   const Buffer& in = context->plan->buffers.front();
   const int64_t in_floats = in.plane_floats * geometry().channels;
   const int64_t out_floats = tile.size.height * tile.size.width * geometry().classes;
@@ -121,7 +126,9 @@ void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const 
 }
 
 void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) {
-  auto context = Borrow({&whole_program_, {{h, w}, {h, w}}});
+  auto context =
+      Borrow({.program = &whole_program_,
+              .tile = {.size = {.height = h, .width = w}, .to_end = {.height = h, .width = w}}});
   const Extent& size = context->plan->extents[graph_.output];
   const int64_t in_floats = geometry().channels * h * w;
   const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
@@ -160,7 +167,9 @@ double CpuExecutor::TileCost(const Tile& tile) const {
 std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
   const bool tiled = geometry().tileable;
   const Program& program = tiled ? tile_program_ : whole_program_;
-  auto context = Borrow({&program, {{h, w}, {h, w}}});
+  auto context =
+      Borrow({.program = &program,
+              .tile = {.size = {.height = h, .width = w}, .to_end = {.height = h, .width = w}}});
   const Plan& plan = *context->plan;
   const auto floats = [&](size_t storage) {
     return plan.buffers[storage].plane_floats * program.storages[storage].blocks();

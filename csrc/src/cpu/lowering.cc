@@ -106,7 +106,7 @@ Value Lowering::Whole(int storage) const {
   Value value;
   value.lanes = program_.storages[storage].lanes;
   for (int64_t b = 0; b < program_.storages[storage].blocks(); ++b)
-    value.refs.push_back({storage, b, 0, 0});
+    value.refs.push_back({.storage = storage, .block = b, .dy = 0, .dx = 0});
   return value;
 }
 

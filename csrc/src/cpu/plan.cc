@@ -150,10 +150,11 @@ class Planner {
     for (const BlockRef& ref : refs) {
       const Buffer& b = plan_.buffers[ref.storage];
       const Storage& s = program_.storages[ref.storage];
-      plan_.specs.push_back({ref.storage,
-                             b.offset + ref.block * b.plane_floats +
-                                 (y + ref.dy - b.y0) * b.row_stride + (x + ref.dx - b.x0) * s.lanes,
-                             b.row_stride * row_step});
+      plan_.specs.push_back({.storage = ref.storage,
+                             .offset = b.offset + ref.block * b.plane_floats +
+                                       (y + ref.dy - b.y0) * b.row_stride +
+                                       (x + ref.dx - b.x0) * s.lanes,
+                             .row_stride = b.row_stride * row_step});
     }
     return begin;
   }

@@ -33,7 +33,7 @@ class Roller {
       for (int k = 0; k < 2; ++k)
         for (const BlockRef& ref : op.in[k])
           if (ref.storage == storage)
-            readers_.push_back({static_cast<int>(i), sizes.in_row[k] + ref.dy});
+            readers_.push_back({.op = static_cast<int>(i), .row = sizes.in_row[k] + ref.dy});
     }
   }
 
@@ -48,7 +48,8 @@ class Roller {
     int64_t first = buffer.y0;  // the row that lies at the front
     ForEachWrite([&](Work& work, int64_t keep, int64_t written, int64_t end) {
       if (end - first <= held) return;
-      work.rolls.push_back({storage_, keep - first, std::max<int64_t>(0, written - keep)});
+      work.rolls.push_back(
+          {.storage = storage_, .by = keep - first, .rows = std::max<int64_t>(0, written - keep)});
       first = keep;
     });
   }

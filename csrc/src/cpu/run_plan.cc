@@ -59,7 +59,7 @@ void PlanRunner::PointPlanes(const float* in, float* out) {
     float* base = context_.arena.data();
     // Kernels never write through their input planes.
     if (storages[spec.storage].external) base = spec.storage == last ? out : const_cast<float*>(in);
-    context_.planes[p] = {base + spec.offset, spec.row_stride};
+    context_.planes[p] = {.data = base + spec.offset, .row_stride = spec.row_stride};
   }
 }
 
@@ -87,9 +87,9 @@ void PlanRunner::FillBorderRows(int s, const Work& work) {
   const int64_t begin = work.y_begin * op.out_row_step;
   const int64_t end = work.y_end == op.height ? extent.size[0] : work.y_end * op.out_row_step;
   pool_.ParallelFor(storage.blocks(), [&](int64_t block) {
-    const Plane plane{context_.arena.data() + b.offset + block * b.plane_floats -
-                          context_.first_row[s] * b.row_stride - b.x0 * storage.lanes,
-                      b.row_stride};
+    const Plane plane{.data = context_.arena.data() + b.offset + block * b.plane_floats -
+                              context_.first_row[s] * b.row_stride - b.x0 * storage.lanes,
+                      .row_stride = b.row_stride};
     FillBorder(plane, storage.lanes, extent.size[0], extent.size[1], storage.border,
                storage.border_mode, storage.border_value, begin, end);
   });

@@ -75,7 +75,7 @@ class Scheduler {
         const int64_t rows = plan.in_row[i] + ref.dy + end - source.out_row;
         Advance(writer, CeilDiv(rows, source.out_row_step));
       }
-    Work work{op_index, done_[op_index], target};
+    Work work{.op = op_index, .y_begin = done_[op_index], .y_end = target};
     op.step->Share(op, plan, threads_, work);
     schedule_.push_back(work);
     done_[op_index] = target;

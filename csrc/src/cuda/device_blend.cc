@@ -30,7 +30,10 @@ void DeviceTiler::SegmentBlended(const CheckedImage& checked, const OutputView& 
       image.height, image.width, side(options.tile_height_px, image.height, network_->max_height()),
       side(options.tile_width_px, image.width, network_->max_width()), options.overlap);
   TilePlan plan;  // of a batch
-  plan.window = {blend.height + 2 * net_.margin, blend.width + 2 * net_.margin, 0, 0};
+  plan.window = {.height = blend.height + 2 * net_.margin,
+                 .width = blend.width + 2 * net_.margin,
+                 .top = 0,
+                 .left = 0};
   const auto windows = static_cast<int64_t>(blend.rows.size() * blend.columns.size());
   plan.batch_size = static_cast<int>(std::min<int64_t>(network_->max_batch(), windows));
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
@@ -60,9 +63,10 @@ void DeviceTiler::SegmentBlended(const CheckedImage& checked, const OutputView& 
   std::memcpy(pinned_weights.Grow(weight_bytes), weights.data(), weight_bytes);
   stream.CopyIn(weight_map.Grow(weight_bytes), pinned_weights.data(), weight_bytes);
   stream.Clear(sums.Grow(sums_bytes), sums_bytes);
-  Pack(image, {0, image.height}, static_cast<char*>(session.pinned_image.data()));
+  Pack(image, {.begin = 0, .end = image.height}, static_cast<char*>(session.pinned_image.data()));
   stream.CopyIn(session.image.data(), session.pinned_image.data(), in_bytes);
-  const ImageView on_device = PackedView(image, {0, image.height}, session.image.data());
+  const ImageView on_device =
+      PackedView(image, {.begin = 0, .end = image.height}, session.image.data());
   const auto* gain = static_cast<const float*>(scales_.data());
   auto* sum = static_cast<float*>(sums.data());
   float* coverage = sum + pixels * net_.classes;
@@ -79,29 +83,52 @@ void DeviceTiler::SegmentBlended(const CheckedImage& checked, const OutputView& 
     for (int64_t i = 0; i < count; ++i) {
       const auto [y, x] = origin(i);
       // One tile at the image's origin, whose context ends where the window begins.
-      const TileRun tile{blend.height, blend.width, 1, net_.margin - y, net_.margin - x, 0, 1};
-      stream.Gather({on_device, options.padding, tile, plan.window.height, plan.window.width, gain,
-                     gain + net_.channels,
-                     static_cast<char*>(turn.windows.data()) + i * window_step, half});
+      const TileRun tile{.tile_height = blend.height,
+                         .tile_width = blend.width,
+                         .tiles_across = 1,
+                         .context_y = net_.margin - y,
+                         .context_x = net_.margin - x,
+                         .first = 0,
+                         .count = 1};
+      stream.Gather({.image = on_device,
+                     .padding = options.padding,
+                     .tiles = tile,
+                     .height = plan.window.height,
+                     .width = plan.window.width,
+                     .gain = gain,
+                     .offset = gain + net_.channels,
+                     .windows = static_cast<char*>(turn.windows.data()) + i * window_step,
+                     .half = half});
     }
     turn.lane->Run(stream, turn.windows.data(), logits, count, plan.window.height,
                    plan.window.width);
     for (int64_t i = 0; i < count; ++i) {
       const auto [y, x] = origin(i);
-      stream.Blend({logits + i * logit_step, static_cast<const float*>(weight_map.data()),
-                    blend.height, blend.width, y, x, net_.classes, image.height, image.width, sum,
-                    coverage});
+      stream.Blend({.logits = logits + i * logit_step,
+                    .weights = static_cast<const float*>(weight_map.data()),
+                    .height = blend.height,
+                    .width = blend.width,
+                    .y = y,
+                    .x = x,
+                    .classes = net_.classes,
+                    .image_height = image.height,
+                    .image_width = image.width,
+                    .sums = sum,
+                    .coverage = coverage});
     }
     first += count;
     ReportProgress(options, first, windows);
   }
-  stream.FinishBlend({sum,
-                      coverage,
-                      net_.classes,
-                      image.height,
-                      image.width,
-                      head_,
-                      {out.kind, session.result.data(), image.width, pixels}});
+  stream.FinishBlend({.sums = sum,
+                      .coverage = coverage,
+                      .classes = net_.classes,
+                      .height = image.height,
+                      .width = image.width,
+                      .head = head_,
+                      .result = {.kind = out.kind,
+                                 .data = session.result.data(),
+                                 .row_stride = image.width,
+                                 .plane_stride = pixels}});
   stream.CopyOut(session.pinned_result.data(), session.result.data(), out_bytes);
   stream.Synchronize();
   Unpack(static_cast<const char*>(session.pinned_result.data()), net_.classes, image.height,

@@ -24,7 +24,7 @@ Range RowsOf(const TilePlan& plan, int64_t height, Range rows, PaddingMode paddi
   const int64_t tile = plan.tile.height;
   const int64_t first = rows.begin / tile * tile - plan.window.top;
   const int64_t last = (CeilDiv(rows.end, tile) - 1) * tile - plan.window.top + plan.window.height;
-  return RowsBehind({first, last}, height, padding);
+  return RowsBehind({.begin = first, .end = last}, height, padding);
 }
 
 }  // namespace
@@ -63,7 +63,8 @@ void DeviceTiler::WarmUp() const {
   if (net_.tileable) {
     plan = Plan(kMaxWarmUpSidePx, kMaxWarmUpSidePx, {});
   } else {
-    plan.window = {network_->max_height(), network_->max_width(), 0, 0};
+    plan.window = {
+        .height = network_->max_height(), .width = network_->max_width(), .top = 0, .left = 0};
     plan.batch_size = network_->max_batch();
   }
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
@@ -87,7 +88,8 @@ TilePlan DeviceTiler::Plan(int64_t height, int64_t width, const SegmentOptions& 
   for (int axis = 0; axis < 2; ++axis) {
     // The largest tile whose window the plan takes, in steps of the alignment.
     int64_t largest = most[axis] / net_.alignment * net_.alignment;
-    while (largest > 0 && SmallestWindow(net_, {largest, largest}).height > most[axis])
+    while (largest > 0 &&
+           SmallestWindow(net_, {.height = largest, .width = largest}).height > most[axis])
       largest -= net_.alignment;
     if (largest == 0)
       throw Error(ErrorCode::kUnsupported,
@@ -105,7 +107,7 @@ TilePlan DeviceTiler::Plan(int64_t height, int64_t width, const SegmentOptions& 
     if (wanted[axis] == 0)
       tile[axis] = RoundUp(CeilDiv(image[axis], CeilDiv(image[axis], tile[axis])), net_.alignment);
   }
-  plan.tile = {tile[0], tile[1]};
+  plan.tile = {.height = tile[0], .width = tile[1]};
   plan.window = SmallestWindow(net_, plan.tile);
   plan.tiles_down = CeilDiv(height, tile[0]);
   plan.tiles_across = CeilDiv(width, tile[1]);
@@ -218,9 +220,9 @@ void DeviceTiler::SegmentExact(const CheckedImage& checked, Range all, const Out
   auto lease = Borrow();
   Session& session = *lease;
   const SettleOnError settle(session);
-  for (Range band{all.begin, all.begin}; band.end < all.end;) {
-    band = {band.end, next(band.end)};
-    while (band.end < all.end && bytes({band.begin, next(band.end)}) <= budget)
+  for (Range band{.begin = all.begin, .end = all.begin}; band.end < all.end;) {
+    band = {.begin = band.end, .end = next(band.end)};
+    while (band.end < all.end && bytes({.begin = band.begin, .end = next(band.end)}) <= budget)
       band.end = next(band.end);
     const Range rows = rows_of(band);
     const auto in_bytes = static_cast<size_t>(rows.size() * row_bytes);
@@ -261,7 +263,7 @@ void DeviceTiler::SegmentOnDevice(const CheckedImage& checked, const OutputView&
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
   session.Reserve(window_bytes, logit_bytes, 0, 0);
   for (const Session::Turn& turn : session.turns) turn.stream->WaitFor(*caller);
-  Enqueue(session, plan, image, out, {0, image.height}, options);
+  Enqueue(session, plan, image, out, {.begin = 0, .end = image.height}, options);
   caller->WaitFor(*session.turns[0].stream);
   // The next borrower's work follows on the same streams, after this.
 }

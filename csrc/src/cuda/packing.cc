@@ -32,8 +32,16 @@ void Pack(const ImageView& image, Range rows, char* out) {
 
 ImageView PackedView(const ImageView& image, Range rows, const void* data) {
   const int64_t value = ValueBytes(image.type), pixel = value * image.channels;
-  return {data,  image.type, image.height, image.width, image.channels, image.width * pixel,
-          pixel, value,      rows.begin,   rows.size()};
+  return {.data = data,
+          .type = image.type,
+          .height = image.height,
+          .width = image.width,
+          .channels = image.channels,
+          .row_stride_bytes = image.width * pixel,
+          .pixel_stride_bytes = pixel,
+          .channel_stride_bytes = value,
+          .first_row = rows.begin,
+          .rows = rows.size()};
 }
 
 void Unpack(const char* in, int64_t classes, int64_t rows, int64_t width, int64_t row_begin,

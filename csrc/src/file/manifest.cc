@@ -24,7 +24,8 @@ struct Step {
 Step ReadStep(const Json& json, size_t channels) {
   const std::string& name = json.At("name").String();
   if (name == "scale_linear")
-    return {Values(json.At("gain"), channels), Values(json.At("offset"), channels)};
+    return {.gain = Values(json.At("gain"), channels),
+            .offset = Values(json.At("offset"), channels)};
   if (name != "fixed_zero_mean_unit_variance")
     json.At("name").Fail("unknown preprocessing '" + name +
                          "'; scale_linear and fixed_zero_mean_unit_variance exist");
@@ -40,7 +41,8 @@ Step ReadStep(const Json& json, size_t channels) {
 }
 
 Normalisation ReadPreprocessing(const Json& steps, size_t channels) {
-  Normalisation n{std::vector<float>(channels, 1.0f), std::vector<float>(channels, 0.0f)};
+  Normalisation n{.gain = std::vector<float>(channels, 1.0f),
+                  .offset = std::vector<float>(channels, 0.0f)};
   for (const Json& json : steps.Items()) {
     const Step step = ReadStep(json, channels);
     // Steps compose: y = gain2 * (gain1 * x + offset1) + offset2.

@@ -39,9 +39,10 @@ std::string Px(const Extent& extent) {
 struct Ratio {
   int64_t num = 1, den = 1;
   Ratio Times(StepFactor factor) const {
-    Ratio r{CheckedMul(num, factor.num, "stride"), CheckedMul(den, factor.den, "stride")};
+    Ratio r{.num = CheckedMul(num, factor.num, "stride"),
+            .den = CheckedMul(den, factor.den, "stride")};
     const int64_t g = std::gcd(r.num, r.den);
-    return {r.num / g, r.den / g};
+    return {.num = r.num / g, .den = r.den / g};
   }
   bool operator==(const Ratio& o) const { return num == o.num && den == o.den; }
   double value() const { return double(num) / double(den); }
@@ -161,7 +162,7 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
                     std::to_string(sample_w));
   if (net.tileable) {
     // Need of one alignment cell of outputs; every tile is a union of such cells.
-    Region cell{{{0, alignment}, {0, alignment}}};
+    Region cell{{{.begin = 0, .end = alignment}, {.begin = 0, .end = alignment}}};
     const Region in = NeededRegions(graph, cell)[0];
     for (const Range& range : in.axis) {
       // Windows start on the pooling grid, so the need before the tile is rounded up to it.
@@ -172,7 +173,8 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
     net.halo = std::max(net.before, net.after);
     // The union over one cell exceeds one pixel's field by at most the cell; measure it exactly.
     for (int64_t p = 0; p < alignment; ++p) {
-      const Region pixel = NeededRegions(graph, {{{p, p + 1}, {p, p + 1}}})[0];
+      const Region pixel =
+          NeededRegions(graph, {{{.begin = p, .end = p + 1}, {.begin = p, .end = p + 1}}})[0];
       for (const Range& range : pixel.axis)
         result.receptive_field_px = std::max(result.receptive_field_px, range.size());
     }

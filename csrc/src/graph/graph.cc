@@ -59,7 +59,7 @@ class GraphReader {
     const int index = static_cast<int>(graph_.tensors.size());
     if (!index_.emplace(name.String(), index).second)
       name.Fail("tensor '" + name.String() + "' is produced twice");
-    graph_.tensors.push_back({name.String(), channels, vector});
+    graph_.tensors.push_back({.name = name.String(), .channels = channels, .vector = vector});
     return index;
   }
 

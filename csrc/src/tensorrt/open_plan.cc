@@ -48,7 +48,8 @@ OpenedPlan OpenFittingPlan(const std::vector<StoredPlan>& plans, const Attachmen
         note(key, mismatch);
         continue;
       }
-      return {key, OpenPlan(library, attachments.Bytes(plan->plan), key, geometry)};
+      return {.key = key,
+              .network = OpenPlan(library, attachments.Bytes(plan->plan), key, geometry)};
     } catch (const Error& e) {
       note(key, e.what());
     }
@@ -64,7 +65,8 @@ OpenedPlan OpenFittingPlan(const std::vector<StoredPlan>& plans, const Attachmen
     request.precision = plan->key.precision;
     request.device = device;
     const BuiltPlan built = BuildPlan(library->second, request);
-    return {built.key, OpenPlan(library->second, built.bytes, built.key, geometry)};
+    return {.key = built.key,
+            .network = OpenPlan(library->second, built.bytes, built.key, geometry)};
   }
   throw Error(ErrorCode::kUnsupported,
               name + ": no plan fits and none can be built (" + reasons + ")");

@@ -26,10 +26,18 @@ PlanProfile ProfileFor(const NetworkGeometry& geometry, TileSize sample, TileSiz
     throw Error(ErrorCode::kInvalidArgument,
                 "batch " + std::to_string(max_batch) + " must be at least 1");
   if (!geometry.tileable)
-    return {sample.height, sample.width, sample.height, sample.width, max_batch};
-  const Window least = SmallestWindow(geometry, {1, 1});
+    return {.min_height = sample.height,
+            .min_width = sample.width,
+            .max_height = sample.height,
+            .max_width = sample.width,
+            .max_batch = max_batch};
+  const Window least = SmallestWindow(geometry, {.height = 1, .width = 1});
   const Window most = SmallestWindow(geometry, tile);
-  return {least.height, least.width, most.height, most.width, max_batch};
+  return {.min_height = least.height,
+          .min_width = least.width,
+          .max_height = most.height,
+          .max_width = most.width,
+          .max_batch = max_batch};
 }
 
 PlanKey ParsePlanKey(const Json& json) {

@@ -9,8 +9,14 @@ namespace pyengine {
 namespace {
 
 constexpr Symmetry kSymmetries[] = {
-    {false, false, false}, {true, false, false}, {false, true, false}, {true, true, false},
-    {false, false, true},  {true, false, true},  {false, true, true},  {true, true, true},
+    {.flip_y = false, .flip_x = false, .transpose = false},
+    {.flip_y = true, .flip_x = false, .transpose = false},
+    {.flip_y = false, .flip_x = true, .transpose = false},
+    {.flip_y = true, .flip_x = true, .transpose = false},
+    {.flip_y = false, .flip_x = false, .transpose = true},
+    {.flip_y = true, .flip_x = false, .transpose = true},
+    {.flip_y = false, .flip_x = true, .transpose = true},
+    {.flip_y = true, .flip_x = true, .transpose = true},
 };
 
 int PassCount(Augmentation augmentation) {

@@ -33,8 +33,10 @@ BlendPlan PlanBlend(int64_t image_height, int64_t image_width, int64_t height, i
                                                    std::to_string(window) + " px");
     return static_cast<int64_t>(px);
   };
-  return {height, width, BlendOrigins(image_height, height, pixels(height)),
-          BlendOrigins(image_width, width, pixels(width))};
+  return {.height = height,
+          .width = width,
+          .rows = BlendOrigins(image_height, height, pixels(height)),
+          .columns = BlendOrigins(image_width, width, pixels(width))};
 }
 
 BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t width,

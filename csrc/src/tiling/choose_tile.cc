@@ -47,9 +47,9 @@ TileSize ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted
   std::vector<Candidate> candidates;
   for (int64_t h : CandidateSides(height, grid, wanted.height))
     for (int64_t w : CandidateSides(width, grid, wanted.width)) {
-      const TileSize tile{h, w};
+      const TileSize tile{.height = h, .width = w};
       const double tiles = double(CeilDiv(height, h)) * double(CeilDiv(width, w));
-      candidates.push_back({costs.cost(tile) * tiles, tile});
+      candidates.push_back({.cost = costs.cost(tile) * tiles, .tile = tile});
     }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Candidate& a, const Candidate& b) { return a.cost < b.cost; });

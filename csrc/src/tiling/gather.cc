@@ -39,7 +39,7 @@ void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int6
 
 Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode) {
   const auto [first, last] = plane_rows;
-  Range need{std::max<int64_t>(0, first), std::min(height, last)};
+  Range need{.begin = std::max<int64_t>(0, first), .end = std::min(height, last)};
   if (mode != PaddingMode::kReflect) return need;
   // What lies outside the image is mirrored from as far inside.
   if (first < 0) need.end = std::max(need.end, std::min(height, 1 - first));

@@ -22,7 +22,9 @@ TilePlan ChoosePlan(const Executor& executor, int64_t height, int64_t width,
   const int64_t budget =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
   const auto first = [&](TileSize size) {
-    return Tile{size, {std::min(height, size.height + reach), std::min(width, size.width + reach)}};
+    return Tile{.size = size,
+                .to_end = {.height = std::min(height, size.height + reach),
+                           .width = std::min(width, size.width + reach)}};
   };
   const auto memory = [&](TileSize size) {
     const Tile tile = first(size);
@@ -34,7 +36,8 @@ TilePlan ChoosePlan(const Executor& executor, int64_t height, int64_t width,
   };
   const auto cost = [&](TileSize size) { return executor.TileCost(first(size)); };
   plan.tile = ChooseTile(height, width, executor.TileGrid(),
-                         {options.tile_height_px, options.tile_width_px}, budget, {cost, memory});
+                         {.height = options.tile_height_px, .width = options.tile_width_px}, budget,
+                         {.cost = cost, .memory_bytes = memory});
   plan.window = executor.WindowFor(first(plan.tile));
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);
@@ -72,11 +75,11 @@ TileLayout::TileLayout(const Executor& executor, const TilePlan& chosen, int64_t
   // Rows of a window follow from the rows of tiles alone, columns from the columns.
   for (int64_t kind = 0; kind < rows_.kinds(); ++kind) {
     const Window w = executor.WindowFor(At(rows_.first_of(kind), 0));
-    row_windows_.push_back({-w.top, w.height - w.top});
+    row_windows_.push_back({.begin = -w.top, .end = w.height - w.top});
   }
   for (int64_t kind = 0; kind < columns_.kinds(); ++kind) {
     const Window w = executor.WindowFor(At(0, columns_.first_of(kind)));
-    column_windows_.push_back({-w.left, w.width - w.left});
+    column_windows_.push_back({.begin = -w.left, .end = w.width - w.left});
   }
   for (int64_t row = 0; row < rows_.kinds(); ++row)
     for (int64_t column = 0; column < columns_.kinds(); ++column)
@@ -85,23 +88,24 @@ TileLayout::TileLayout(const Executor& executor, const TilePlan& chosen, int64_t
 }
 
 Tile TileLayout::At(int64_t row, int64_t column) const {
-  return {{rows_.size(row), columns_.size(column)}, {rows_.to_end(row), columns_.to_end(column)}};
+  return {.size = {.height = rows_.size(row), .width = columns_.size(column)},
+          .to_end = {.height = rows_.to_end(row), .width = columns_.to_end(column)}};
 }
 
 Range TileLayout::WindowRows(int64_t row) const {
   const Range& window = row_windows_[rows_.kind(row)];
   const int64_t origin = row * plan.tile.height;
-  return {origin + window.begin, origin + window.end};
+  return {.begin = origin + window.begin, .end = origin + window.end};
 }
 
 Range TileLayout::WindowColumns(int64_t column) const {
   const Range& window = column_windows_[columns_.kind(column)];
   const int64_t origin = column * plan.tile.width;
-  return {origin + window.begin, origin + window.end};
+  return {.begin = origin + window.begin, .end = origin + window.end};
 }
 
 TileSize TileLayout::LargestWindow() const {
-  return {LargestSize(row_windows_), LargestSize(column_windows_)};
+  return {.height = LargestSize(row_windows_), .width = LargestSize(column_windows_)};
 }
 
 Range TileLayout::PlaneRows(Range rows) const {

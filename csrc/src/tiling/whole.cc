@@ -20,7 +20,8 @@ void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const O
                     std::to_string(options.tile_width_px) +
                     " px is smaller than the image, but this network has no exact tiles: " + why +
                     "; use mode=\"gaussian\" or leave tile out");
-  const TileSize size{AcceptedOutput(net, view.height), AcceptedOutput(net, view.width)};
+  const TileSize size{.height = AcceptedOutput(net, view.height),
+                      .width = AcceptedOutput(net, view.width)};
   const int64_t in_h = size.height + 2 * net.margin, in_w = size.width + 2 * net.margin;
   const int64_t budget =
       options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;

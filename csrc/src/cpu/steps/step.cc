@@ -68,7 +68,7 @@ Placing WholePlane::Place(const Region& out, const Region& in) const {
     placing.out_at[axis] = out.axis[axis].begin;
     placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
   }
-  placing.part = WholePlanePart{in.axis[0].size(), in.axis[1].size()};
+  placing.part = WholePlanePart{.height = in.axis[0].size(), .width = in.axis[1].size()};
   return placing;
 }
 

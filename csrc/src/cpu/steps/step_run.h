@@ -28,7 +28,7 @@ struct StepRun {
 };
 
 inline Range RowPiece(const Work& work, int64_t i) {
-  return EqualPart({work.y_begin, work.y_end}, i, work.row_pieces);
+  return EqualPart({.begin = work.y_begin, .end = work.y_end}, i, work.row_pieces);
 }
 
 // Runs body(span) over blocks x rows in the pieces that the schedule chose.

@@ -129,7 +129,8 @@ void LowerTogether(Lowering& lowering, int index, const Value& value) {
     std::copy_n(node.stride, 2, lowering.storage(ref.storage).group);
     for (int64_t y = 0; y < node.stride[0]; ++y)
       for (int64_t x = 0; x < node.stride[1]; ++x)
-        out.push_back({ref.storage, ref.block, ref.dy + y, ref.dx + x});
+        out.push_back(
+            {.storage = ref.storage, .block = ref.block, .dy = ref.dy + y, .dx = ref.dx + x});
   }
   emitted.out = std::move(out);
 }
@@ -173,7 +174,8 @@ void LowerConvTranspose(Lowering& lowering, int index) {
         std::max<int64_t>(0, FloorDiv(k - 1 + node.output_padding[axis] - after[axis], s));
     together = together && node.output_padding[axis] == 0 && k % s == 0;
   }
-  const Amounts pads{pad_before[0], pad_before[1], pad_after[0], pad_after[1]};
+  const Amounts pads{
+      .top = pad_before[0], .left = pad_before[1], .bottom = pad_after[0], .right = pad_after[1]};
   // Padded, then back to the input's own indices.
   const Value value = Lowering::Shifted(
       lowering.Padded(in, lowering.Blocked(in), pads, BorderMode::kZero, 0), pads.top, pads.left);

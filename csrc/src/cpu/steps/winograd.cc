@@ -142,7 +142,7 @@ class WinogradConv final : public WithActivation<Step> {
     constexpr int64_t kTransformStep = 6;
     for (int64_t piece = 0; piece < run.work.patches.count(); ++piece) {
       const WinogradSpan all = Piece(run, piece);
-      const Range patches{0, all.patch_end - all.patch_begin};
+      const Range patches{.begin = 0, .end = all.patch_end - all.patch_begin};
       const int64_t parts =
           std::min<int64_t>(2 * run.pool.threads(), CeilDiv(patches.end, kTransformStep));
       run.pool.ParallelFor(parts, [&](int64_t i) {

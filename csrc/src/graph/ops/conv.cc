@@ -21,7 +21,7 @@ TensorInfo InferConv(const Json& json, const Node& node, const std::vector<Tenso
   // One tap sees no neighbours: a vector will do.
   const bool one_tap = node.kernel[0] == 1 && node.kernel[1] == 1 && !node.amounts.Any();
   if (!one_tap) RequirePlanes(json, in[0]);
-  return {{}, node.out_channels, in[0].vector};
+  return {.name = {}, .channels = node.out_channels, .vector = in[0].vector};
 }
 
 TensorInfo InferTransposed(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
@@ -33,13 +33,13 @@ TensorInfo InferTransposed(const Json& json, const Node& node, const std::vector
     if (node.output_padding[axis] >= node.stride[axis])
       json.Fail("output_padding must be smaller than the stride");
   RequirePlanes(json, in[0]);
-  return {{}, node.out_channels, false};
+  return {.name = {}, .channels = node.out_channels, .vector = false};
 }
 
 TensorInfo InferLinear(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
   CheckWeighted(json, node, in[0]);
   if (!in[0].vector) json.Fail("linear needs a flattened input");
-  return {{}, node.out_channels, true};
+  return {.name = {}, .channels = node.out_channels, .vector = true};
 }
 
 std::vector<int64_t> ConvWeight(const Node& node, int64_t /*channels*/) {
@@ -56,8 +56,8 @@ std::vector<int64_t> LinearWeight(const Node& node, int64_t /*channels*/) {
 
 Range TransposedInput(const Node& node, int axis, Range out) {
   const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
-  return {CeilDiv(out.begin + before - (node.kernel[axis] - 1), s),
-          FloorDiv(out.end - 1 + before, s) + 1};
+  return {.begin = CeilDiv(out.begin + before - (node.kernel[axis] - 1), s),
+          .end = FloorDiv(out.end - 1 + before, s) + 1};
 }
 
 int64_t TransposedSize(const Node& node, int axis, int64_t in) {

@@ -50,7 +50,7 @@ void NoFields(const Json& /*json*/, Node& /*node*/) {}
 
 TensorInfo InferSame(const Json& /*json*/, const Node& /*node*/,
                      const std::vector<TensorInfo>& in) {
-  return {{}, in[0].channels, in[0].vector};
+  return {.name = {}, .channels = in[0].channels, .vector = in[0].vector};
 }
 
 TensorInfo InferPlanes(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
@@ -101,8 +101,8 @@ double NoFlops(const Node& /*node*/, double /*output_pixels*/) {
 
 Range WindowInput(const Node& node, int axis, Range out) {
   const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
-  return {out.begin * s - before,
-          (out.end - 1) * s - before + (node.kernel[axis] - 1) * node.dilation[axis] + 1};
+  return {.begin = out.begin * s - before,
+          .end = (out.end - 1) * s - before + (node.kernel[axis] - 1) * node.dilation[axis] + 1};
 }
 
 int64_t WindowSize(const Node& node, int axis, int64_t in) {
@@ -112,7 +112,7 @@ int64_t WindowSize(const Node& node, int axis, int64_t in) {
 }
 
 StepFactor Shrinks(const Node& node, int axis) {
-  return {node.stride[axis], 1};
+  return {.num = node.stride[axis], .den = 1};
 }
 
 int64_t EnlargedSize(const Node& node, int axis, int64_t in) {
@@ -120,7 +120,7 @@ int64_t EnlargedSize(const Node& node, int axis, int64_t in) {
 }
 
 StepFactor Enlarges(const Node& node, int axis) {
-  return {1, node.stride[axis]};
+  return {.num = 1, .den = node.stride[axis]};
 }
 
 }  // namespace pyengine

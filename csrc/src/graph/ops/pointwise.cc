@@ -14,19 +14,19 @@ struct ActivationWord {
   ActivationKind kind;
 };
 constexpr ActivationWord kActivationWords[] = {
-    {"relu", ActivationKind::kRelu},
-    {"leaky_relu", ActivationKind::kLeakyRelu},
-    {"prelu", ActivationKind::kPRelu},
-    {"elu", ActivationKind::kElu},
-    {"silu", ActivationKind::kSilu},
-    {"gelu", ActivationKind::kGelu},
-    {"gelu_tanh", ActivationKind::kGeluTanh},
-    {"sigmoid", ActivationKind::kSigmoid},
-    {"tanh", ActivationKind::kTanh},
-    {"hard_swish", ActivationKind::kHardSwish},
-    {"hard_sigmoid", ActivationKind::kHardSigmoid},
-    {"clip", ActivationKind::kClip},
-    {"erf", ActivationKind::kErf},
+    {.word = "relu", .kind = ActivationKind::kRelu},
+    {.word = "leaky_relu", .kind = ActivationKind::kLeakyRelu},
+    {.word = "prelu", .kind = ActivationKind::kPRelu},
+    {.word = "elu", .kind = ActivationKind::kElu},
+    {.word = "silu", .kind = ActivationKind::kSilu},
+    {.word = "gelu", .kind = ActivationKind::kGelu},
+    {.word = "gelu_tanh", .kind = ActivationKind::kGeluTanh},
+    {.word = "sigmoid", .kind = ActivationKind::kSigmoid},
+    {.word = "tanh", .kind = ActivationKind::kTanh},
+    {.word = "hard_swish", .kind = ActivationKind::kHardSwish},
+    {.word = "hard_sigmoid", .kind = ActivationKind::kHardSigmoid},
+    {.word = "clip", .kind = ActivationKind::kClip},
+    {.word = "erf", .kind = ActivationKind::kErf},
 };
 // All but kNone, which no file names.
 static_assert(std::size(kActivationWords) == static_cast<size_t>(ActivationKind::kErf));
@@ -60,7 +60,7 @@ TensorInfo InferBinary(const Json& json, const Node& /*node*/, const std::vector
   if (a.channels != b.channels && a.channels != 1 && b.channels != 1)
     json.Fail("channels " + std::to_string(a.channels) + " and " + std::to_string(b.channels) +
               " do not match");
-  return {{}, std::max(a.channels, b.channels), a.vector && b.vector};
+  return {.name = {}, .channels = std::max(a.channels, b.channels), .vector = a.vector && b.vector};
 }
 
 std::vector<int64_t> SlopesOfPRelu(const Node& node, int64_t channels) {

@@ -16,7 +16,7 @@ TensorInfo InferPool(const Json& json, const Node& node, const std::vector<Tenso
 
 TensorInfo InferGlobal(const Json& json, const Node& /*node*/, const std::vector<TensorInfo>& in) {
   RequirePlanes(json, in[0]);
-  return {{}, in[0].channels, true};
+  return {.name = {}, .channels = in[0].channels, .vector = true};
 }
 
 const char* AveragesAll(const Node& /*node*/) {

@@ -7,13 +7,14 @@ namespace {
 
 Range NearestInput(const Node& node, int axis, Range out) {
   const int64_t s = node.stride[axis];
-  return {FloorDiv(out.begin, s), FloorDiv(out.end - 1, s) + 1};
+  return {.begin = FloorDiv(out.begin, s), .end = FloorDiv(out.end - 1, s) + 1};
 }
 
 Range BilinearInput(const Node& node, int axis, Range out) {
   // Source position (i + 0.5) / s - 0.5 lies between its floor and the next index.
   const int64_t s = node.stride[axis];
-  return {FloorDiv(2 * out.begin + 1 - s, 2 * s), FloorDiv(2 * out.end - 1 - s, 2 * s) + 2};
+  return {.begin = FloorDiv(2 * out.begin + 1 - s, 2 * s),
+          .end = FloorDiv(2 * out.end - 1 - s, 2 * s) + 2};
 }
 
 const char* StretchesWithTheImage(const Node& node) {
@@ -36,7 +37,7 @@ TensorInfo InferDepthToSpace(const Json& json, const Node& node,
   if (in[0].channels % block != 0)
     json.Fail(std::to_string(in[0].channels) + " channels are no multiple of " +
               std::to_string(block) + ", the pixels of a block");
-  return {{}, in[0].channels / block, false};
+  return {.name = {}, .channels = in[0].channels / block, .vector = false};
 }
 
 }  // namespace

@@ -7,7 +7,7 @@ namespace pyengine {
 namespace {
 
 TensorInfo InferConcat(const Json& json, const Node& /*node*/, const std::vector<TensorInfo>& in) {
-  TensorInfo out{{}, 0, in[0].vector};
+  TensorInfo out{.name = {}, .channels = 0, .vector = in[0].vector};
   for (const TensorInfo& one : in) {
     if (one.vector != out.vector) json.Fail("concat of planes and vectors");
     out.channels += one.channels;
@@ -20,12 +20,12 @@ TensorInfo InferFlatten(const Json& json, const Node& node, const std::vector<Te
   if (node.out_channels == 0) json.Fail("field 'out_channels' is missing");
   if (in[0].vector && node.out_channels != in[0].channels)
     json.At("out_channels").Fail("must equal the channels of a vector");
-  return {{}, node.out_channels, true};
+  return {.name = {}, .channels = node.out_channels, .vector = true};
 }
 
 Range CropInput(const Node& node, int axis, Range out) {
   const int64_t before = Before(node.amounts, axis);
-  return {out.begin + before, out.end + before};
+  return {.begin = out.begin + before, .end = out.end + before};
 }
 
 int64_t CropSize(const Node& node, int axis, int64_t in) {
@@ -34,7 +34,7 @@ int64_t CropSize(const Node& node, int axis, int64_t in) {
 
 Range PadInput(const Node& node, int axis, Range out) {
   const int64_t before = Before(node.amounts, axis);
-  return {out.begin - before, out.end - before};
+  return {.begin = out.begin - before, .end = out.end - before};
 }
 
 int64_t PadSize(const Node& node, int axis, int64_t in) {
