@@ -67,18 +67,20 @@ py::capsule Export(const DeviceMemory& memory, const std::vector<int64_t>& shape
   auto exported = std::make_unique<Exported>();
   exported->shape = shape;
   exported->memory = memory.memory;
-  const dlpack::DataType type{is_float ? dlpack::kFloat : dlpack::kUInt, static_cast<uint8_t>(bits),
-                              1};
-  exported->managed = {
-      {memory.memory.get(),
-       {dlpack::kCuda, device},
-       static_cast<int32_t>(shape.size()),
-       type,
-       exported->shape.data(),
-       nullptr,
-       0},
-      exported.get(),
-      [](dlpack::ManagedTensor* managed) { delete static_cast<Exported*>(managed->context); }};
+  const dlpack::DataType type{.code = is_float ? dlpack::kFloat : dlpack::kUInt,
+                              .bits = static_cast<uint8_t>(bits),
+                              .lanes = 1};
+  exported->managed = {.tensor = {.data = memory.memory.get(),
+                                  .device = {.type = dlpack::kCuda, .id = device},
+                                  .ndim = static_cast<int32_t>(shape.size()),
+                                  .dtype = type,
+                                  .shape = exported->shape.data(),
+                                  .strides = nullptr,
+                                  .byte_offset = 0},
+                       .context = exported.get(),
+                       .deleter = [](dlpack::ManagedTensor* managed) {
+                         delete static_cast<Exported*>(managed->context);
+                       }};
   // Nobody took it: the capsule still has its first name.
   py::capsule capsule(&exported->managed, dlpack::kName, [](PyObject* self) {
     if (PyCapsule_IsValid(self, dlpack::kName) == 0) return;

@@ -35,13 +35,17 @@ std::pair<int64_t, int64_t> Pair(const py::dict& d, const char* name) {
 PlanKey ToKey(const py::dict& d) {
   const auto [min_height, min_width] = Pair(d, "min_size_px");
   const auto [max_height, max_width] = Pair(d, "max_size_px");
-  return {Text(d, "flavour"),
-          Text(d, "version"),
-          Text(d, "compute_capability"),
-          Text(d, "gpu"),
-          Text(d, "precision"),
-          Text(d, "onnx_sha256"),
-          {min_height, min_width, max_height, max_width, d["max_batch"].cast<int>()}};
+  return {.flavour = Text(d, "flavour"),
+          .version = Text(d, "version"),
+          .compute_capability = Text(d, "compute_capability"),
+          .gpu = Text(d, "gpu"),
+          .precision = Text(d, "precision"),
+          .onnx_sha256 = Text(d, "onnx_sha256"),
+          .profile = {.min_height = min_height,
+                      .min_width = min_width,
+                      .max_height = max_height,
+                      .max_width = max_width,
+                      .max_batch = d["max_batch"].cast<int>()}};
 }
 
 py::dict Build(const py::dict& network, const py::dict& settings,
@@ -54,8 +58,9 @@ py::dict Build(const py::dict& network, const py::dict& settings,
   request.onnx = Text(network, "onnx");
   request.input_name = Text(network, "input_name");
   request.channels = graph.channels();
-  request.profile = ProfileFor(Analyze(graph, height, width).network, {height, width},
-                               {tile_height, tile_width}, settings["max_batch"].cast<int>());
+  request.profile =
+      ProfileFor(Analyze(graph, height, width).network, {.height = height, .width = width},
+                 {.height = tile_height, .width = tile_width}, settings["max_batch"].cast<int>());
   request.precision = Text(settings, "precision");
   request.timing_cache = timing_cache;
   BuiltPlan plan;

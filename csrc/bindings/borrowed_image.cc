@@ -32,7 +32,7 @@ BorrowedImage Borrow(const py::array& array, int64_t first_row, int64_t height) 
       .first_row = first_row,
       .rows = array.shape(0),
   };
-  return {view, array};
+  return {.view = view, .owner = array};
 }
 
 BorrowedImage BorrowFromDevice(uintptr_t pointer, PixelType type, const py::tuple& shape,
@@ -47,7 +47,7 @@ BorrowedImage BorrowFromDevice(uintptr_t pointer, PixelType type, const py::tupl
       .pixel_stride_bytes = strides_bytes[1].cast<int64_t>(),
       .channel_stride_bytes = strides_bytes[2].cast<int64_t>(),
   };
-  return {view, std::move(owner)};
+  return {.view = view, .owner = std::move(owner)};
 }
 
 void BindBorrowedImage(py::module_& m) {

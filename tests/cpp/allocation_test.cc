@@ -46,10 +46,20 @@ namespace pyengine {
 namespace {
 
 TEST(Allocation, NoneAfterTheFirstCall) {
-  const Engine engine = Engine::Open(PYENGINE_TEST_DATA "/tiny.pyengine", {2, ""});
+  const Engine engine =
+      Engine::Open(PYENGINE_TEST_DATA "/tiny.pyengine", {.threads = 2, .isa = ""});
   const std::vector<uint8_t> pixels(120 * 90, 77);
   std::vector<uint8_t> labels(120 * 90);
-  const ImageView view{pixels.data(), PixelType::kUint8, 120, 90, 1, 90, 1, 1, 0, 0};
+  const ImageView view{.data = pixels.data(),
+                       .type = PixelType::kUint8,
+                       .height = 120,
+                       .width = 90,
+                       .channels = 1,
+                       .row_stride_bytes = 90,
+                       .pixel_stride_bytes = 1,
+                       .channel_stride_bytes = 1,
+                       .first_row = 0,
+                       .rows = 0};
   SegmentOptions options;
   options.tile_height_px = options.tile_width_px = 32;
   const auto calls = [&] {

@@ -23,7 +23,16 @@ std::vector<uint8_t> Noise(int64_t h, int64_t w) {
 }
 
 ImageView View(const std::vector<uint8_t>& pixels, int64_t h, int64_t w) {
-  return {pixels.data(), PixelType::kUint8, h, w, 1, w, 1, 1, 0, 0};
+  return {.data = pixels.data(),
+          .type = PixelType::kUint8,
+          .height = h,
+          .width = w,
+          .channels = 1,
+          .row_stride_bytes = w,
+          .pixel_stride_bytes = 1,
+          .channel_stride_bytes = 1,
+          .first_row = 0,
+          .rows = 0};
 }
 
 std::vector<float> Logits(const Engine& engine, int64_t h, int64_t w, int64_t tile) {
@@ -37,7 +46,8 @@ std::vector<float> Logits(const Engine& engine, int64_t h, int64_t w, int64_t ti
 
 TEST(Engine, TilesAndThreadsDoNotChangeABit) {
   for (const char* isa : {"", "reference"}) {
-    const Engine one = Engine::Open(kTiny, {1, isa}), many = Engine::Open(kTiny, {3, isa});
+    const Engine one = Engine::Open(kTiny, {.threads = 1, .isa = isa}),
+                 many = Engine::Open(kTiny, {.threads = 3, .isa = isa});
     for (auto [h, w] : {std::pair<int64_t, int64_t>{1, 1}, {5, 61}, {64, 40}, {97, 33}}) {
       const auto want = Logits(one, h, w, 128);
       for (int64_t tile : {2, 6, 16, 50}) {
@@ -65,10 +75,10 @@ constexpr unsigned kFlushToZero = 0x8040, kRoundDown = 0x2000;
 constexpr unsigned kInvalid = 0x80, kDivideByZero = 0x200, kOverflow = 0x400, kUnderflow = 0x800;
 
 TEST(Engine, AHostsRoundingDoesNotChangeABit) {
-  const auto want = Logits(Engine::Open(kTiny, {2, ""}), 97, 33, 16);
+  const auto want = Logits(Engine::Open(kTiny, {.threads = 2, .isa = ""}), 97, 33, 16);
   const unsigned csr = kMasked | kFlushToZero | kRoundDown;
   const HostFloats host(csr);
-  const Engine engine = Engine::Open(kTiny, {2, ""});
+  const Engine engine = Engine::Open(kTiny, {.threads = 2, .isa = ""});
   EXPECT_EQ(Logits(engine, 97, 33, 16), want);
   EXPECT_EQ(_mm_getcsr(), csr);
 }
@@ -79,8 +89,17 @@ TEST(Engine, AHostsTrapsDoNotFire) {
   const unsigned csr = kMasked & ~(kInvalid | kDivideByZero | kOverflow | kUnderflow);
   const HostFloats host(csr);
   for (const char* isa : {"", "reference"}) {
-    const Engine engine = Engine::Open(kTiny, {2, isa});
-    engine.SegmentScores({image.data(), PixelType::kFloat32, 64, 64, 1, 64 * 4, 4, 4, 0, 0},
+    const Engine engine = Engine::Open(kTiny, {.threads = 2, .isa = isa});
+    engine.SegmentScores({.data = image.data(),
+                          .type = PixelType::kFloat32,
+                          .height = 64,
+                          .width = 64,
+                          .channels = 1,
+                          .row_stride_bytes = 64 * 4,
+                          .pixel_stride_bytes = 4,
+                          .channel_stride_bytes = 4,
+                          .first_row = 0,
+                          .rows = 0},
                          OutputKind::kProbabilities, out.data(), {});
     EXPECT_EQ(_mm_getcsr(), csr);
   }
@@ -90,7 +109,7 @@ TEST(Engine, AHostsTrapsDoNotFire) {
 
 // The reference kernels take many times the interval of the question over one tile.
 TEST(Engine, IsCancelledWithinATile) {
-  const Engine engine = Engine::Open(kTiny, {1, "reference"});
+  const Engine engine = Engine::Open(kTiny, {.threads = 1, .isa = "reference"});
   const auto pixels = Noise(512, 512);
   std::vector<uint8_t> labels(pixels.size());
   SegmentOptions o;
@@ -157,7 +176,7 @@ TEST(Engine, RefusesAnExecutorOfAnotherGeometryNamingTheField) {
 }
 
 TEST(Engine, AugmentationNeedsTheWholeImage) {
-  const Engine engine = Engine::Open(kTiny, {1, ""});
+  const Engine engine = Engine::Open(kTiny, {.threads = 1, .isa = ""});
   const auto pixels = Noise(40, 24);
   std::vector<uint8_t> labels(size_t(40 * 24)), whole(labels.size());
   SegmentOptions o;
@@ -171,7 +190,7 @@ TEST(Engine, AugmentationNeedsTheWholeImage) {
 }
 
 TEST(Engine, ServesManyThreadsAtOnce) {
-  const Engine engine = Engine::Open(kTiny, {2, ""});
+  const Engine engine = Engine::Open(kTiny, {.threads = 2, .isa = ""});
   const auto want = Logits(engine, 70, 50, 0);
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
@@ -226,7 +245,7 @@ TEST(Engine, FalseCancelsAtTheEndToo) {
 
 // What no call below the facade asks again.
 TEST(Engine, RefusesAtTheDoorWhatBreaksARule) {
-  const Engine engine = Engine::Open(kTiny, {1, ""});
+  const Engine engine = Engine::Open(kTiny, {.threads = 1, .isa = ""});
   const auto pixels = Noise(30, 20);
   std::vector<uint8_t> labels(30 * 20);
   std::vector<float> scores(2 * 30 * 20);
@@ -299,7 +318,16 @@ TEST(Engine, NegativeStridesReadTheImageBackwards) {
   const std::vector<uint8_t> reversed(pixels.rbegin(), pixels.rend());
   std::vector<uint8_t> want(600), got(600);
   engine.SegmentLabels(View(reversed, 30, 20), want.data(), 20);
-  const ImageView view{&pixels.back(), PixelType::kUint8, 30, 20, 1, -20, -1, 1, 0, 0};
+  const ImageView view{.data = &pixels.back(),
+                       .type = PixelType::kUint8,
+                       .height = 30,
+                       .width = 20,
+                       .channels = 1,
+                       .row_stride_bytes = -20,
+                       .pixel_stride_bytes = -1,
+                       .channel_stride_bytes = 1,
+                       .first_row = 0,
+                       .rows = 0};
   engine.SegmentLabels(view, got.data(), 20);
   EXPECT_EQ(got, want);
 }

@@ -63,13 +63,13 @@ struct Both {
     SegmentOptions cpu;
     cpu.padding = o.padding;
     if (o.mode != TileMode::kExact) {
-      tiler.Segment(Checked(image), {0, image.height}, to, o);
+      tiler.Segment(Checked(image), {.begin = 0, .end = image.height}, to, o);
       on_device.Segment(Checked(image), {0, image.height},
                         {kind, got.data(), image.width, pixels, 0}, o);
       ASSERT_EQ(want, got) << image.height << " x " << image.width << " blended";
       return;
     }
-    tiler.Segment(Checked(image), {0, image.height}, to, cpu);
+    tiler.Segment(Checked(image), {.begin = 0, .end = image.height}, to, cpu);
     on_device.Segment(Checked(image), {0, image.height}, {kind, got.data(), image.width, pixels, 0},
                       o);
     ASSERT_EQ(want, got) << image.height << " x " << image.width << " tile " << o.tile_height_px;
@@ -124,10 +124,14 @@ TEST(DeviceTiler, OneCopyInOneCopyOutOneWait) {
   HostDevice& device = *both.device;
   const Pixels<uint8_t> image(PixelType::kUint8, 200, 150, 1);
   std::vector<uint8_t> labels(200 * 150);
-  const OutputView out{OutputKind::kLabels, labels.data(), 150, 0, 0};
-  both.on_device.Segment(Checked(image.view), {0, 200}, out, {});
+  const OutputView out{.kind = OutputKind::kLabels,
+                       .data = labels.data(),
+                       .row_stride = 150,
+                       .plane_stride = 0,
+                       .first_row = 0};
+  both.on_device.Segment(Checked(image.view), {.begin = 0, .end = 200}, out, {});
   device.copies_in = device.copies_out = device.synchronizations = device.allocations = 0;
-  both.on_device.Segment(Checked(image.view), {0, 200}, out, {});
+  both.on_device.Segment(Checked(image.view), {.begin = 0, .end = 200}, out, {});
   EXPECT_EQ(device.copies_in, 1);
   EXPECT_EQ(device.copies_out, 1);
   EXPECT_EQ(device.synchronizations, 1);
@@ -152,17 +156,27 @@ TEST(DeviceTiler, BandsOfRowsEqualTheWhole) {
   Both both(24, 4, 0, 1, 80, 2);
   const Pixels<uint8_t> image(PixelType::kUint8, 190, 60, 1);
   std::vector<uint8_t> whole(190 * 60), band(190 * 60, 9);
-  both.on_device.Segment(Checked(image.view), {0, 190},
-                         {OutputKind::kLabels, whole.data(), 60, 0, 0}, {});
+  both.on_device.Segment(Checked(image.view), {.begin = 0, .end = 190},
+                         {.kind = OutputKind::kLabels,
+                          .data = whole.data(),
+                          .row_stride = 60,
+                          .plane_stride = 0,
+                          .first_row = 0},
+                         {});
   const int64_t step = 2 * both.on_device.Plan(190, 60, {}).tile.height;
   for (int64_t begin = 0; begin < 190; begin += step) {
     const int64_t end = std::min<int64_t>(190, begin + step);
-    const Range rows = both.on_device.BandRows(190, 60, {begin, end}, {});
+    const Range rows = both.on_device.BandRows(190, 60, {.begin = begin, .end = end}, {});
     ImageView view = image.view;
     view.data = image.values.data() + rows.begin * 60;
     view.first_row = rows.begin, view.rows = rows.size();
-    both.on_device.Segment(Checked(view), {begin, end},
-                           {OutputKind::kLabels, band.data() + begin * 60, 60, 0, begin}, {});
+    both.on_device.Segment(Checked(view), {.begin = begin, .end = end},
+                           {.kind = OutputKind::kLabels,
+                            .data = band.data() + begin * 60,
+                            .row_stride = 60,
+                            .plane_stride = 0,
+                            .first_row = begin},
+                           {});
     if (begin == 0) continue;
     view.first_row += 1;
     EXPECT_THROW(both.on_device.Segment(Checked(view), {begin, end},
@@ -193,7 +207,11 @@ TEST(DeviceTiler, BlendingRefusesWhatDoesNotFitAndSurvivesACancel) {
   Both both(8, 4, 0, 1, 48, 2);
   const Pixels<uint8_t> image(PixelType::kUint8, 100, 90, 1);
   std::vector<uint8_t> labels(100 * 90);
-  const OutputView out{OutputKind::kLabels, labels.data(), 90, 0, 0};
+  const OutputView out{.kind = OutputKind::kLabels,
+                       .data = labels.data(),
+                       .row_stride = 90,
+                       .plane_stride = 0,
+                       .first_row = 0};
   SegmentOptions o;
   o.mode = TileMode::kGaussian;
   o.max_memory_bytes = 1000;
@@ -228,10 +246,20 @@ TEST(DeviceTiler, RowsOfTheDestinationMayLieApart) {
   Both both(8, 4, 0, 1, 48, 2);
   const Pixels<uint8_t> image(PixelType::kUint8, 30, 20, 1);
   std::vector<uint8_t> dense(30 * 20), apart(30 * 32, 77);
-  both.on_device.Segment(Checked(image.view), {0, image.view.height},
-                         {OutputKind::kLabels, dense.data(), 20, 0, 0}, {});
-  both.on_device.Segment(Checked(image.view), {0, image.view.height},
-                         {OutputKind::kLabels, apart.data(), 32, 0, 0}, {});
+  both.on_device.Segment(Checked(image.view), {.begin = 0, .end = image.view.height},
+                         {.kind = OutputKind::kLabels,
+                          .data = dense.data(),
+                          .row_stride = 20,
+                          .plane_stride = 0,
+                          .first_row = 0},
+                         {});
+  both.on_device.Segment(Checked(image.view), {.begin = 0, .end = image.view.height},
+                         {.kind = OutputKind::kLabels,
+                          .data = apart.data(),
+                          .row_stride = 32,
+                          .plane_stride = 0,
+                          .first_row = 0},
+                         {});
   for (int64_t y = 0; y < 30; ++y)
     for (int64_t x = 0; x < 32; ++x) ASSERT_EQ(apart[y * 32 + x], x < 20 ? dense[y * 20 + x] : 77);
 }
@@ -242,8 +270,13 @@ TEST(DeviceTiler, OnTheDeviceItWaitsForTheCallersStreamAndTheStreamForIt) {
     HostDevice& device = *both.device;
     const Pixels<uint8_t> image(PixelType::kUint8, 100, 90, 1);
     std::vector<uint8_t> want(100 * 90), got(100 * 90, 9);
-    both.on_device.Segment(Checked(image.view), {0, image.view.height},
-                           {OutputKind::kLabels, want.data(), 90, 0, 0}, {});
+    both.on_device.Segment(Checked(image.view), {.begin = 0, .end = image.view.height},
+                           {.kind = OutputKind::kLabels,
+                            .data = want.data(),
+                            .row_stride = 90,
+                            .plane_stride = 0,
+                            .first_row = 0},
+                           {});
     // The caller's stream writes the image first, and reads the labels afterwards.
     std::vector<uint8_t> late(100 * 90, 0), labels(100 * 90, 9);
     const auto caller = device.MakeStream();
@@ -253,7 +286,12 @@ TEST(DeviceTiler, OnTheDeviceItWaitsForTheCallersStreamAndTheStreamForIt) {
     for (int repeat = 0; repeat < 3; ++repeat) {
       stream.Push([&] { late = image.values; });
       device.synchronizations = 0;
-      both.on_device.SegmentOnDevice(Checked(view), {OutputKind::kLabels, labels.data(), 90, 0, 0},
+      both.on_device.SegmentOnDevice(Checked(view),
+                                     {.kind = OutputKind::kLabels,
+                                      .data = labels.data(),
+                                      .row_stride = 90,
+                                      .plane_stride = 0,
+                                      .first_row = 0},
                                      {}, caller->handle());
       EXPECT_EQ(device.synchronizations, 0) << "it must not block";
       stream.Push([&] { got = labels; });
@@ -277,8 +315,12 @@ TEST(DeviceTiler, RefusesMemoryOutOfTheDevicesReachBeforeAnythingIsEnqueued) {
     device.out_of_reach = memory;
     try {
       both.on_device.SegmentOnDevice(Checked(image.view),
-                                     {OutputKind::kLabels, labels.data(), 90, 0, 0}, {},
-                                     caller->handle());
+                                     {.kind = OutputKind::kLabels,
+                                      .data = labels.data(),
+                                      .row_stride = 90,
+                                      .plane_stride = 0,
+                                      .first_row = 0},
+                                     {}, caller->handle());
       FAIL() << "no exception";
     } catch (const Error& e) {
       EXPECT_EQ(e.code(), ErrorCode::kInvalidArgument);
@@ -356,7 +398,11 @@ TEST(DeviceTiler, ANetworkThatFailsGivesItsSessionBack) {
   const auto executor = std::make_shared<IdentityExecutor>(8, 4);
   const Pixels<uint8_t> image(PixelType::kUint8, 100, 90, 1);
   std::vector<uint8_t> labels(100 * 90);
-  const OutputView out{OutputKind::kLabels, labels.data(), 90, 0, 0};
+  const OutputView out{.kind = OutputKind::kLabels,
+                       .data = labels.data(),
+                       .row_stride = 90,
+                       .plane_stride = 0,
+                       .first_row = 0};
   for (TileMode mode : {TileMode::kExact, TileMode::kGaussian}) {
     const auto device = std::make_shared<HostDevice>();
     const SegmentationModel model{
@@ -368,7 +414,7 @@ TEST(DeviceTiler, ANetworkThatFailsGivesItsSessionBack) {
     o.mode = mode;
     EXPECT_THROW(tiler.Segment(Checked(image.view), {0, 100}, out, o), Error);
     const int made = device->streams_made;
-    tiler.Segment(Checked(image.view), {0, 100}, out, o);
+    tiler.Segment(Checked(image.view), {.begin = 0, .end = 100}, out, o);
     EXPECT_EQ(device->streams_made, made) << "another session was made";
   }
 }
@@ -388,8 +434,13 @@ TEST(DeviceTiler, NetworksWithoutTilesTakeTheWholeImageAtOnce) {
   const Pixels<uint16_t> image(PixelType::kUint16, 50, 43, 1);
   std::vector<float> want(50 * 43), got(50 * 43, -1);
   const auto segment = [&](const Segmenter& segmenter, std::vector<float>& scores) {
-    segmenter.Segment(Checked(image.view), {0, 50},
-                      {OutputKind::kProbabilities, scores.data(), 43, 50 * 43, 0}, {});
+    segmenter.Segment(Checked(image.view), {.begin = 0, .end = 50},
+                      {.kind = OutputKind::kProbabilities,
+                       .data = scores.data(),
+                       .row_stride = 43,
+                       .plane_stride = 50 * 43,
+                       .first_row = 0},
+                      {});
   };
   segment(on_host, want);
   segment(on_device, got);

@@ -15,7 +15,16 @@ namespace {
 TEST(SegmentAugmented, ProgressNeverStepsBackAndItsTotalStays) {
   const int64_t h = 6, w = 9;
   const std::vector<uint8_t> pixels(h * w, 7);
-  const CheckedImage image = Checked({pixels.data(), PixelType::kUint8, h, w, 1, w, 1, 1, 0, 0});
+  const CheckedImage image = Checked({.data = pixels.data(),
+                                      .type = PixelType::kUint8,
+                                      .height = h,
+                                      .width = w,
+                                      .channels = 1,
+                                      .row_stride_bytes = w,
+                                      .pixel_stride_bytes = 1,
+                                      .channel_stride_bytes = 1,
+                                      .first_row = 0,
+                                      .rows = 0});
   for (const auto& [upright, turned] : {std::pair<int64_t, int64_t>{3, 5}, {5, 3}, {1, 1}}) {
     std::vector<uint8_t> labels(h * w);
     std::vector<std::pair<int64_t, int64_t>> calls;
@@ -26,8 +35,13 @@ TEST(SegmentAugmented, ProgressNeverStepsBackAndItsTotalStays) {
       return true;
     };
     ThreadPool pool(1);
-    SegmentAugmented(image, {OutputKind::kLabels, labels.data(), w, 0, 0}, options, 1,
-                     Head::kSigmoid, pool,
+    SegmentAugmented(image,
+                     {.kind = OutputKind::kLabels,
+                      .data = labels.data(),
+                      .row_stride = w,
+                      .plane_stride = 0,
+                      .first_row = 0},
+                     options, 1, Head::kSigmoid, pool,
                      [&, tiles = std::pair(upright, turned)](
                          const CheckedImage& view, const OutputView& out, const SegmentOptions& o) {
                        std::fill_n(static_cast<float*>(out.data), h * w, 1.0f);

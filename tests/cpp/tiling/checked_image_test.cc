@@ -95,7 +95,8 @@ TEST(CheckedImage, StridesOfAxesWithOneIndexMayBeAnything) {
   view.height = view.width = view.channels = 1;
   view.row_stride_bytes = kLeast, view.pixel_stride_bytes = kMost, view.channel_stride_bytes = 3;
   ASSERT_EQ(Refusal(view, 1), "");
-  const CheckedImage image = CheckedImage::OnDevice(view, 1).Turned({true, true, true});
+  const CheckedImage image =
+      CheckedImage::OnDevice(view, 1).Turned({.flip_y = true, .flip_x = true, .transpose = true});
   EXPECT_EQ(image.view().data, kPixels);
 }
 
@@ -152,7 +153,8 @@ TEST(CheckedImage, TurnedPixelsAreThoseOfTheImage) {
                        .channel_stride_bytes = 1};
   const CheckedImage image = CheckedImage::OnDevice(view, 1);
   for (int bits = 0; bits < 8; ++bits) {
-    const Symmetry s{(bits & 1) != 0, (bits & 2) != 0, (bits & 4) != 0};
+    const Symmetry s{
+        .flip_y = (bits & 1) != 0, .flip_x = (bits & 2) != 0, .transpose = (bits & 4) != 0};
     const ImageView turned = image.Turned(s).view();
     ASSERT_EQ(turned.height, s.transpose ? 5 : 6);
     ASSERT_EQ(turned.rows, turned.height);

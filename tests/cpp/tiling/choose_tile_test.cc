@@ -25,18 +25,19 @@ TEST(TileGrid, OverlappingWindowsCoverEveryPixel) {
 
 TEST(TileGrid, ChoosesTheCheapestTileThatFits) {
   // Halo 10 on each side: larger tiles waste less, memory limits them.
-  const TileCosts costs{[](TileSize t) { return double((t.height + 20) * (t.width + 20)); },
-                        [](TileSize t) { return (t.height + 20) * (t.width + 20); }};
-  TileSize tile = ChooseTile(1000, 1000, 8, {0, 0}, 1 << 30, costs);
+  const TileCosts costs{
+      .cost = [](TileSize t) { return double((t.height + 20) * (t.width + 20)); },
+      .memory_bytes = [](TileSize t) { return (t.height + 20) * (t.width + 20); }};
+  TileSize tile = ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 1 << 30, costs);
   EXPECT_EQ(tile.height, 1000);
   EXPECT_EQ(tile.width, 1000);
-  tile = ChooseTile(1000, 1000, 8, {0, 0}, 200000, costs);
+  tile = ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 200000, costs);
   EXPECT_LE((tile.height + 20) * (tile.width + 20), 200000);
   EXPECT_EQ(tile.height % 8, 0);
-  tile = ChooseTile(1000, 1000, 8, {100, 0}, 1 << 30, costs);
+  tile = ChooseTile(1000, 1000, 8, {.height = 100, .width = 0}, 1 << 30, costs);
   EXPECT_EQ(tile.height, 104);
   try {
-    ChooseTile(1000, 1000, 8, {0, 0}, 100, costs);
+    ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 100, costs);
     FAIL();
   } catch (const Error& e) {
     EXPECT_NE(std::string(e.what()).find("784"), std::string::npos) << e.what();
@@ -44,14 +45,15 @@ TEST(TileGrid, ChoosesTheCheapestTileThatFits) {
 }
 
 TEST(TileGrid, SeveralTilesLieOnTheGridAndOneHasTheImagesSize) {
-  const TileCosts costs{[](TileSize t) { return double((t.height + 20) * (t.width + 20)); },
-                        [](TileSize t) { return (t.height + 20) * (t.width + 20); }};
-  TileSize tile = ChooseTile(1000, 1000, 32, {0, 0}, 1 << 30, costs);
+  const TileCosts costs{
+      .cost = [](TileSize t) { return double((t.height + 20) * (t.width + 20)); },
+      .memory_bytes = [](TileSize t) { return (t.height + 20) * (t.width + 20); }};
+  TileSize tile = ChooseTile(1000, 1000, 32, {.height = 0, .width = 0}, 1 << 30, costs);
   EXPECT_EQ(tile.height, 1000);
-  tile = ChooseTile(1000, 1000, 32, {100, 995}, 1 << 30, costs);
+  tile = ChooseTile(1000, 1000, 32, {.height = 100, .width = 995}, 1 << 30, costs);
   EXPECT_EQ(tile.height, 128);
   EXPECT_EQ(tile.width, 1000);
-  tile = ChooseTile(1000, 1000, 32, {0, 0}, 100000, costs);
+  tile = ChooseTile(1000, 1000, 32, {.height = 0, .width = 0}, 100000, costs);
   EXPECT_EQ(tile.height % 32, 0);
   EXPECT_EQ(tile.width % 32, 0);
 }

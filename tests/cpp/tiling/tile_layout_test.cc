@@ -37,7 +37,7 @@ TEST(TileLayout, EveryTileReadsWhatItsOwnWindowSays) {
         const Reaching executor(reach);
         const int64_t side = std::min(tile, size);
         TilePlan plan;
-        plan.tile = {side, side};
+        plan.tile = {.height = side, .width = side};
         plan.tiles_down = plan.tiles_across = CeilDiv(size, side);
         const TileLayout layout(executor, plan, size, size);
         double cost = 0;
@@ -46,7 +46,9 @@ TEST(TileLayout, EveryTileReadsWhatItsOwnWindowSays) {
           for (int64_t column = 0; column < plan.tiles_across; ++column) {
             const int64_t y = row * side, x = column * side;
             const int64_t h = std::min(side, size - y), w = std::min(side, size - x);
-            const Tile want{{h, w}, {std::min(size - y, h + reach), std::min(size - x, w + reach)}};
+            const Tile want{.size = {.height = h, .width = w},
+                            .to_end = {.height = std::min(size - y, h + reach),
+                                       .width = std::min(size - x, w + reach)}};
             ASSERT_EQ(layout.At(row, column), want);
             EXPECT_EQ(layout.WindowRows(row).begin, y - 1);
             EXPECT_EQ(layout.WindowRows(row).end, y + 1 + want.to_end.height);
@@ -61,7 +63,8 @@ TEST(TileLayout, EveryTileReadsWhatItsOwnWindowSays) {
           for (int64_t end = begin + 1; end <= plan.tiles_down; ++end) {
             Range want;
             for (int64_t row = begin; row < end; ++row) want.Include(layout.WindowRows(row));
-            const Range got = layout.PlaneRows({begin * side, std::min(size, end * side)});
+            const Range got =
+                layout.PlaneRows({.begin = begin * side, .end = std::min(size, end * side)});
             ASSERT_EQ(got.begin, want.begin);
             ASSERT_EQ(got.end, want.end);
           }

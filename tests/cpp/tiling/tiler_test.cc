@@ -20,7 +20,16 @@ struct Image {
   Image(int64_t h, int64_t w, int64_t c = 1) : values(static_cast<size_t>(h * w * c)) {
     std::mt19937 random(static_cast<uint32_t>(h * 1000 + w));
     for (float& v : values) v = static_cast<float>(random() % 1000) / 7;
-    view = {values.data(), PixelType::kFloat32, h, w, c, w * c * 4, c * 4, 4, 0, 0};
+    view = {.data = values.data(),
+            .type = PixelType::kFloat32,
+            .height = h,
+            .width = w,
+            .channels = c,
+            .row_stride_bytes = w * c * 4,
+            .pixel_stride_bytes = c * 4,
+            .channel_stride_bytes = 4,
+            .first_row = 0,
+            .rows = 0};
   }
   std::vector<float> values;
   ImageView view;
@@ -29,12 +38,18 @@ struct Image {
 std::vector<float> Segment(const Tiler& tiler, const ImageView& image, const SegmentOptions& o,
                            int64_t classes = 1) {
   std::vector<float> out(static_cast<size_t>(image.height * image.width * classes), -1);
-  tiler.Segment(Checked(image), {0, image.height},
-                {OutputKind::kLogits, out.data(), image.width, image.height * image.width, 0}, o);
+  tiler.Segment(Checked(image), {.begin = 0, .end = image.height},
+                {.kind = OutputKind::kLogits,
+                 .data = out.data(),
+                 .row_stride = image.width,
+                 .plane_stride = image.height * image.width,
+                 .first_row = 0},
+                o);
   return out;
 }
 
-Tiler TilerOf(const std::shared_ptr<Executor>& executor, Normalisation normalisation = {{1}, {0}}) {
+Tiler TilerOf(const std::shared_ptr<Executor>& executor,
+              Normalisation normalisation = {.gain = {1}, .offset = {0}}) {
   const SegmentationModel model{.geometry = executor->geometry(),
                                 .normalisation = std::move(normalisation),
                                 .why_not_tileable = "it is a test"};
@@ -80,8 +95,8 @@ TEST(Tiler, BlendingIdentityReturnsTheInput) {
 
 TEST(Tiler, ChannelsKeepTheirOrderAndNormalisation) {
   const Image image(20, 11, 3);
-  const Tiler tiler =
-      TilerOf(std::make_shared<IdentityExecutor>(2, 1, 0, 3), {{1, 2, 4}, {0, 8, 0.5}});
+  const Tiler tiler = TilerOf(std::make_shared<IdentityExecutor>(2, 1, 0, 3),
+                              {.gain = {1, 2, 4}, .offset = {0, 8, 0.5}});
   SegmentOptions o;
   o.tile_height_px = o.tile_width_px = 6;
   const auto out = Segment(tiler, image.view, o, 3);
@@ -99,13 +114,19 @@ TEST(Tiler, BandsOfAPartialViewEqualTheWhole) {
   for (int64_t begin = 0; begin < 100; begin += 16) {
     const int64_t end = std::min<int64_t>(100, begin + 16);
     ImageView part = image.view;
-    const Range need = tiler.BandRows(100, 30, {begin, end}, o);
+    const Range need = tiler.BandRows(100, 30, {.begin = begin, .end = end}, o);
     EXPECT_LE(need.size(), 16 + 2 * 12);  // a band and its context, not the image
     part.first_row = need.begin;
     part.rows = need.size();
     part.data = image.values.data() + part.first_row * 30;
     std::vector<float> out(static_cast<size_t>((end - begin) * 30));
-    tiler.Segment(Checked(part), {begin, end}, {OutputKind::kLogits, out.data(), 30, 0, begin}, o);
+    tiler.Segment(Checked(part), {.begin = begin, .end = end},
+                  {.kind = OutputKind::kLogits,
+                   .data = out.data(),
+                   .row_stride = 30,
+                   .plane_stride = 0,
+                   .first_row = begin},
+                  o);
     for (size_t i = 0; i < out.size(); ++i)
       ASSERT_EQ(out[i], image.values[static_cast<size_t>(begin * 30) + i]);
     part.rows -= 1;
