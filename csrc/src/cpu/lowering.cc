@@ -177,6 +177,12 @@ Op& Lowering::Emit(Op op) {
   return program_.ops.back();
 }
 
+void Lowering::EmitBlocked(int index, std::unique_ptr<Step> step) {
+  Op op = NewOp(index, std::move(step));
+  op.in[0] = Blocked(graph_.nodes[index].inputs[0]).refs;
+  Emit(std::move(op));
+}
+
 void Lowering::EmitCopy(const Value& from, int in_tensor, int out_tensor, const Value& to,
                         int64_t channel_offset) {
   Op op;

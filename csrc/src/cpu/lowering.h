@@ -52,6 +52,8 @@ class Lowering {
   // Appends the operation; its output planes are new ones, or those of the operations before it
   // that give the same tensor.
   Op& Emit(Op op);
+  // The whole of most lowerings: an operation that reads the node's first input in blocks of 16.
+  void EmitBlocked(int index, std::unique_ptr<Step> step);
   // Copies a tensor into channels from `channel_offset` on of `to`.
   void EmitCopy(const Value& from, int in_tensor, int out_tensor, const Value& to,
                 int64_t channel_offset);

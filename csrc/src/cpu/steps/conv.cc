@@ -25,13 +25,8 @@ class WindowedConv : public WithActivation<Step> {
   Resolution resolution() const override { return window_.resolution(); }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
-    Placing placing;
-    for (int axis = 0; axis < 2; ++axis) {
-      const Range& range = out.axis[axis];
-      placing.in_at[axis] = range.begin * window_.stride[axis];
-      placing.out_at[axis] = range.begin;
-      placing.size[axis] = std::max<int64_t>(0, range.size());
-    }
+    Placing placing = PlaceAlike(out);
+    for (int axis = 0; axis < 2; ++axis) placing.in_at[axis] *= window_.stride[axis];
     return placing;
   }
 

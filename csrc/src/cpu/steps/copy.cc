@@ -56,9 +56,7 @@ void LowerFlatten(Lowering& lowering, int index) {
     lowering.value(node.output).producers.clear();
     return;
   }
-  Op op = lowering.NewOp(index, std::make_unique<FlattenStep>());
-  op.in[0] = lowering.Blocked(in).refs;
-  lowering.Emit(std::move(op));
+  lowering.EmitBlocked(index, std::make_unique<FlattenStep>());
 }
 
 // Free where every part but the last fills its blocks; else each part is copied into place.

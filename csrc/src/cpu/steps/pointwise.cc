@@ -90,9 +90,7 @@ void LowerBinary(Lowering& lowering, int index, Binary kind) {
 
 void LowerAffine(Lowering& lowering, int index) {
   const PackedAffine* packed = lowering.weights().Affine(index);
-  Op op = lowering.NewOp(index, std::make_unique<Affine>(packed, ActivationArgs{}));
-  op.in[0] = lowering.Blocked(lowering.node(index).inputs[0]).refs;
-  lowering.Emit(std::move(op));
+  lowering.EmitBlocked(index, std::make_unique<Affine>(packed, ActivationArgs{}));
 }
 
 void LowerActivation(Lowering& lowering, int index) {
@@ -103,9 +101,7 @@ void LowerActivation(Lowering& lowering, int index) {
                                   .beta = node.beta,
                                   .slopes = slopes ? lowering.weights().Slopes(index) : nullptr};
   if (lowering.Fuse(index, activation)) return;
-  Op op = lowering.NewOp(index, std::make_unique<Affine>(nullptr, activation));
-  op.in[0] = lowering.Blocked(node.inputs[0]).refs;
-  lowering.Emit(std::move(op));
+  lowering.EmitBlocked(index, std::make_unique<Affine>(nullptr, activation));
 }
 
 void LowerAdd(Lowering& lowering, int index) {
@@ -117,9 +113,7 @@ void LowerMul(Lowering& lowering, int index) {
 }
 
 void LowerSoftmax(Lowering& lowering, int index) {
-  Op op = lowering.NewOp(index, std::make_unique<Softmax>());
-  op.in[0] = lowering.Blocked(lowering.node(index).inputs[0]).refs;
-  lowering.Emit(std::move(op));
+  lowering.EmitBlocked(index, std::make_unique<Softmax>());
 }
 
 }  // namespace pyengine

@@ -32,14 +32,11 @@ class Pool final : public Step {
   }
 
   Placing Place(const Region& out, const Region& in) const override {
-    Placing placing;
+    Placing placing = PlaceAlike(out);
     WindowPart part;
     for (int axis = 0; axis < 2; ++axis) {
-      const Range& range = out.axis[axis];
-      const int64_t at = range.begin * window_.stride[axis] - Before(padding_, axis);
+      const int64_t at = out.axis[axis].begin * window_.stride[axis] - Before(padding_, axis);
       placing.in_at[axis] = at;
-      placing.out_at[axis] = range.begin;
-      placing.size[axis] = std::max<int64_t>(0, range.size());
       // On the infinite plane the region holds every tap by construction.
       part.valid[axis][0] = in.axis[axis].begin - at;
       part.valid[axis][1] = in.axis[axis].end - at;
@@ -84,24 +81,18 @@ class GlobalAveragePool final : public WholePlane {
   }
 };
 
-void LowerWith(Lowering& lowering, int index, std::unique_ptr<Step> step) {
-  Op op = lowering.NewOp(index, std::move(step));
-  op.in[0] = lowering.Blocked(lowering.node(index).inputs[0]).refs;
-  lowering.Emit(std::move(op));
-}
-
 }  // namespace
 
 void LowerMaxPool(Lowering& lowering, int index) {
-  LowerWith(lowering, index, std::make_unique<Pool>(lowering.node(index), true));
+  lowering.EmitBlocked(index, std::make_unique<Pool>(lowering.node(index), true));
 }
 
 void LowerAvgPool(Lowering& lowering, int index) {
-  LowerWith(lowering, index, std::make_unique<Pool>(lowering.node(index), false));
+  lowering.EmitBlocked(index, std::make_unique<Pool>(lowering.node(index), false));
 }
 
 void LowerGlobalAvgPool(Lowering& lowering, int index) {
-  LowerWith(lowering, index, std::make_unique<GlobalAveragePool>());
+  lowering.EmitBlocked(index, std::make_unique<GlobalAveragePool>());
 }
 
 }  // namespace pyengine

@@ -26,13 +26,9 @@ class Upsample final : public Step {
   double InputsPerOutput() const override { return 1 / double(window_.stride_area()); }
 
   Placing Place(const Region& out, const Region& in) const override {
-    Placing placing;
+    Placing placing = PlaceAlike(out);
+    for (int axis = 0; axis < 2; ++axis) placing.in_at[axis] = in.axis[axis].begin;
     ResizePart part;
-    for (int axis = 0; axis < 2; ++axis) {
-      placing.in_at[axis] = in.axis[axis].begin;
-      placing.out_at[axis] = out.axis[axis].begin;
-      placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
-    }
     FillTable(0, out.axis[0], in.axis[0], part.y_index, part.y_next, part.y_weight);
     FillTable(1, out.axis[1], in.axis[1], part.x_index, part.x_next, part.x_weight);
     placing.part = std::move(part);
@@ -106,12 +102,9 @@ class DepthToSpace final : public Step {
   double InputsPerOutput() const override { return 1 / double(window_.stride_area()); }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
-    Placing placing;
-    for (int axis = 0; axis < 2; ++axis) {
+    Placing placing = PlaceAlike(out);
+    for (int axis = 0; axis < 2; ++axis)
       placing.in_at[axis] = FloorDiv(out.axis[axis].begin, window_.stride[axis]);
-      placing.out_at[axis] = out.axis[axis].begin;
-      placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
-    }
     return placing;
   }
 
@@ -137,9 +130,7 @@ class DepthToSpace final : public Step {
 
 void LowerUpsample(Lowering& lowering, int index, Taps taps) {
   const Node& node = lowering.node(index);
-  Op op = lowering.NewOp(index, std::make_unique<Upsample>(node, taps));
-  op.in[0] = lowering.Blocked(node.inputs[0]).refs;
-  lowering.Emit(std::move(op));
+  lowering.EmitBlocked(index, std::make_unique<Upsample>(node, taps));
 }
 
 }  // namespace
@@ -150,9 +141,7 @@ void LowerUpsampleNearest(Lowering& lowering, int index) {
 
 void LowerDepthToSpace(Lowering& lowering, int index) {
   const Node& node = lowering.node(index);
-  Op op = lowering.NewOp(index, std::make_unique<DepthToSpace>(node));
-  op.in[0] = lowering.Blocked(node.inputs[0]).refs;
-  lowering.Emit(std::move(op));
+  lowering.EmitBlocked(index, std::make_unique<DepthToSpace>(node));
 }
 
 void LowerUpsampleBilinear(Lowering& lowering, int index) {

@@ -43,13 +43,17 @@ void SetRowPieces(int64_t wanted, Work& work) {
   work.row_pieces = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, work.y_end - work.y_begin));
 }
 
-Placing RowByRow::Place(const Region& out, const Region& /*in*/) const {
+Placing PlaceAlike(const Region& out) {
   Placing placing;
   for (int axis = 0; axis < 2; ++axis) {
     placing.in_at[axis] = placing.out_at[axis] = out.axis[axis].begin;
     placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
   }
   return placing;
+}
+
+Placing RowByRow::Place(const Region& out, const Region& /*in*/) const {
+  return PlaceAlike(out);
 }
 
 // Never asked: their rows are not interleaved with others.
@@ -62,12 +66,8 @@ int64_t WholePlane::InputRowsEnd(const OpPlan& plan, int64_t /*y_end*/) const {
 }
 
 Placing WholePlane::Place(const Region& out, const Region& in) const {
-  Placing placing;
-  for (int axis = 0; axis < 2; ++axis) {
-    placing.in_at[axis] = 0;
-    placing.out_at[axis] = out.axis[axis].begin;
-    placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
-  }
+  Placing placing = PlaceAlike(out);
+  placing.in_at[0] = placing.in_at[1] = 0;
   placing.part = WholePlanePart{.height = in.axis[0].size(), .width = in.axis[1].size()};
   return placing;
 }

@@ -142,6 +142,9 @@ class WithActivation : public Base {
   ActivationArgs activation_;
 };
 
+// Output and input begin at the same indices: where most steps begin, or are.
+Placing PlaceAlike(const Region& out);
+
 // Shares of kernels that sum over input planes, `taps` weights each.
 void ShareConv(const Op& op, int64_t taps, int threads, Work& work);
 

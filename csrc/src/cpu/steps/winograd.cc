@@ -23,11 +23,7 @@ class WinogradConv final : public WithActivation<Step> {
   bool can_take_maxima() const override { return true; }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
-    Placing placing;
-    for (int axis = 0; axis < 2; ++axis) {
-      placing.in_at[axis] = placing.out_at[axis] = out.axis[axis].begin;
-      placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
-    }
+    Placing placing = PlaceAlike(out);
     placing.part = WinogradPart{.patch_columns = CeilDiv(placing.size[1], patch_px_)};
     return placing;
   }
