@@ -1,9 +1,9 @@
 // From one pixel's logits to its label or probabilities.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
 
+#include "core/exp.h"
 #include "core/host_device.h"
 
 namespace pyengine {
@@ -29,7 +29,7 @@ PYENGINE_HOST_DEVICE inline void ApplyHeadToPixel(float* values, int64_t stride,
   if (head == Head::kSigmoid) {
     for (int64_t k = 0; k < classes; ++k) {
       float& v = values[k * stride];
-      v = 1 / (1 + std::exp(-v));
+      v = 1 / (1 + Exp(-v));
     }
     return;
   }
@@ -38,7 +38,7 @@ PYENGINE_HOST_DEVICE inline void ApplyHeadToPixel(float* values, int64_t stride,
     highest = highest < values[k * stride] ? values[k * stride] : highest;
   for (int64_t k = 0; k < classes; ++k) {
     float& v = values[k * stride];
-    v = std::exp(v - highest);
+    v = Exp(v - highest);
     sum += v;
   }
   for (int64_t k = 0; k < classes; ++k) values[k * stride] /= sum;

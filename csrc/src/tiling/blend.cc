@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "core/exp.h"
 #include "graph/accepted_size.h"
 #include "pyengine/error.h"
 #include "tiling/choose_tile.h"
@@ -15,7 +16,7 @@ std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode) {
   if (mode != TileMode::kGaussian) return weights;
   const auto axis = [](int64_t i, int64_t size) {
     const double z = (double(i) - double(size - 1) / 2) / (double(size) / 8);
-    return std::exp(-z * z / 2);
+    return Exp(-z * z / 2);
   };
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x)
