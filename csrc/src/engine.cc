@@ -8,7 +8,7 @@
 #include "classification/classify.h"
 #include "core/available_cores.h"
 #include "core/cancellation.h"
-#include "core/float_environment.h"
+#include "core/platform/float_environment.h"
 #include "core/thread_pool.h"
 #include "graph/geometry.h"
 #include "pyengine/error.h"

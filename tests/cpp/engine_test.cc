@@ -2,12 +2,12 @@
 
 #include <gtest/gtest.h>
 #if defined(__x86_64__)
-#include <immintrin.h>
 #endif
 
 #include <random>
 #include <thread>
 
+#include "core/platform/float_environment.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -58,36 +58,41 @@ TEST(Engine, TilesAndThreadsDoNotChangeABit) {
   }
 }
 
-#if defined(__x86_64__)
+#if defined(PYENGINE_X86_64) || defined(PYENGINE_ARM64)
 
-// A host's settings of MXCSR.
+// A host's settings of MXCSR or FPCR.
 class HostFloats {
  public:
-  explicit HostFloats(unsigned csr) { _mm_setcsr(csr); }
-  ~HostFloats() { _mm_setcsr(before_); }
+  explicit HostFloats(uint64_t settings) { SetFloatSettings(settings); }
+  ~HostFloats() { SetFloatSettings(before_); }
 
  private:
-  unsigned before_ = _mm_getcsr();
+  uint64_t before_ = FloatSettings();
 };
 
-constexpr unsigned kMasked = 0x1F80;  // of all exceptions
-constexpr unsigned kFlushToZero = 0x8040, kRoundDown = 0x2000;
-constexpr unsigned kInvalid = 0x80, kDivideByZero = 0x200, kOverflow = 0x400, kUnderflow = 0x800;
+#if defined(PYENGINE_X86_64)
+constexpr uint64_t kFlushToZero = 0x8040, kRoundDown = 0x2000;
+constexpr uint64_t kMasks = 0x80 | 0x200 | 0x400 | 0x800;  // invalid, by zero, over-, underflow
+constexpr uint64_t kTraps = kDefaultFloatSettings & ~kMasks;
+#else
+constexpr uint64_t kFlushToZero = uint64_t{1} << 24, kRoundDown = uint64_t{2} << 22;
+constexpr uint64_t kTraps = uint64_t{0xF} << 8;  // few processors have them; others ignore the bits
+#endif
 
 TEST(Engine, AHostsRoundingDoesNotChangeABit) {
   const auto want = Logits(Engine::Open(kTiny, {.threads = 2, .isa = ""}), 97, 33, 16);
-  const unsigned csr = kMasked | kFlushToZero | kRoundDown;
-  const HostFloats host(csr);
+  const uint64_t settings = kDefaultFloatSettings | kFlushToZero | kRoundDown;
+  const HostFloats host(settings);
   const Engine engine = Engine::Open(kTiny, {.threads = 2, .isa = ""});
   EXPECT_EQ(Logits(engine, 97, 33, 16), want);
-  EXPECT_EQ(_mm_getcsr(), csr);
+  EXPECT_EQ(FloatSettings(), settings);
 }
 
 TEST(Engine, AHostsTrapsDoNotFire) {
   std::vector<float> image(64 * 64, 3e38f), out(image.size() * 2);
   for (size_t i = 0; i < image.size(); i += 3) image[i] = 1e-42f;
-  const unsigned csr = kMasked & ~(kInvalid | kDivideByZero | kOverflow | kUnderflow);
-  const HostFloats host(csr);
+  const HostFloats host(kTraps);
+  const uint64_t settings = FloatSettings();
   for (const char* isa : {"", "reference"}) {
     const Engine engine = Engine::Open(kTiny, {.threads = 2, .isa = isa});
     engine.SegmentScores({.data = image.data(),
@@ -101,7 +106,7 @@ TEST(Engine, AHostsTrapsDoNotFire) {
                           .first_row = 0,
                           .rows = 0},
                          OutputKind::kProbabilities, out.data(), {});
-    EXPECT_EQ(_mm_getcsr(), csr);
+    EXPECT_EQ(FloatSettings(), settings);
   }
 }
 

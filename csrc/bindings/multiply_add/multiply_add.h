@@ -11,5 +11,6 @@ using MultiplyAdd = double (*)(int64_t rounds, float* sink);
 double MultiplyAddPortable(int64_t rounds, float* sink);
 double MultiplyAddAvx2(int64_t rounds, float* sink);
 double MultiplyAddAvx512(int64_t rounds, float* sink);
+double MultiplyAddNeon(int64_t rounds, float* sink);
 
 }  // namespace pyengine

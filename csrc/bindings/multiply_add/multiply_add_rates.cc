@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string_view>
 
+#include "core/compiler.h"
 #include "core/thread_pool.h"
 #include "cpu/isa.h"
 #include "multiply_add/multiply_add.h"
@@ -13,9 +14,11 @@ namespace {
 
 // Null: none, as for the reference table.
 MultiplyAdd MultiplyAddOf(std::string_view isa) {
-#if defined(PYENGINE_X86_KERNELS)
+#if defined(PYENGINE_X86_64)
   if (isa == "avx512") return MultiplyAddAvx512;
   if (isa == "avx2") return MultiplyAddAvx2;
+#elif defined(PYENGINE_ARM64)
+  if (isa == "neon") return MultiplyAddNeon;
 #endif
   return isa == "portable" ? MultiplyAddPortable : nullptr;
 }

@@ -3,9 +3,10 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <memory>
 #include <new>
+
+#include "core/platform/aligned_memory.h"
 
 namespace pyengine {
 
@@ -19,7 +20,7 @@ class AlignedBuffer {
     if (count == 0) return;
     if (count > SIZE_MAX / sizeof(T) - kAlignment) throw std::bad_alloc();
     const size_t bytes = (count * sizeof(T) + kAlignment - 1) / kAlignment * kAlignment;
-    data_.reset(static_cast<T*>(std::aligned_alloc(kAlignment, bytes)));
+    data_.reset(static_cast<T*>(AllocateAligned(kAlignment, bytes)));
     if (!data_) throw std::bad_alloc();
   }
 
@@ -31,7 +32,7 @@ class AlignedBuffer {
 
  private:
   struct Free {
-    void operator()(T* p) const noexcept { std::free(p); }
+    void operator()(T* p) const noexcept { FreeAligned(p); }
   };
   std::unique_ptr<T[], Free> data_;
   size_t size_ = 0;

@@ -2,23 +2,28 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 
 #include "pyengine/error.h"
 
 namespace pyengine {
 
 inline int64_t CheckedMul(int64_t a, int64_t b, const char* what) {
-  int64_t r;
-  if (__builtin_mul_overflow(a, b, &r))
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  const bool overflows = a > 0 ? (b > 0 ? a > kMost / b : b < kLeast / a)
+                               : (b > 0 ? a < kLeast / b : a != 0 && b < kMost / a);
+  if (overflows)
     throw Error(ErrorCode::kInvalidArgument, std::string(what) + ": size overflows 64 bits");
-  return r;
+  return a * b;
 }
 
 inline int64_t CheckedAdd(int64_t a, int64_t b, const char* what) {
-  int64_t r;
-  if (__builtin_add_overflow(a, b, &r))
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  constexpr int64_t kLeast = std::numeric_limits<int64_t>::min();
+  if (b > 0 ? a > kMost - b : a < kLeast - b)
     throw Error(ErrorCode::kInvalidArgument, std::string(what) + ": size overflows 64 bits");
-  return r;
+  return a + b;
 }
 
 // Rounds towards minus infinity; b > 0.

@@ -1,11 +1,11 @@
 #include "core/json.h"
 
 #include <cctype>
-#include <charconv>
 #include <cmath>
 #include <string_view>
 #include <utility>
 
+#include "core/parse_double.h"
 #include "core/utf8.h"
 #include "pyengine/error.h"
 
@@ -165,8 +165,7 @@ class JsonParser {
     const bool well_formed = Number();
     const bool goes_on = p_ != end_ && (std::isalnum(static_cast<unsigned char>(*p_)) || At('.') ||
                                         At('+') || At('-'));
-    if (!well_formed || goes_on || std::from_chars(start, p_, value).ec != std::errc() ||
-        !std::isfinite(value)) {
+    if (!well_formed || goes_on || !ParseDouble({start, p_}, value)) {
       p_ = start;
       Fail("expected a value");
     }

@@ -1,9 +1,5 @@
 #include "core/thread_pool.h"
 
-#if defined(__linux__)
-#include <pthread.h>
-#endif
-
 #include <algorithm>
 #include <condition_variable>
 #include <exception>
@@ -12,8 +8,10 @@
 #include <thread>
 #include <vector>
 
-#include "core/available_cores.h"
-#include "core/float_environment.h"
+#include "core/compiler.h"
+#include "core/platform/float_environment.h"
+#include "core/platform/processors.h"
+#include "core/platform/threads.h"
 #include "core/range.h"
 #include "core/worker_thread.h"
 
@@ -23,24 +21,6 @@ namespace {
 // Layers follow each other within microseconds, a condition variable takes tens of them to wake a
 // thread: workers spin this long before they sleep.
 constexpr int kSpins = 4000;
-
-inline void Pause() {
-#if defined(__x86_64__)
-  __builtin_ia32_pause();
-#endif
-}
-
-// Forks on the way from the first process with a pool to this one.
-uint64_t Forks() {
-#if defined(__linux__)
-  static std::atomic<uint64_t> forks{0};
-  [[maybe_unused]] static const int registered =
-      pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
-  return forks.load(std::memory_order_relaxed);
-#else
-  return 0;
-#endif
-}
 
 }  // namespace
 
@@ -91,7 +71,7 @@ ThreadPool::Team::Team(int threads, bool pin) : shares_(static_cast<size_t>(std:
   try {
     for (int i = 1; i < threads; ++i) {
       const int place = i < static_cast<int>(places.size()) ? places[i] : -1;
-      workers_.push_back(StartWorker([this, i] { WorkerLoop(i); }, place));
+      workers_.push_back(StartWorker([this, i] { WorkerLoop(i); }, {.place = place}));
     }
   } catch (const std::exception&) {  // NOLINT(bugprone-empty-catch)
     // The system has no more threads, or no memory for one: the loops run on those that started.
@@ -145,7 +125,7 @@ bool ThreadPool::Team::Run(int64_t n, Body body, void* context) {
   // With more threads than cores a worker may need our core to finish.
   for (int spins = 0; active_.load() != 0; ++spins) {
     if (spins < kSpins)
-      Pause();
+      PYENGINE_PAUSE();
     else
       std::this_thread::yield();
   }
@@ -159,7 +139,7 @@ void ThreadPool::Team::WorkerLoop(int thread) {
     int spins = 0;
     while (generation_.load(std::memory_order_acquire) == seen) {
       if (++spins < kSpins) {
-        Pause();
+        PYENGINE_PAUSE();
         continue;
       }
       std::unique_lock<std::mutex> lock(sleep_mutex_);

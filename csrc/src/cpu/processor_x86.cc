@@ -1,5 +1,8 @@
 // x86-64 by CPUID.
+#include "core/compiler.h"
+#if defined(PYENGINE_GNU_ASM)
 #include <cpuid.h>
+#endif
 #if defined(PYENGINE_AMX)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -16,23 +19,42 @@ struct Features {
   bool avx2 = false, avx512 = false, amx = false;
 };
 
+// Leaf `leaf`, part `part`, into the four registers; false where the processor has none such.
+bool AskProcessor(uint32_t leaf, uint32_t part, uint32_t (&r)[4]) {
+#if defined(PYENGINE_GNU_ASM)
+  return __get_cpuid_count(leaf, part, &r[0], &r[1], &r[2], &r[3]) != 0;
+#else
+  int found[4];
+  __cpuid(found, static_cast<int>(leaf & 0x80000000u));
+  if (leaf > static_cast<uint32_t>(found[0])) return false;
+  __cpuidex(found, static_cast<int>(leaf), static_cast<int>(part));
+  for (int i = 0; i < 4; ++i) r[i] = static_cast<uint32_t>(found[i]);
+  return true;
+#endif
+}
+
 // XCR0: which register files the operating system saves. An instruction set whose registers are
 // not saved would corrupt data at the first context switch, whatever CPUID says.
 uint64_t EnabledRegisterFiles() {
+#if defined(PYENGINE_GNU_ASM)  // the intrinsic needs a flag that this file has not
   uint32_t low, high;
   __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
   return uint64_t(high) << 32 | low;
+#else
+  return _xgetbv(0);
+#endif
 }
 
 Features DetectFeatures() {
   Features features;
-  uint32_t a, b, c, d;
-  if (!__get_cpuid(1, &a, &b, &c, &d)) return features;
-  const bool fma = c & (1u << 12), osxsave = c & (1u << 27);
+  uint32_t r[4];
+  if (!AskProcessor(1, 0, r)) return features;
+  const bool fma = r[2] & (1u << 12), osxsave = r[2] & (1u << 27);
   if (!osxsave || !fma) return features;
   const uint64_t saved = EnabledRegisterFiles();
   const bool ymm = (saved & 0x6) == 0x6, zmm = (saved & 0xE6) == 0xE6;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return features;
+  if (!AskProcessor(7, 0, r)) return features;
+  const uint32_t b = r[1], d = r[3];
   features.avx2 = ymm && (b & (1u << 5));
   features.avx512 = features.avx2 && zmm && (b & (1u << 16)) && (b & (1u << 17));
   const bool tiles = (saved & 0x60000) == 0x60000;
@@ -78,11 +100,11 @@ int64_t LastLevelCacheBytes() {
   int64_t largest = 0;
   // Intel and AMD list caches under numbers of their own, in one format; no processor has 16.
   for (const uint32_t leaf : {0x4u, 0x8000001Du}) {
-    uint32_t a, b, c, d;
+    uint32_t r[4];
     for (uint32_t i = 0; i < 16; ++i) {
-      if (!__get_cpuid_count(leaf, i, &a, &b, &c, &d) || (a & 0x1F) == 0) break;
-      const int64_t ways = (b >> 22) + 1, partitions = (b >> 12 & 0x3FF) + 1;
-      const int64_t line = (b & 0xFFF) + 1, sets = int64_t(c) + 1;
+      if (!AskProcessor(leaf, i, r) || (r[0] & 0x1F) == 0) break;
+      const int64_t ways = (r[1] >> 22) + 1, partitions = (r[1] >> 12 & 0x3FF) + 1;
+      const int64_t line = (r[1] & 0xFFF) + 1, sets = int64_t(r[2]) + 1;
       largest = std::max(largest, ways * partitions * line * sets);
     }
   }

@@ -1,6 +1,6 @@
 #include "cuda/cuda_driver.h"
 
-#include "core/dynamic_library.h"
+#include "core/platform/dynamic_library.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -15,9 +15,15 @@ constexpr int kNameBytes = 256;
 
 using CuDevice = int;
 
+#if defined(_WIN32)
+constexpr const char* kDriverLibrary = "nvcuda.dll";
+#else
+constexpr const char* kDriverLibrary = "libcuda.so.1";
+#endif
+
 class DriverApi {
  public:
-  DriverApi() : library_("libcuda.so.1") {}
+  DriverApi() : library_(kDriverLibrary) {}
 
   CudaDriver Ask() const {
     CudaDriver driver;

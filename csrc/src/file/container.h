@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "core/json.h"
+#include "core/platform/regular_file.h"
 #include "core/range.h"
-#include "file/regular_file.h"
 
 namespace pyengine {
 

@@ -50,7 +50,7 @@ std::vector<std::string> FoldersOfEnvironment() {
   const char* list = std::getenv("PYENGINE_TENSORRT");
   std::vector<std::string> folders;
   std::istringstream stream(list != nullptr ? list : "");
-  for (std::string folder; std::getline(stream, folder, ':');)
+  for (std::string folder; std::getline(stream, folder, kListSeparator);)
     if (!folder.empty()) folders.push_back(folder);
   return folders;
 }

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "core/dynamic_library.h"
+#include "core/platform/dynamic_library.h"
 
 namespace pyengine {
 

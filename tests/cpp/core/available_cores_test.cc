@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/platform/processors.h"
 #include "support/temporary_folder.h"
 
 namespace pyengine {

@@ -1,16 +1,13 @@
 #include "core/thread_pool.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <chrono>
-#include <csignal>
-#include <functional>
-#include <memory>
 #include <numeric>
 #include <thread>
 #include <vector>
+
+#include "support/on_workers.h"
 
 namespace pyengine {
 namespace {
@@ -61,31 +58,6 @@ TEST(ThreadPool, ServesManyCallersAtOnce) {
   EXPECT_EQ(total, 4 * 200 * 1225);
 }
 
-// Calls `there` for each index that runs on another thread than the caller's, and counts them.
-int OnWorkers(ThreadPool& pool, const std::function<void()>& there = [] {}) {
-  std::atomic<int> count{0};
-  pool.ParallelFor(64, [&, caller = std::this_thread::get_id()](int64_t) {
-    // Long enough that idle workers would come.
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    if (std::this_thread::get_id() == caller) return;
-    ++count;
-    there();
-  });
-  return count;
-}
-
-// Runs `child` in a forked process, which hangs for 20 s at most; the status it ended with.
-int StatusOfFork(const std::function<int()>& child) {
-  const pid_t forked = fork();
-  if (forked == 0) {
-    alarm(20);
-    _exit(child());
-  }
-  int status = -1;
-  EXPECT_EQ(waitpid(forked, &status, 0), forked);
-  return status;
-}
-
 TEST(ThreadPool, LeavesACallerAloneThatAsksForIt) {
   ThreadPool pool(3);
   {
@@ -94,46 +66,6 @@ TEST(ThreadPool, LeavesACallerAloneThatAsksForIt) {
     EXPECT_EQ(OnWorkers(pool), 0);
   }
   EXPECT_GT(OnWorkers(pool), 0);
-}
-
-TEST(ThreadPool, LeavesSignalsToTheHostsThreads) {
-  sigset_t before, after;
-  pthread_sigmask(SIG_SETMASK, nullptr, &before);
-  ThreadPool pool(3);
-  pthread_sigmask(SIG_SETMASK, nullptr, &after);
-  std::atomic<int> wrong{0};
-  const int checked = OnWorkers(pool, [&] {
-    sigset_t here;
-    pthread_sigmask(SIG_SETMASK, nullptr, &here);
-    if (!sigismember(&here, SIGTERM) || !sigismember(&here, SIGUSR1)) ++wrong;
-    if (sigismember(&here, SIGSEGV)) ++wrong;
-  });
-  EXPECT_GT(checked, 0);
-  EXPECT_EQ(wrong, 0);
-  for (int signal : {SIGTERM, SIGUSR1})
-    EXPECT_EQ(sigismember(&after, signal), sigismember(&before, signal));
-}
-
-TEST(ThreadPool, HasWorkersInAForkedProcess) {
-#if defined(__SANITIZE_THREAD__)
-  GTEST_SKIP() << "ThreadSanitizer ends children that start threads";
-#endif
-  auto pool = std::make_unique<ThreadPool>(3);
-  ASSERT_GT(OnWorkers(*pool), 0);
-  int status = StatusOfFork([&] {
-    const bool works = OnWorkers(*pool) > 0;
-    pool.reset();
-    return works ? 0 : 1;
-  });
-  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
-  EXPECT_EQ(WEXITSTATUS(status), 0) << "no index ran on a worker";
-  EXPECT_GT(OnWorkers(*pool), 0);
-  // One that the child never used.
-  status = StatusOfFork([&] {
-    pool.reset();
-    return 0;
-  });
-  EXPECT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
 }
 
 }  // namespace

@@ -1,8 +1,6 @@
 #include "file/container.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <filesystem>
 
@@ -122,23 +120,6 @@ TEST(Container, ShapesThatDoNotFitTheirBytesAreRefused) {
     EXPECT_EQ(OpenBytes(File(std::string(",\"a\":{") + entry + "}", "abcd")).text.find("it was"),
               std::string::npos)
         << entry;
-}
-
-TEST(Container, MissingFilesAndAllThatAreNoRegularFilesAreIoErrors) {
-  const TemporaryFolder folder;
-  const std::string pipe = (folder.path() / "pipe").string();
-  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  const std::pair<std::string, const char*> places[] = {
-      {"/no/such/file.pyengine", "No such file"},
-      {folder.path().string(), "is a folder"},
-      {"/dev/null", "is a device"},
-      {"/dev/zero", "is a device"},
-      {pipe, "is a pipe"}};  // which has no writer, so that opening it would wait for ever
-  for (const auto& [path, word] : places) {
-    const Refusal refusal = Open(path);
-    EXPECT_EQ(refusal.code, ErrorCode::kIo) << path;
-    EXPECT_NE(refusal.text.find(word), std::string::npos) << refusal.text;
-  }
 }
 
 }  // namespace

@@ -1,10 +1,9 @@
 // A folder of one test's own.
 #pragma once
 
-#include <stdlib.h>
-
 #include <filesystem>
 #include <fstream>
+#include <random>
 #include <stdexcept>
 #include <string>
 
@@ -14,9 +13,12 @@ namespace pyengine {
 class TemporaryFolder {
  public:
   TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "pyengine-XXXXXX").string();
-    if (::mkdtemp(name.data()) == nullptr) throw std::runtime_error("no folder " + name);
-    path_ = name;
+    std::random_device random;
+    for (int tries = 0; tries < 100; ++tries) {
+      path_ = std::filesystem::temp_directory_path() / ("pyengine-" + std::to_string(random()));
+      if (std::filesystem::create_directory(path_)) return;
+    }
+    throw std::runtime_error("no folder " + path_.string());
   }
   ~TemporaryFolder() {
     std::error_code ignored;

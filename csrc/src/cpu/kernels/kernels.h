@@ -10,6 +10,7 @@
 
 #include <stdint.h>
 
+#include "core/compiler.h"
 #include "graph/activation_kind.h"
 
 namespace pyengine {
@@ -23,11 +24,6 @@ constexpr int64_t kFastWinogradPatch = 6;
 // The matrices of a task, one per point, lie an odd number of cache lines apart: at multiples of 4
 // KB they would compete for the same few lines of the first-level cache.
 #define PYENGINE_WINOGRAD_STRIDE(floats) (((floats) / 16 | 1) * 16)
-
-// Loops over a register block must vanish before the compiler decides what lives in registers.
-#define PYENGINE_UNROLL _Pragma("GCC unroll 16")
-// Where compilers judge a function too large for its callers, but its arguments live in registers.
-#define PYENGINE_INLINE __attribute__((always_inline)) static inline
 
 struct Plane {
   float* data;         // index (0, 0), lane 0
@@ -201,6 +197,7 @@ extern const KernelTable kReferenceKernels;
 extern const KernelTable kPortableKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
+extern const KernelTable kNeonKernels;
 // Rounds more than float32: for Accuracy::kFast, beside AVX-512's other kernels. The process needs
 // the operating system's permission for tile registers.
 extern const WinogradKernels kAmxWinograd;

@@ -42,7 +42,11 @@ static inline Register FmaRegister(Register a, Register b, Register c) {
 // Of intrinsics compilers make other forms too, and then copies and spills of sums: one instruction
 // in twenty of a product.
 static inline void AccumulateRegister(Register& sum, Register a, Register b) {
+#if defined(PYENGINE_GNU_ASM)
   asm("vfmadd231ps %2, %1, %0" : "+x"(sum) : "x"(a), "x"(b));
+#else
+  sum = FmaRegister(a, b, sum);
+#endif
 }
 
 static inline Register SelectPositiveRegister(Register x, Register a, Register b) {

@@ -41,7 +41,11 @@ static inline Register FmaRegister(Register a, Register b, Register c) {
 }
 // Not by an intrinsic: see avx2/registers.inc.h.
 static inline void AccumulateRegister(Register& sum, Register a, Register b) {
+#if defined(PYENGINE_GNU_ASM)
   asm("vfmadd231ps %2, %1, %0" : "+v"(sum) : "v"(a), "v"(b));
+#else
+  sum = FmaRegister(a, b, sum);
+#endif
 }
 
 static inline Register SelectPositiveRegister(Register x, Register a, Register b) {

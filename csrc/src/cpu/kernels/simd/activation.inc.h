@@ -62,5 +62,5 @@ static inline bool IsFloor(Activation kind) {
   return kind == Activation::kNone || kind == Activation::kRelu;
 }
 static inline Register Floor(Activation kind) {
-  return SetRegister(kind == Activation::kRelu ? 0.0f : -__builtin_inff());
+  return SetRegister(kind == Activation::kRelu ? 0.0f : -PYENGINE_INFINITY);
 }

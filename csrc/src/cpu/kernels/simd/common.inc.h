@@ -13,5 +13,5 @@ struct Constant {
 // Stores of a kernel mostly meet lines that no cache of this core holds: asked for one register
 // block ahead, they are there when it is finished.
 static inline void PrefetchForStore(const float* p) {
-  __builtin_prefetch(p, 1);
+  PYENGINE_PREFETCH_FOR_STORE(p);
 }

@@ -16,7 +16,7 @@ static void Pool(const PoolArgs& a, const Span& span) {
         const int64_t ix = x * a.stride_x;
         const int64_t kx_begin = ix < a.valid_x_begin ? a.valid_x_begin - ix : 0;
         const int64_t kx_end = Smaller(a.kernel_x, a.valid_x_end - ix);
-        V16 result = Set1(a.maximum ? -__builtin_inff() : 0.0f);
+        V16 result = Set1(a.maximum ? -PYENGINE_INFINITY : 0.0f);
         for (int64_t ky = ky_begin; ky < ky_end; ++ky) {
           const float* tap = in.data + (iy + ky) * in.row_stride + (ix + kx_begin) * kBlock;
           for (int64_t kx = kx_begin; kx < kx_end; ++kx, tap += kBlock)

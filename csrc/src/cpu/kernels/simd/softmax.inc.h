@@ -9,7 +9,7 @@ static void Softmax(const SoftmaxArgs& a, const Span& span) {
   const int64_t blocks = (a.channels + kBlock - 1) / kBlock;
   for (int64_t y = span.y_begin; y < span.y_end; ++y)
     for (int64_t x = span.x_begin; x < span.x_end; ++x) {
-      float highest = -__builtin_inff();
+      float highest = -PYENGINE_INFINITY;
       for (int64_t c = 0; c < a.channels; ++c) {
         const Plane& in = a.in[c / kBlock];
         const float value = in.data[y * in.row_stride + x * kBlock + c % kBlock];

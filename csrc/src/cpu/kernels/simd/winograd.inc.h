@@ -208,7 +208,7 @@ PYENGINE_INLINE void FetchInputs(const WinogradArgs& a, const WinogradSpan& span
     const Plane& in = a.in[i % planes];
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < F::kPatch; ++c)
-        __builtin_prefetch(in.data + (y + r) * in.row_stride + (x + c) * kBlock, 0, 2);
+        PYENGINE_PREFETCH_SECOND_LEVEL(in.data + (y + r) * in.row_stride + (x + c) * kBlock);
   }
 }
 

@@ -32,10 +32,10 @@ static inline void WinogradProduct(const float* v, int64_t group_patches, int64_
   const float* w[OB];
   PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] = u[b];
   Register acc[PX][kParts];
-  const auto next_block = [&](auto begin, int64_t left) __attribute__((always_inline)) {
+  const auto next_block = [&](auto begin, int64_t left) PYENGINE_INLINE_LAMBDA {
     for (int64_t i = 0; i < next.lines; ++i)
       PYENGINE_UNROLL for (int b = 0; b < OB; ++b)
-          __builtin_prefetch(w[b] + next.ahead + i * kBlock);
+          PYENGINE_PREFETCH(w[b] + next.ahead + i * kBlock);
     MultiplyLanes<PX, OB, decltype(begin)::value>(v, kBlock, Smaller(left, kBlock), w, acc);
     v += group_patches * kBlock;
     PYENGINE_UNROLL for (int b = 0; b < OB; ++b) w[b] += kBlock * kBlock;

@@ -10,7 +10,8 @@ namespace pyengine {
 // weights are repacked into the kernels' layout anyway.
 class RegularFile {
  public:
-  // Throws Error(kIo) where there is none; pipes, devices and folders are refused unopened.
+  // `path` is UTF-8. Throws Error(kIo) where there is no file; pipes, devices and folders are
+  // refused unopened.
   explicit RegularFile(const std::string& path);
   ~RegularFile();
   RegularFile(const RegularFile&) = delete;
@@ -23,7 +24,7 @@ class RegularFile {
   void Read(int64_t begin, int64_t count, void* to) const;
 
  private:
-  int fd_ = -1;
+  intptr_t handle_ = -1;  // a file descriptor, or Windows' HANDLE
   int64_t size_ = 0;
 };
 

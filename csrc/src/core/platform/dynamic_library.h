@@ -8,8 +8,8 @@ namespace pyengine {
 class DynamicLibrary {
  public:
   DynamicLibrary() = default;
-  // A file, or a name that the system's loader searches for. Throws Error(kUnsupported) with the
-  // loader's reason.
+  // A file (UTF-8), or a name that the system's loader searches for. Throws Error(kUnsupported)
+  // with the loader's reason.
   explicit DynamicLibrary(const std::string& path_or_name);
 
   // The function `name`; throws Error(kUnsupported) if the library lacks it.
@@ -28,5 +28,12 @@ class DynamicLibrary {
   void* handle_ = nullptr;
   std::string path_;
 };
+
+// What separates folders in a variable of the environment.
+#if defined(_WIN32)
+constexpr char kListSeparator = ';';
+#else
+constexpr char kListSeparator = ':';
+#endif
 
 }  // namespace pyengine

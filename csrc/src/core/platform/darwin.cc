@@ -1,0 +1,66 @@
+// What macOS has of its own. Compiled as a check of portability; it has not been run.
+#include <pthread.h>
+#include <pthread/qos.h>
+#include <sys/sysctl.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "core/platform/posix.h"
+#include "core/platform/processors.h"
+#include "core/platform/threads.h"
+
+namespace pyengine {
+namespace {
+
+// A number that the system keeps under a name; 0 where it does not.
+int64_t SystemNumber(const char* name) {
+  int64_t value = 0;
+  size_t size = sizeof value;
+  return ::sysctlbyname(name, &value, &size, nullptr, 0) == 0 ? value : 0;
+}
+
+}  // namespace
+
+std::string FileOfLibrary(void* /*handle*/, const std::string& asked) {
+  return asked;
+}
+
+// Threads cannot be pinned. Of Apple's processors the fast cores count: loops end with their
+// slowest thread.
+HardwareThreads AllowedThreads(const std::string& /*root*/) {
+  const int64_t fast = SystemNumber("hw.perflevel0.physicalcpu");
+  return {.numbers = {},
+          .cores = static_cast<int>(fast > 0 ? fast : SystemNumber("hw.physicalcpu"))};
+}
+
+double GrantedCores(const std::string& /*root*/) {
+  return std::numeric_limits<double>::infinity();
+}
+
+int64_t LargestListedCacheBytes(const std::string& /*root*/) {
+  return std::max({SystemNumber("hw.l2cachesize"), SystemNumber("hw.l3cachesize"),
+                   SystemNumber("hw.perflevel0.l2cachesize")});
+}
+
+bool NameThisThread(const char* name) noexcept {
+  return pthread_setname_np(name) == 0;
+}
+
+bool PinThisThread(int /*hardware_thread*/) noexcept {
+  return false;
+}
+
+bool SetThisThreadPriority(ThreadPriority priority) noexcept {
+  switch (priority) {
+    case ThreadPriority::kNormal:
+      return pthread_set_qos_class_self_np(QOS_CLASS_DEFAULT, 0) == 0;
+    case ThreadPriority::kHigh:
+      return pthread_set_qos_class_self_np(QOS_CLASS_USER_INITIATED, 0) == 0;
+    case ThreadPriority::kRealTime:
+      return pthread_set_qos_class_self_np(QOS_CLASS_USER_INTERACTIVE, 0) == 0;
+  }
+  return false;
+}
+
+}  // namespace pyengine

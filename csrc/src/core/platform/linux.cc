@@ -1,0 +1,149 @@
+// What Linux has of its own.
+#include <dlfcn.h>
+#include <link.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <fstream>
+#include <limits>
+#include <map>
+#include <utility>
+
+#include "core/platform/posix.h"
+#include "core/platform/processors.h"
+#include "core/platform/threads.h"
+
+namespace pyengine {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+
+int64_t Number(const std::string& text) {
+  int64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// Time over period, in microseconds; "max" and -1 stand for no limit.
+double Cores(const std::string& time, const std::string& period) {
+  return Number(time) > 0 && Number(period) > 0 ? double(Number(time)) / double(Number(period))
+                                                : kUnlimited;
+}
+
+// Limit of one group, by either version of control groups.
+double GroupCores(const fs::path& folder) {
+  std::string time, period;
+  if (std::ifstream file(folder / "cpu.max"); file >> time >> period) return Cores(time, period);
+  std::ifstream quota(folder / "cpu.cfs_quota_us"), each(folder / "cpu.cfs_period_us");
+  return quota >> time && each >> period ? Cores(time, period) : kUnlimited;
+}
+
+// The first word of a file; empty where there is none.
+std::string WordIn(const std::string& path) {
+  std::ifstream file(path);
+  std::string word;
+  file >> word;
+  return word;
+}
+
+}  // namespace
+
+std::string FileOfLibrary(void* handle, const std::string& asked) {
+  link_map* map = nullptr;
+  return ::dlinfo(handle, RTLD_DI_LINKMAP, static_cast<void*>(&map)) == 0 && map->l_name[0] != '\0'
+             ? map->l_name
+             : asked;
+}
+
+// ---- processors
+HardwareThreads AllowedThreads(const std::string& root) {
+  HardwareThreads allowed;
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) != 0) return allowed;
+  std::map<std::string, int> of_core;             // counted so far
+  std::vector<std::pair<int, int>> rank_numbers;  // among those of its core, and its own
+  for (int thread = 0; thread < CPU_SETSIZE; ++thread) {
+    if (!CPU_ISSET(thread, &set)) continue;
+    // The list of all threads that the core has stands for it.
+    const std::string core = WordIn(root + "/sys/devices/system/cpu/cpu" + std::to_string(thread) +
+                                    "/topology/thread_siblings_list");
+    rank_numbers.emplace_back(core.empty() ? 0 : of_core[core]++, thread);
+  }
+  std::sort(rank_numbers.begin(), rank_numbers.end());
+  for (const auto& [rank, number] : rank_numbers) {
+    allowed.numbers.push_back(number);
+    allowed.cores += rank == 0;
+  }
+  return allowed;
+}
+
+// Least limit of the groups that the process is in, and of those around them. In a container the
+// innermost may not be visible; what limits the container is at the top then.
+double GrantedCores(const std::string& root) {
+  double least = kUnlimited;
+  std::ifstream groups(root + "/proc/self/cgroup");
+  // hierarchy:controllers:path; version 2 names no controllers.
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    std::string controllers(1, ',');
+    controllers.append(line, first + 1, second - first - 1).append(1, ',');
+    const bool unified = controllers == ",,";
+    if (!unified && controllers.find(",cpu,") == std::string::npos) continue;
+    const std::string top = root + (unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu");
+    for (fs::path group = line.substr(second + 1);; group = group.parent_path()) {
+      least = std::min(least, GroupCores(top + group.string()));
+      if (!group.has_relative_path()) break;
+    }
+  }
+  return least;
+}
+
+int64_t LargestListedCacheBytes(const std::string& root) {
+  int64_t largest = 0;
+  const std::string caches = root + "/sys/devices/system/cpu/cpu0/cache/index";
+  for (int i = 0;; ++i) {
+    const std::string size = WordIn(caches + std::to_string(i) + "/size");  // as in "512K"
+    if (size.empty()) return largest;
+    const int shift = size.back() == 'K' ? 10 : size.back() == 'M' ? 20 : 0;
+    largest = std::max(largest, Number(size) << shift);
+  }
+}
+
+// ---- threads
+bool NameThisThread(const char* name) noexcept {
+  char shown[16] = {};
+  for (int i = 0; i < 15 && name[i] != '\0'; ++i) shown[i] = name[i];
+  return pthread_setname_np(pthread_self(), shown) == 0;
+}
+
+bool PinThisThread(int hardware_thread) noexcept {
+  if (hardware_thread < 0 || hardware_thread >= CPU_SETSIZE) return false;
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(hardware_thread, &set);
+  return pthread_setaffinity_np(pthread_self(), sizeof(set), &set) == 0;
+}
+
+bool SetThisThreadPriority(ThreadPriority priority) noexcept {
+  constexpr int kHighNice = -10;
+  const bool real_time = priority == ThreadPriority::kRealTime;
+  sched_param param{};
+  param.sched_priority = real_time ? sched_get_priority_min(SCHED_FIFO) : 0;
+  if (pthread_setschedparam(pthread_self(), real_time ? SCHED_FIFO : SCHED_OTHER, &param) != 0)
+    return false;
+  // Linux keeps niceness per thread.
+  const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
+  return real_time || ::setpriority(PRIO_PROCESS, thread,
+                                    priority == ThreadPriority::kHigh ? kHighNice : 0) == 0;
+}
+
+}  // namespace pyengine

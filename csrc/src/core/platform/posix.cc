@@ -1,0 +1,133 @@
+// What Linux and Darwin do alike.
+#include "core/platform/posix.h"
+
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+
+#include "core/platform/aligned_memory.h"
+#include "core/platform/dynamic_library.h"
+#include "core/platform/regular_file.h"
+#include "core/platform/threads.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+[[noreturn]] void Refuse(const std::string& problem) {
+  throw Error(ErrorCode::kIo, problem);
+}
+
+std::string Reason() {
+  return std::strerror(errno);
+}
+
+void RequireRegular(mode_t mode) {
+  if (S_ISREG(mode)) return;
+  const char* what = S_ISDIR(mode)    ? "a folder"
+                     : S_ISFIFO(mode) ? "a pipe"
+                     : S_ISSOCK(mode) ? "a socket"
+                                      : "a device";
+  Refuse(std::string("is ") + what + ", not a regular file");
+}
+
+}  // namespace
+
+// ---- files
+RegularFile::RegularFile(const std::string& path) {
+  // Opening alone may block (pipes) or act (devices), so the kind is asked first.
+  struct stat info{};
+  if (::stat(path.c_str(), &info) != 0) Refuse("cannot open: " + Reason());
+  RequireRegular(info.st_mode);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (file < 0) Refuse("cannot open: " + Reason());
+  try {
+    if (::fstat(file, &info) != 0) Refuse("cannot read: " + Reason());
+    RequireRegular(info.st_mode);  // it may have been exchanged meanwhile
+  } catch (...) {
+    ::close(file);
+    throw;
+  }
+  handle_ = file;
+  size_ = info.st_size;
+}
+
+RegularFile::~RegularFile() {
+  ::close(static_cast<int>(handle_));
+}
+
+void RegularFile::Read(int64_t begin, int64_t count, void* to) const {
+  auto* out = static_cast<char*>(to);
+  while (count > 0) {
+    const ssize_t got = ::pread(static_cast<int>(handle_), out, static_cast<size_t>(count), begin);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) Refuse("cannot read: " + Reason());
+    if (got == 0)
+      throw Error(ErrorCode::kBadEngineFile,
+                  "file size: the file became shorter while it was read");
+    out += got;
+    begin += got;
+    count -= got;
+  }
+}
+
+// ---- libraries
+DynamicLibrary::DynamicLibrary(const std::string& path_or_name) {
+  handle_ = ::dlopen(path_or_name.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (handle_ == nullptr) {
+    const char* reason = ::dlerror();
+    throw Error(ErrorCode::kUnsupported, reason != nullptr ? reason : path_or_name);
+  }
+  path_ = FileOfLibrary(handle_, path_or_name);
+}
+
+void* DynamicLibrary::Find(const char* name) const {
+  void* symbol = ::dlsym(handle_, name);
+  if (symbol == nullptr)
+    throw Error(ErrorCode::kUnsupported, path_ + " lacks the function " + name);
+  return symbol;
+}
+
+// ---- memory
+void* AllocateAligned(size_t alignment, size_t bytes) noexcept {
+  return std::aligned_alloc(alignment, bytes);
+}
+
+void FreeAligned(void* memory) noexcept {
+  std::free(memory);
+}
+
+// ---- threads
+SignalsBlocked::SignalsBlocked() noexcept {
+  static_assert(sizeof(sigset_t) <= sizeof before_);
+  sigset_t blocked, before;
+  sigfillset(&blocked);
+  // A fault belongs to the thread that causes it, a profiler's tick to one that works.
+  for (int own : {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SIGPROF})
+    sigdelset(&blocked, own);
+  pthread_sigmask(SIG_BLOCK, &blocked, &before);
+  std::memcpy(before_, &before, sizeof before);
+}
+
+SignalsBlocked::~SignalsBlocked() {
+  sigset_t before;
+  std::memcpy(&before, before_, sizeof before);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+uint64_t Forks() {
+  static std::atomic<uint64_t> forks{0};
+  [[maybe_unused]] static const int registered =
+      pthread_atfork(nullptr, nullptr, [] { forks.fetch_add(1, std::memory_order_relaxed); });
+  return forks.load(std::memory_order_relaxed);
+}
+
+}  // namespace pyengine

@@ -1,0 +1,35 @@
+// How the system sees our threads.
+#pragma once
+
+#include <cstdint>
+
+namespace pyengine {
+
+// Of the calling thread. Wishes: false where the system refuses or knows nothing of the kind.
+bool NameThisThread(const char* name) noexcept;  // Linux shows its first 15 bytes
+// Stays on one hardware thread, by the system's number.
+bool PinThisThread(int hardware_thread) noexcept;
+
+// kHigh: before threads that other programs run as usual. kRealTime: before everything that is not;
+// Linux and Windows then give no time to others for as long as the thread computes.
+enum class ThreadPriority { kNormal, kHigh, kRealTime };
+bool SetThisThreadPriority(ThreadPriority priority) noexcept;
+
+// While it lives, its thread receives no signals but those for faults of its own, and neither do
+// the threads that it starts, ever: they inherit what is blocked.
+class SignalsBlocked {
+ public:
+  SignalsBlocked() noexcept;
+  ~SignalsBlocked();
+  SignalsBlocked(const SignalsBlocked&) = delete;
+  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+ private:
+  static constexpr int kWords = 16;  // of what any system's set of signals takes
+  uint64_t before_[kWords];
+};
+
+// Forks on the way from the process that asked first to this one. Threads do not follow a fork.
+uint64_t Forks();
+
+}  // namespace pyengine

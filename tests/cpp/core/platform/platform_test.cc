@@ -1,0 +1,108 @@
+// What every system must give, whatever it is built of.
+#include <gtest/gtest.h>
+
+#if defined(__linux__)
+#include <pthread.h>
+#endif
+
+#include <cstdint>
+#include <string>
+#include <thread>
+
+#include "core/platform/aligned_memory.h"
+#include "core/platform/dynamic_library.h"
+#include "core/platform/float_environment.h"
+#include "core/platform/processors.h"
+#include "core/platform/threads.h"
+#include "core/worker_thread.h"
+#include "pyengine/error.h"
+
+namespace pyengine {
+namespace {
+
+TEST(AlignedMemory, IsAligned) {
+  for (size_t alignment : {64, 4096}) {
+    void* memory = AllocateAligned(alignment, 3 * alignment);
+    ASSERT_NE(memory, nullptr);
+    EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % alignment, 0u);
+    FreeAligned(memory);
+  }
+}
+
+TEST(DynamicLibrary, SaysWhatItDidNotFind) {
+  try {
+    const DynamicLibrary library("pyengine-no-such-library");
+    FAIL() << "nothing was thrown";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
+    EXPECT_NE(std::string(e.what()).find("pyengine-no-such-library"), std::string::npos)
+        << e.what();
+  }
+}
+
+TEST(Processors, AreMoreThanNone) {
+  const HardwareThreads allowed = AllowedThreads();
+  EXPECT_GE(allowed.cores, 1);
+  EXPECT_GT(GrantedCores(), 0);
+  EXPECT_GE(LargestListedCacheBytes(), 0);
+}
+
+// Wishes may be refused, but not half granted: a thread that could not be pinned still works.
+TEST(Threads, WorkWhateverIsWishedOfThem) {
+  const HardwareThreads allowed = AllowedThreads();
+  for (const ThreadPriority priority :
+       {ThreadPriority::kNormal, ThreadPriority::kHigh, ThreadPriority::kRealTime})
+    for (const int place : {-1, allowed.numbers.empty() ? -1 : allowed.numbers.back(), 100000}) {
+      bool worked = false;
+      StartWorker([&] { worked = true; },
+                  {.name = "a name of more than 15 bytes", .place = place, .priority = priority})
+          .join();
+      EXPECT_TRUE(worked);
+    }
+}
+
+#if defined(__linux__)
+TEST(Threads, HaveTheirNames) {
+  char name[16] = {};
+  StartWorker([&] { pthread_getname_np(pthread_self(), name, sizeof name); },
+              {.name = "pyengine stream 1"})
+      .join();
+  EXPECT_STREQ(name, "pyengine stream");
+}
+#endif
+
+TEST(DefaultFloatEnvironment, GivesBackWhatTheHostHadSet) {
+  const uint64_t before = FloatSettings();
+  {
+    const DefaultFloatEnvironment floats;
+    volatile float tiny = 1e-38f;
+    EXPECT_GT(tiny * 0.125f, 0.0f);
+  }
+  EXPECT_EQ(FloatSettings(), before);
+}
+
+#if defined(PYENGINE_X86_64) || defined(PYENGINE_ARM64)
+TEST(DefaultFloatEnvironment, KeepsSubnormalNumbersWhereTheHostDoesNot) {
+#if defined(PYENGINE_X86_64)
+  constexpr uint64_t kFlushes = kDefaultFloatSettings | 0x8040;
+#else
+  constexpr uint64_t kFlushes = kDefaultFloatSettings | uint64_t{1} << 24;
+#endif
+  const uint64_t before = FloatSettings();
+  SetFloatSettings(kFlushes);
+  volatile float tiny = 1e-38f;
+  volatile float flushed = tiny * 0.125f, kept = 0;
+  {
+    const DefaultFloatEnvironment floats;
+    kept = tiny * 0.125f;
+  }
+  const uint64_t after = FloatSettings();
+  SetFloatSettings(before);
+  EXPECT_EQ(flushed, 0.0f);
+  EXPECT_GT(kept, 0.0f);
+  EXPECT_EQ(after & kFlushes, kFlushes);
+}
+#endif
+
+}  // namespace
+}  // namespace pyengine
