@@ -2,6 +2,7 @@
  * \file
  * The C interface: opaque handles, status codes, no exceptions. It has what C++ has (engine.h),
  * but for executors of your own, and memory and streams of a GPU, for which CUDA has its own calls.
+ * Live frames are in c_stream.h, other forms of results in c_results.h; both are included here.
  *
  * 1. pye_engine_options_init(), change what differs, pye_engine_open().
  * 2. pye_engine_describe() for channels and classes.
@@ -49,11 +50,28 @@ typedef enum pye_status {
   PYE_IO = 4,               /**< The operating system refused a file operation. */
   PYE_OUT_OF_MEMORY = 5,    /**< An allocation failed. */
   PYE_CANCELLED = 6,        /**< A callback asked to stop. */
-  PYE_INTERNAL = 7          /**< A defect of the library. */
+  PYE_INTERNAL = 7,         /**< A defect of the library. */
+  PYE_BUSY = 8,             /**< A stream has no room for the frame, or an engine has a stream. */
+  PYE_TIMEOUT = 9           /**< What was waited for did not come in time. */
 } pye_status;
 
 /** Type of one stored pixel value. */
-typedef enum pye_pixel_type { PYE_UINT8 = 0, PYE_UINT16 = 1, PYE_FLOAT32 = 2 } pye_pixel_type;
+typedef enum pye_pixel_type {
+  PYE_UINT8 = 0,
+  PYE_UINT16 = 1,
+  PYE_FLOAT32 = 2,
+  PYE_INT8 = 3,
+  PYE_INT16 = 4,
+  PYE_UINT32 = 5,
+  PYE_INT32 = 6,
+  PYE_FLOAT64 = 7,
+  PYE_UINT12_LOW_FIRST = 8, /**< Two pixels in three bytes, from the lowest bit on ("Mono12p").
+                                 pixel_stride_bytes means nothing; rows begin with a byte. */
+  PYE_UINT12_HIGH_FIRST = 9 /**< The same from the highest bit on (DICOM, TIFF, MIPI). */
+} pye_pixel_type;
+
+/** May be added to a pye_pixel_type: the order of its bytes, if not this machine's. */
+typedef enum pye_byte_order { PYE_LITTLE_ENDIAN = 0x100, PYE_BIG_ENDIAN = 0x200 } pye_byte_order;
 
 /** How tiles meet. */
 typedef enum pye_mode {
@@ -97,11 +115,51 @@ typedef enum pye_on_mismatch {
   PYE_CPU = 2      /**< Run on the CPU. */
 } pye_on_mismatch;
 
-/* ---- opening -------------------------------------------------------------------------------- */
+/** How the system schedules a thread. */
+typedef enum pye_thread_policy {
+  PYE_THREAD_NORMAL = 0,     /**< `priority` is a nice value, -20 (first) to 19. */
+  PYE_THREAD_FIFO = 1,       /**< Real time; `priority` from 1 to 99 (first). */
+  PYE_THREAD_ROUND_ROBIN = 2 /**< As PYE_THREAD_FIFO, in turns. */
+} pye_thread_policy;
 
 /** An opened engine. May be used by several threads at once; on the CPU also by a process forked
  * while no call ran, which starts worker threads of its own. */
 typedef struct pye_engine pye_engine;
+
+/* ---- threads -------------------------------------------------------------------------------- */
+
+/** Of threads that the library starts. Where the system refuses one of these wishes, opening fails
+ * (PYE_UNSUPPORTED) rather than run otherwise. */
+typedef struct pye_thread_options {
+  size_t size;          /**< sizeof(pye_thread_options); set it before the call. */
+  const char* name;     /**< Up to 15 bytes are shown; NULL = "pyengine". */
+  const int32_t* cores; /**< Numbers of the hardware threads on which they may run; NULL = any. */
+  int64_t core_count;   /**< Numbers in `cores`. */
+  int32_t policy;       /**< A pye_thread_policy. */
+  int32_t priority;     /**< As `policy` says; 0 = as the starting thread. */
+} pye_thread_options;
+
+/**
+ * Threads of the host's own (TBB, OpenMP, Qt): calls `task(context, i)` once for every i from 0 to
+ * count - 1, on any threads, as many at once as it likes, and returns when all have returned.
+ * `count` is at most the engine's `threads`.
+ */
+typedef void (*pye_run_tasks)(void* user, int64_t count, void (*task)(void* context, int64_t i),
+                              void* context);
+
+/** Decides which call computes, where several would. */
+typedef struct pye_scheduler pye_scheduler;
+
+/**
+ * Calls and streams that name a scheduler compute one at a time, whatever their engines: the one of
+ * the highest `priority` first, among equals the one that waited longest. A call of higher priority
+ * takes over from one that computes between two operations, so within milliseconds.
+ */
+PYENGINE_EXPORT pye_status pye_scheduler_open(pye_scheduler** scheduler);
+/** Calls and streams that still name it keep it alive. NULL is allowed. */
+PYENGINE_EXPORT void pye_scheduler_close(pye_scheduler* scheduler);
+
+/* ---- opening -------------------------------------------------------------------------------- */
 
 /** How an engine is opened. */
 typedef struct pye_engine_options {
@@ -119,6 +177,12 @@ typedef struct pye_engine_options {
   const char* const* library_folders; /**< Where to look for TensorRT's libraries, before the
                                            system's folders; may be NULL. */
   int64_t library_folder_count;       /**< Strings in `library_folders`. */
+  const pye_thread_options* thread;   /**< Of the engine's threads; NULL = the system's defaults. */
+  const pye_engine* share_threads;    /**< Not NULL: this engine's threads serve the new one, too,
+                                           and none are started. */
+  pye_run_tasks run_tasks;            /**< Not NULL: these threads serve, and none are started;
+                                           `threads` says how many at most. */
+  void* run_tasks_user;               /**< Handed to `run_tasks`. */
 } pye_engine_options;
 
 /** Sets the defaults; `size` is sizeof *options, as the caller was compiled. */
@@ -133,8 +197,21 @@ PYENGINE_EXPORT void pye_engine_options_init(pye_engine_options* options, size_t
 PYENGINE_EXPORT pye_status pye_engine_open(const char* path, const pye_engine_options* options,
                                            pye_engine** engine);
 
-/** Closes an engine; NULL is allowed. No call on it may still be running. */
-PYENGINE_EXPORT void pye_engine_close(pye_engine* engine);
+/** The same for the bytes of an engine file, of which nothing is kept: those that the host
+ * decrypted or unpacked. */
+PYENGINE_EXPORT pye_status pye_engine_open_memory(const void* data, size_t bytes,
+                                                  const pye_engine_options* options,
+                                                  pye_engine** engine);
+
+/** The same for a regular file that is open for reading. The descriptor stays the caller's, and its
+ * position where it was. */
+PYENGINE_EXPORT pye_status pye_engine_open_descriptor(int descriptor,
+                                                      const pye_engine_options* options,
+                                                      pye_engine** engine);
+
+/** Closes an engine; NULL is allowed. No call on it may still be running.
+ * PYE_BUSY: it has streams, and stays open. */
+PYENGINE_EXPORT pye_status pye_engine_close(pye_engine* engine);
 
 /* ---- what the file says --------------------------------------------------------------------- */
 
@@ -207,13 +284,31 @@ PYENGINE_EXPORT const char* pye_engine_device(const pye_engine* engine);
 /** Why a GPU was not taken though one was asked for or possible; "" if there is nothing to tell. */
 PYENGINE_EXPORT const char* pye_engine_why_not_gpu(const pye_engine* engine);
 
+/* ---- memory --------------------------------------------------------------------------------- */
+
+/** What an engine holds, in bytes. */
+typedef struct pye_memory {
+  size_t size;           /**< sizeof(pye_memory); set it before the call. */
+  int64_t weights_bytes; /**< Until it is closed. */
+  int64_t in_use_bytes;  /**< Working memory of calls that run. */
+  int64_t idle_bytes;    /**< Working memory kept for later calls. */
+  int64_t streams_bytes; /**< Frames and results of its streams. */
+} pye_memory;
+
+/** Fills as much of `memory` as its size field admits. Memory of a GPU is not counted. */
+PYENGINE_EXPORT pye_status pye_engine_memory(const pye_engine* engine, pye_memory* memory);
+
+/** Frees working memory that no call uses. The next call allocates again. */
+PYENGINE_EXPORT pye_status pye_engine_trim(const pye_engine* engine);
+
 /* ---- segmentation --------------------------------------------------------------------------- */
 
 /** Borrowed pixels, any strides (in bytes, also negative, multiples of the value's size). Values
- * are taken as numbers, on the scale that the network was trained with, whatever the type. */
+ * are taken as numbers, on the scale that the network was trained with, whatever the type; where
+ * they are on another, see `source_scale` in pye_segment_options, and pye_engine_check_range(). */
 typedef struct pye_image {
   const void* data; /**< First value of the first row. */
-  int32_t type;     /**< A pye_pixel_type. */
+  int32_t type;     /**< A pye_pixel_type, to which a pye_byte_order may be added. */
   int64_t height;   /**< Rows of the whole image, at least 1. */
   int64_t width;    /**< Columns, at least 1. */
   int64_t channels; /**< As many as the network's. */
@@ -225,7 +320,7 @@ typedef struct pye_image {
 /** Called after each batch of tiles, on the thread that called; return 0 to cancel. */
 typedef int32_t (*pye_progress)(void* user, int64_t tiles_done, int64_t tiles_total);
 
-/** Asked about every 20 ms while the CPU computes, within a tile too, on the thread that called;
+/** Asked about every 5 ms while the CPU computes, within a tile too, on the thread that called;
  * return not 0 to cancel. */
 typedef int32_t (*pye_cancelled)(void* user);
 
@@ -244,6 +339,15 @@ typedef struct pye_segment_options {
   int32_t augmentation;     /**< A pye_augmentation. */
   int32_t padding;          /**< A pye_padding. */
   pye_cancelled cancelled;  /**< May be NULL. */
+  int64_t region_top_px;    /**< Region of interest: the result is that part of the image alone, bit
+                                 for bit as in the whole, and only what it needs is computed. */
+  int64_t region_left_px;   /**< As region_top_px. */
+  int64_t region_height_px; /**< 0, as region_width_px: the whole image. */
+  int64_t region_width_px;  /**< As region_height_px. */
+  double source_scale;      /**< A pixel's value is raw * source_scale + source_offset; 0 = 1. */
+  double source_offset;     /**< See source_scale. */
+  const pye_scheduler* scheduler; /**< Shared with other calls and streams; may be NULL. */
+  int32_t priority;               /**< Among those of the scheduler: higher ones first. */
 } pye_segment_options;
 
 /** How an image will be cut. */
@@ -273,15 +377,42 @@ typedef struct pye_band {
 /** Sets the defaults; `size` is sizeof *options, as the caller was compiled. */
 PYENGINE_EXPORT void pye_segment_options_init(pye_segment_options* options, size_t size);
 
-/** Labels (height, width), rows `row_stride_bytes` >= width apart. `options` may be NULL. */
+/** Labels (height, width) of the image or the options' region, rows `row_stride_bytes` >= width
+ * apart. `options` may be NULL. */
 PYENGINE_EXPORT pye_status pye_segment_labels(const pye_engine* engine, const pye_image* image,
                                               uint8_t* labels, int64_t row_stride_bytes,
                                               const pye_segment_options* options);
 
-/** PYE_PROBABILITIES or PYE_LOGITS, dense (classes, height, width). `options` may be NULL. */
+/** PYE_PROBABILITIES or PYE_LOGITS, dense (classes, height, width) of the image or the options'
+ * region. `options` may be NULL. */
 PYENGINE_EXPORT pye_status pye_segment_scores(const pye_engine* engine, const pye_image* image,
                                               int32_t kind, float* scores,
                                               const pye_segment_options* options);
+
+/**
+ * Makes plans, memory and pages ready for images of this size, so that the first call with these
+ * options takes what the hundredth takes. `options` may be NULL; its callbacks are not called.
+ */
+PYENGINE_EXPORT pye_status pye_engine_prepare(const pye_engine* engine, int64_t height,
+                                              int64_t width, const pye_segment_options* options);
+
+/** How the values of an image compare with those of the training images. */
+typedef struct pye_range {
+  size_t size;             /**< sizeof(pye_range); set it before the call. */
+  double lowest;           /**< Of the image, on the network's scale. */
+  double highest;          /**< As lowest. */
+  double expected_lowest;  /**< Of training images; -infinity if not known. */
+  double expected_highest; /**< As expected_lowest; infinity if not known. */
+  double advised_scale;    /**< A `source_scale` that is likely meant; that of the options if the
+                                values are as expected. */
+  int32_t mismatch;        /**< 1: the image is on another scale than the network's. */
+} pye_range;
+
+/** Whether an image is on the network's scale: 12-bit values in uint16 for a network of 8 bits, for
+ * example, are not. Looks at all pixels. `options` may be NULL. */
+PYENGINE_EXPORT pye_status pye_engine_check_range(const pye_engine* engine, const pye_image* image,
+                                                  const pye_segment_options* options,
+                                                  pye_range* range);
 
 /** How an image of this size would be cut. `options` may be NULL.
  * PYE_UNSUPPORTED: the network has no tiles. */
@@ -395,6 +526,23 @@ PYENGINE_EXPORT pye_status
 pye_list_executors(const char* const* library_folders, int64_t library_folder_count,
                    void (*visit)(void* user, const pye_executor_status* status), void* user);
 
+/** How much a message of the log matters. */
+typedef enum pye_log_level {
+  PYE_LOG_ERROR = 0,
+  PYE_LOG_WARNING = 1,
+  PYE_LOG_INFO = 2,
+  PYE_LOG_DEBUG = 3
+} pye_log_level;
+
+/** Told of what happens, on whichever thread it happens; may be called by several at once.
+ * `message` lives as long as the call. */
+typedef void (*pye_log)(void* user, int32_t level, const char* message);
+
+/** Where messages of at least this weight go, for the whole process; the library prints nothing.
+ * NULL: nowhere, as in the beginning. When it returns, no call of the function before is running.
+ * It must not be called from within `log`. */
+PYENGINE_EXPORT pye_status pye_set_log(pye_log log, void* user, int32_t level);
+
 /** What went wrong in this thread's last failed call (at most 1023 bytes of it); never NULL, valid
  * until the thread's next failure. Asking for it never allocates. */
 PYENGINE_EXPORT const char* pye_last_error(void);
@@ -404,4 +552,8 @@ PYENGINE_EXPORT const char* pye_version(void);
 #ifdef __cplusplus
 }
 #endif
+
+#include "pyengine/c_results.h"
+#include "pyengine/c_stream.h"
+
 #endif

@@ -38,8 +38,8 @@ pye_status pye_engine_open(const char* path, const pye_engine_options* options,
   });
 }
 
-void pye_engine_close(pye_engine* engine) {
-  delete engine;
+pye_status pye_engine_close(pye_engine* engine) {
+  return Guard([&] { delete engine; });
 }
 
 pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) {
