@@ -18,6 +18,7 @@ try:
         CancelledError,
         EngineError,
         EngineFileError,
+        Scheduler,
         UnsupportedError,
         __version__,
     )
@@ -38,6 +39,7 @@ from pyengine.shipped import engines
 __all__ = [
     "BuildReport",
     "CancelledError",
+    "Scheduler",
     "Classification",
     "DeviceArray",
     "Engine",

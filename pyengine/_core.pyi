@@ -66,6 +66,11 @@ class Augmentation(_Words):
     flips: ClassVar[Augmentation]
     d4: ClassVar[Augmentation]
 
+class Scheduler(metaclass=_BoundType):
+    """Decides which of several calls computes."""
+
+    def __init__(self) -> None: ...
+
 class EngineOptions(metaclass=_BoundType):
     """Made of keywords, whose names are `fields`; `pyengine.arguments` checks them before."""
 

@@ -98,6 +98,22 @@ def function(name: str, value: Callable[[], bool] | None) -> Callable[[], bool] 
     return value
 
 
+def scheduler_or_none(name: str, value: _core.Scheduler | None) -> _core.Scheduler | None:
+    """A scheduler, or None."""
+    if value is not None and not isinstance(value, _core.Scheduler):
+        raise TypeError(f"{name} must be a pyengine.Scheduler, got {value!r}")
+    return value
+
+
+def whole(name: str, value: int) -> int:
+    """Any whole number of 32 bits."""
+    if not _is_whole(value):
+        raise TypeError(f"{name} must be a whole number, got {value!r}")
+    if not -(2**31) <= value < 2**31:
+        raise ValueError(f"{name} must be from -2**31 to 2**31 - 1, got {value}")
+    return int(value)
+
+
 def choice(name: str, value: str, enumeration: Callable[[int], T]) -> T:
     """The value of one of the core's enumerations that a word stands for."""
     known: dict[str, T] = words(enumeration)
@@ -177,8 +193,14 @@ class SegmentKeywords(TypedDict, total=False):
         all its flips and quarter turns (8). Takes as many times as long, and two sets of logits of
         the image in memory. For networks trained on such views.
     cancelled : callable, optional
-        Asked about every 20 ms while the CPU computes, within a tile too; `CancelledError` is
+        Asked about every 5 ms while the CPU computes, within a tile too; `CancelledError` is
         raised once it returns True. Such as the method ``is_set`` of a `threading.Event`.
+    scheduler : Scheduler, optional
+        Calls that name one scheduler compute one at a time, whatever their engines: the one of the
+        highest priority first, among equals the one that waited longest. A call of higher priority
+        takes over between two operations of another. Default: calls share the threads as it comes.
+    priority : int
+        Among the calls of the scheduler; higher ones first.
     """
 
     tile: Annotated[
@@ -193,6 +215,8 @@ class SegmentKeywords(TypedDict, total=False):
     one_thread: Annotated[bool, Option(False, flag, ("one_thread",))]
     tta: Annotated[Augmentation, Option("none", one_of(_core.Augmentation), ("augmentation",))]
     cancelled: Annotated[Callable[[], bool] | None, Option(None, function, ("cancelled",))]
+    scheduler: Annotated[_core.Scheduler | None, Option(None, scheduler_or_none, ("scheduler",))]
+    priority: Annotated[int, Option(0, whole, ("priority",))]
 
 
 @cache

@@ -7,6 +7,7 @@
 
 #include "bind.h"
 #include "c_api/option_fields.h"
+#include "core/scheduler.h"
 #include "pyengine/image_view.h"
 
 namespace py = pybind11;
@@ -116,6 +117,9 @@ void BindWords(py::module_& m) {
 
 void BindOptions(py::module_& m) {
   BindWords(m);
+  py::class_<Scheduler, std::shared_ptr<Scheduler>>(m, "Scheduler",
+                                                    "Decides which of several calls computes.")
+      .def(py::init(&MakeScheduler));
   BindOptions<EngineOptions>(m, "EngineOptions", kEngineOptionFields,
                              "How an engine is opened; fields as in options.h.");
   BindOptions<SegmentOptions>(m, "SegmentOptions", kSegmentOptionFields,

@@ -49,6 +49,9 @@ PYBIND11_MODULE(_core, m) {
           return Raise(PyExc_MemoryError, e.what());
         case pyengine::ErrorCode::kCancelled:
           return Raise(cancelled.ptr(), e.what());
+        case pyengine::ErrorCode::kTimeout:
+          return Raise(PyExc_TimeoutError, e.what());
+        case pyengine::ErrorCode::kBusy:
         case pyengine::ErrorCode::kInternal:
           return Raise(engine_error.ptr(), e.what());
       }

@@ -6,9 +6,12 @@
 #include "backends/backends.h"
 #include "checks.h"
 #include "classification/classify.h"
+#include "core/aligned_buffer.h"
 #include "core/available_cores.h"
 #include "core/cancellation.h"
+#include "core/checked_math.h"
 #include "core/platform/float_environment.h"
+#include "core/scheduler.h"
 #include "core/thread_pool.h"
 #include "graph/geometry.h"
 #include "pyengine/error.h"
@@ -91,6 +94,10 @@ void RequireScores(OutputKind kind) {
 
 }  // namespace
 
+std::shared_ptr<Scheduler> MakeScheduler() {
+  return std::make_shared<Scheduler>();
+}
+
 struct Engine::Impl {
   EngineFile file;
   EngineInfo info;
@@ -130,6 +137,7 @@ struct Engine::Impl {
     const OutputView out =
         CheckOutput(kind, data, rows, view.width, row_stride, info.geometry.classes);
     const CancellationScope cancellation(options.cancelled);
+    const Scheduler::Turn turn(options.scheduler.get(), options.priority);
     const ThreadPool::Alone alone(options.one_thread);
     const CheckedImage image(view, info.geometry.channels, *pool);
     if (options.augmentation == Augmentation::kNone)
@@ -215,6 +223,26 @@ TilePlan Engine::Plan(int64_t height, int64_t width, const SegmentOptions& optio
   CheckOptions(options);
   CheckSize(height, width);
   return impl_->segmenter->Plan(height, width, options);
+}
+
+void Engine::Prepare(int64_t height, int64_t width, const SegmentOptions& options) const {
+  CheckSize(height, width);
+  const auto pixels =
+      static_cast<size_t>(CheckedMul(height * width, impl_->info.geometry.channels, "the image"));
+  AlignedBuffer<uint8_t> zeros(pixels);
+  std::fill_n(zeros.data(), pixels, uint8_t{0});
+  AlignedBuffer<uint8_t> labels(static_cast<size_t>(height * width));
+  SegmentOptions silent = options;
+  silent.progress = nullptr;
+  silent.cancelled = nullptr;
+  SegmentLabels({.data = zeros.data(),
+                 .height = height,
+                 .width = width,
+                 .channels = impl_->info.geometry.channels,
+                 .row_stride_bytes = width,
+                 .pixel_stride_bytes = 1,
+                 .channel_stride_bytes = height * width},
+                labels.data(), width, silent);
 }
 
 void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,

@@ -32,7 +32,9 @@ def fields(body: str) -> dict[str, tuple[str, str]]:
 
 
 CPP = "\n".join(
-    without_comments(p.read_text()) for p in sorted(HEADERS.glob("*.h")) if p.name != "c_api.h"
+    without_comments(p.read_text())
+    for p in sorted(HEADERS.glob("*.h"))
+    if not p.name.startswith("c_")
 )
 C = without_comments((HEADERS / "c_api.h").read_text())
 CPP_STRUCTS = {
@@ -71,6 +73,17 @@ ELSEWHERE = {
     "Window": "four fields each",
     "Tile": "for executors of one's own, which are C++",
 }
+TO_COME = {
+    "pye_engine_options": {"thread", "share_threads", "run_tasks", "run_tasks_user"},
+    "pye_segment_options": {
+        "region_top",
+        "region_left",
+        "region_height",
+        "region_width",
+        "source_scale",
+        "source_offset",
+    },
+}
 ONLY_C = {
     "size": "versions of the struct",
     "user": "handed to the callback",
@@ -83,6 +96,7 @@ FUNCTIONS = {
     "Open": "pye_engine_open",
     "info": "pye_engine_describe",
     "Plan": "pye_engine_plan",
+    "Prepare": "pye_engine_prepare",
     "SegmentLabels": "pye_segment_labels",
     "SegmentScores": "pye_segment_scores",
     "SegmentLabelsOnDevice": "pye_segment_labels_on_device",
@@ -125,13 +139,12 @@ def test_every_public_struct_has_its_like_in_c() -> None:
 @pytest.mark.parametrize("struct", PAIRS)
 def test_structs_of_c_hold_what_those_of_cpp_hold(struct: str) -> None:
     in_c = {name.removesuffix("_px") for name in C_STRUCTS[PAIRS[struct]]}
-    assert in_c - set(ONLY_C) == flat(struct)
+    assert in_c - set(ONLY_C) - TO_COME.get(PAIRS[struct], set()) == flat(struct)
 
 
 @pytest.mark.parametrize(
     ("cpp", "c"),
     [
-        ("PixelType", "pye_pixel_type"),
         ("Accuracy", "pye_accuracy"),
         ("OnMismatch", "pye_on_mismatch"),
         ("TileMode", "pye_mode"),

@@ -50,6 +50,11 @@ class PYENGINE_EXPORT Engine {
   ///   range, or if no tile fits max_memory_bytes.
   TilePlan Plan(int64_t height, int64_t width, const SegmentOptions& options = {}) const;
 
+  /// Makes plans, memory and pages ready for images of this size, so that the first call with these
+  /// options takes what the hundredth takes. Their callbacks are not called.
+  /// \throws Error as SegmentLabels().
+  void Prepare(int64_t height, int64_t width, const SegmentOptions& options = {}) const;
+
   /// Labels (height, width) of the whole image into `labels`, rows `row_stride` >= width [bytes]
   /// apart. Blocks; the progress callback comes on the caller's thread.
   /// \throws Error kInvalidArgument (image, result or option), kUnsupported (the network cannot do

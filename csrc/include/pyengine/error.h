@@ -18,6 +18,8 @@ enum class ErrorCode {
   kOutOfMemory = 5,      ///< An allocation failed; the engine stays usable.
   kCancelled = 6,        ///< A callback asked to stop.
   kInternal = 7,         ///< A defect of the library.
+  kBusy = 8,             ///< A stream has no room for the frame, or an engine has a stream.
+  kTimeout = 9,          ///< What was waited for did not come in time.
 };
 
 /// The only exception type the library throws on purpose (besides std::bad_alloc).

@@ -4,10 +4,17 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "pyengine/export.h"
+
 namespace pyengine {
+
+/// Decides which of several calls computes; see SegmentOptions::scheduler.
+class Scheduler;
+PYENGINE_EXPORT std::shared_ptr<Scheduler> MakeScheduler();
 
 /// How much rounding the CPU engine may add to save time.
 enum class Accuracy {
@@ -78,7 +85,7 @@ enum class Augmentation {
 /// Called after each batch of tiles; returning false cancels the call, also after the last one.
 using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
 
-/// Asked about every 20 ms while a network computes; returning true cancels the call.
+/// Asked about every 5 ms while a network computes; returning true cancels the call.
 using CancelFn = std::function<bool()>;
 
 /// How one image is segmented.
@@ -98,6 +105,11 @@ struct SegmentOptions {
   /// Comes on the caller's thread, between two operations on the CPU, within a tile too: the call
   /// returns after the operation, or band of rows, at hand.
   CancelFn cancelled;
+  /// Calls that name one scheduler compute one at a time, whatever their engines: the one of the
+  /// highest priority first, among equals the one that waited longest. A call of higher priority
+  /// takes over between two operations of another. Null: calls share the threads as it comes.
+  std::shared_ptr<Scheduler> scheduler;
+  int priority = 0;  ///< Among those of the scheduler.
 };
 
 }  // namespace pyengine

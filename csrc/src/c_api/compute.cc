@@ -29,6 +29,11 @@ pye_status pye_segment_scores(const pye_engine* engine, const pye_image* image, 
   });
 }
 
+pye_status pye_engine_prepare(const pye_engine* engine, int64_t height, int64_t width,
+                              const pye_segment_options* options) {
+  return Guard([&] { EngineOf(engine).Prepare(height, width, OptionsOf(options)); });
+}
+
 pye_status pye_engine_plan(const pye_engine* engine, int64_t height, int64_t width,
                            const pye_segment_options* options, pye_tile_plan* plan) {
   return Guard([&] {

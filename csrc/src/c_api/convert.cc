@@ -3,6 +3,7 @@
 #include <type_traits>
 
 #include "c_api/guard.h"
+#include "c_api/handle.h"
 #include "c_api/option_fields.h"
 #include "c_api/structs.h"
 
@@ -43,6 +44,21 @@ struct Words<Augmentation> {
   static constexpr int32_t kLast = PYE_AUGMENT_D4;
 };
 template <>
+struct Words<FramePolicy> {
+  static constexpr const char* kName = "pye_policy";
+  static constexpr int32_t kLast = PYE_POLICY_REJECT;
+};
+template <>
+struct Words<LatePolicy> {
+  static constexpr const char* kName = "pye_late";
+  static constexpr int32_t kLast = PYE_LATE_CANCEL;
+};
+template <>
+struct Words<StreamEnding> {
+  static constexpr const char* kName = "pye_ending";
+  static constexpr int32_t kLast = PYE_DISCARD;
+};
+template <>
 struct Words<OutputKind> {
   static constexpr const char* kName = "pye_output";
   static constexpr int32_t kLast = PYE_LOGITS;
@@ -64,6 +80,16 @@ static_assert(static_cast<int>(OutputKind::kProbabilities) == PYE_PROBABILITIES)
 static_assert(static_cast<int>(OutputKind::kLogits) == PYE_LOGITS);
 static_assert(static_cast<int>(ErrorCode::kInvalidArgument) == PYE_INVALID_ARGUMENT);
 static_assert(static_cast<int>(ErrorCode::kInternal) == PYE_INTERNAL);
+static_assert(static_cast<int>(ErrorCode::kTimeout) == PYE_TIMEOUT);
+static_assert(static_cast<int>(FramePolicy::kAll) == PYE_POLICY_ALL);
+static_assert(static_cast<int>(FramePolicy::kReject) == PYE_POLICY_REJECT);
+static_assert(static_cast<int>(LatePolicy::kCancel) == PYE_LATE_CANCEL);
+static_assert(static_cast<int>(StreamEnding::kDiscard) == PYE_DISCARD);
+static_assert(static_cast<int>(FrameStatus::kLate) == PYE_FRAME_LATE);
+static_assert(static_cast<int>(FrameStatus::kReplaced) == PYE_FRAME_REPLACED);
+static_assert(static_cast<int>(FrameStatus::kExpired) == PYE_FRAME_EXPIRED);
+static_assert(static_cast<int>(FrameStatus::kCancelled) == PYE_FRAME_CANCELLED);
+static_assert(static_cast<int>(FrameStatus::kFailed) == PYE_FRAME_FAILED);
 
 template <class E>
 E Word(const char* field, int32_t value) {
@@ -92,11 +118,32 @@ void Take(Options& options, const Given& given, const auto& field) {
       to = [from, user = given.user](int64_t done, int64_t total) {
         return from(user, done, total) != 0;
       };
+  } else if constexpr (std::is_same_v<To, std::shared_ptr<Scheduler>>) {
+    if (from != nullptr) to = from->scheduler;
   } else if constexpr (std::is_same_v<To, CancelFn>) {
     if (from != nullptr) to = [from, user = given.user] { return from(user) != 0; };
   } else {
     to = from;
   }
+}
+
+// What the header declares and the library cannot do yet.
+template <class T>
+void RequireZero(const char* name, T value) {
+  if (value != T{}) throw Error(ErrorCode::kUnsupported, std::string(name) + " is not there yet");
+}
+
+void RefuseWhatIsToCome(const pye_engine_options& options) {
+  RequireZero("thread", options.thread);
+  RequireZero("share_threads", options.share_threads);
+  RequireZero("run_tasks", options.run_tasks);
+}
+
+void RefuseWhatIsToCome(const pye_segment_options& options) {
+  RequireZero("region", options.region_top_px | options.region_left_px | options.region_height_px |
+                            options.region_width_px);
+  RequireZero("source_scale", options.source_scale);
+  RequireZero("source_offset", options.source_offset);
 }
 
 }  // namespace
@@ -114,6 +161,7 @@ pye_segment_options SegmentDefaults() {
 
 EngineOptions OptionsOf(const pye_engine_options* given) {
   const pye_engine_options adopted = Adopt(given, EngineDefaults(), "pye_engine_options");
+  RefuseWhatIsToCome(adopted);
   EngineOptions options;
   ForEachField(kEngineOptionFields, [&](const auto& field) { Take(options, adopted, field); });
   return options;
@@ -121,9 +169,90 @@ EngineOptions OptionsOf(const pye_engine_options* given) {
 
 SegmentOptions OptionsOf(const pye_segment_options* given) {
   const pye_segment_options adopted = Adopt(given, SegmentDefaults(), "pye_segment_options");
+  RefuseWhatIsToCome(adopted);
   SegmentOptions options;
   ForEachField(kSegmentOptionFields, [&](const auto& field) { Take(options, adopted, field); });
   return options;
+}
+
+StreamOptions OptionsOf(const pye_stream_options* given) {
+  RequirePointer(given, "options");
+  const pye_stream_options c = Adopt(given, pye_stream_options{}, "pye_stream_options");
+  RequireZero("thread", c.thread);
+  StreamOptions options;
+  options.height = c.height;
+  options.width = c.width;
+  if (c.slices != 0) options.slices = c.slices;
+  options.type = Word<PixelType>("type", c.type);
+  options.policy = Word<FramePolicy>("policy", c.policy);
+  options.copy = c.copy != 0;
+  if (c.queue != 0) options.queue = c.queue;
+  if (c.results != 0) options.results = c.results;
+  options.output = OutputKindOf(c.output);
+  options.deadline_ns = c.deadline_ns;
+  options.late = Word<LatePolicy>("late", c.late);
+  if (c.done != nullptr)
+    options.done = [done = c.done, user = c.user](const FrameResult& result) {
+      const pye_result told = ResultOf(result);
+      done(user, &told);
+    };
+  if (c.progress != nullptr)
+    options.progress = [progress = c.progress, user = c.user](const FrameResult& result,
+                                                              int64_t done) {
+      const pye_result so_far = ResultOf(result);
+      return progress(user, &so_far, done) != 0;
+    };
+  options.segment = OptionsOf(c.segment);
+  if (c.statistics != 0) options.statistics = c.statistics;
+  return options;
+}
+
+StreamEnding EndingOf(int32_t ending) {
+  return Word<StreamEnding>("ending", ending);
+}
+
+Frame FrameOf(const pye_frame* given) {
+  RequirePointer(given, "frame");
+  const pye_frame c = Adopt(given, FrameDefaults(), "pye_frame");
+  return {.image = ViewOf(&c.image),
+          .slices = c.slices,
+          .slice_stride_bytes = c.slice_stride_bytes,
+          .result = c.result,
+          .deadline_ns = c.deadline_ns,
+          .user = c.user};
+}
+
+pye_frame FrameDefaults() {
+  pye_frame frame{};
+  frame.slices = 1;
+  return frame;
+}
+
+pye_result ResultOf(const FrameResult& r) {
+  return {.size = sizeof(pye_result),
+          .number = r.number,
+          .user = r.user,
+          .status = static_cast<int32_t>(r.status),
+          .error = r.status == FrameStatus::kFailed ? static_cast<int32_t>(r.error) : PYE_OK,
+          .message = r.message,
+          .submit_ns = r.submit_ns,
+          .begin_ns = r.begin_ns,
+          .end_ns = r.end_ns,
+          .deadline_ns = r.deadline_ns,
+          .output = static_cast<int32_t>(r.output),
+          .data = r.data,
+          .slices = r.slices,
+          .classes = r.classes,
+          .height = r.height,
+          .width = r.width,
+          .image = {.data = r.image.data,
+                    .type = static_cast<int32_t>(r.image.type),
+                    .height = r.image.height,
+                    .width = r.image.width,
+                    .channels = r.image.channels,
+                    .row_stride_bytes = r.image.row_stride_bytes,
+                    .pixel_stride_bytes = r.image.pixel_stride_bytes,
+                    .channel_stride_bytes = r.image.channel_stride_bytes}};
 }
 
 ImageView ViewOf(const pye_image* image) {

@@ -39,7 +39,29 @@ pye_status pye_engine_open(const char* path, const pye_engine_options* options,
 }
 
 pye_status pye_engine_close(pye_engine* engine) {
-  return Guard([&] { delete engine; });
+  return Guard([&] {
+    if (engine == nullptr) return;
+    {
+      const std::scoped_lock lock(engine->mutex);
+      if (const size_t open = engine->streams.size(); open > 0)
+        throw Error(ErrorCode::kBusy, "the engine has " + std::to_string(open) +
+                                          (open == 1 ? " stream" : " streams") +
+                                          "; close what is open on it first");
+    }
+    delete engine;
+  });
+}
+
+pye_status pye_scheduler_open(pye_scheduler** scheduler) {
+  if (scheduler) *scheduler = nullptr;
+  return Guard([&] {
+    RequirePointer(scheduler, "scheduler");
+    *scheduler = new pye_scheduler{.scheduler = MakeScheduler()};
+  });
+}
+
+void pye_scheduler_close(pye_scheduler* scheduler) {
+  delete scheduler;
 }
 
 pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) {

@@ -38,7 +38,8 @@ inline constexpr std::tuple kSegmentOptionFields{
     PYENGINE_FIELD(tile_height_px),   PYENGINE_FIELD(tile_width_px), PYENGINE_FIELD(batch_size),
     PYENGINE_FIELD(max_memory_bytes), PYENGINE_FIELD(mode),          PYENGINE_FIELD(overlap),
     PYENGINE_FIELD(padding),          PYENGINE_FIELD(progress),      PYENGINE_FIELD(one_thread),
-    PYENGINE_FIELD(augmentation),     PYENGINE_FIELD(cancelled),
+    PYENGINE_FIELD(augmentation),     PYENGINE_FIELD(cancelled),     PYENGINE_FIELD(scheduler),
+    PYENGINE_FIELD(priority),
 };
 #undef PYENGINE_FIELD
 

@@ -1,6 +1,4 @@
 // Declared, and not there yet: each says so.
-#include <chrono>
-
 #include "c_api/guard.h"
 #include "pyengine/c_api.h"
 
@@ -12,10 +10,6 @@ pye_status NotYet() {
 
 }  // namespace
 
-pye_status pye_scheduler_open(pye_scheduler**) {
-  return NotYet();
-}
-void pye_scheduler_close(pye_scheduler*) {}
 pye_status pye_engine_open_memory(const void*, size_t, const pye_engine_options*, pye_engine**) {
   return NotYet();
 }
@@ -26,9 +20,6 @@ pye_status pye_engine_memory(const pye_engine*, pye_memory*) {
   return NotYet();
 }
 pye_status pye_engine_trim(const pye_engine*) {
-  return NotYet();
-}
-pye_status pye_engine_prepare(const pye_engine*, int64_t, int64_t, const pye_segment_options*) {
   return NotYet();
 }
 pye_status pye_engine_check_range(const pye_engine*, const pye_image*, const pye_segment_options*,
@@ -56,41 +47,4 @@ pye_status pye_scores_to_boundaries(const float*, int64_t, int64_t, int64_t, int
 pye_status pye_labels_to_boundaries(const uint8_t*, int64_t, int64_t, int64_t, int32_t, float*,
                                     float*) {
   return NotYet();
-}
-void pye_stream_options_init(pye_stream_options*, size_t) {}
-void pye_frame_init(pye_frame*, size_t) {}
-pye_status pye_stream_open(const pye_engine*, const pye_stream_options*, pye_stream**) {
-  return NotYet();
-}
-pye_status pye_stream_submit(pye_stream*, const pye_frame*, pye_submission*) {
-  return NotYet();
-}
-pye_status pye_stream_take(pye_stream*, int64_t, pye_result*) {
-  return NotYet();
-}
-pye_status pye_stream_release(pye_stream*, int64_t) {
-  return NotYet();
-}
-pye_status pye_stream_cancel(pye_stream*, int64_t) {
-  return NotYet();
-}
-pye_status pye_stream_flush(pye_stream*, int64_t) {
-  return NotYet();
-}
-pye_status pye_stream_resize(pye_stream*, int64_t, int64_t, int64_t) {
-  return NotYet();
-}
-pye_status pye_stream_stop(pye_stream*, int32_t) {
-  return NotYet();
-}
-pye_status pye_stream_close(pye_stream*, int32_t) {
-  return NotYet();
-}
-pye_status pye_stream_statistics(const pye_stream*, pye_stream_stats*) {
-  return NotYet();
-}
-int64_t pye_now_ns(void) {
-  return std::chrono::duration_cast<std::chrono::nanoseconds>(
-             std::chrono::steady_clock::now().time_since_epoch())
-      .count();
 }

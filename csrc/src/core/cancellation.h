@@ -1,17 +1,18 @@
 // Ends a call between two operations, where somebody asks for it.
 #pragma once
 
-#include <chrono>
+#include <atomic>
 #include <functional>
 
 namespace pyengine {
 
-// While it lives, loops of this thread that take long ask `asked`, about every 20 ms. Scopes nest:
-// all of them are asked. The question may throw, and what it throws ends the call.
+// While it lives, loops of this thread that take long ask `asked`, about every 5 ms, and look at
+// `flag` between any two operations. Scopes nest: all of them are asked. The question may throw,
+// and what it throws ends the call.
 class CancellationScope {
  public:
-  // `asked`: true ends the call; an empty one is never asked.
-  explicit CancellationScope(std::function<bool()> asked);
+  // `asked`: true ends the call; an empty one is never asked. `flag`: likewise; may be null.
+  explicit CancellationScope(std::function<bool()> asked, const std::atomic<bool>* flag = nullptr);
   ~CancellationScope();
   CancellationScope(const CancellationScope&) = delete;
   CancellationScope& operator=(const CancellationScope&) = delete;
@@ -19,6 +20,7 @@ class CancellationScope {
  private:
   friend void ThrowIfCancelled();
   std::function<bool()> asked_;
+  const std::atomic<bool>* const flag_;
   CancellationScope* outer_;
 };
 

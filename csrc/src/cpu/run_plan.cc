@@ -6,6 +6,7 @@
 
 #include "core/cancellation.h"
 #include "core/checked_math.h"
+#include "core/scheduler.h"
 #include "cpu/layout_ops.h"
 #include "cpu/steps/step_run.h"
 
@@ -39,6 +40,7 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
   if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
   for (const Work& work : plan.schedule) {
     ThrowIfCancelled();
+    OfferTurn();
     const auto start = seconds ? Clock::now() : Clock::time_point();
     for (const Roll& roll : work.rolls) RollRows(roll);
     const OpPlan& op = plan.ops[work.op];
