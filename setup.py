@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 from setuptools import Extension, setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_ext import build_ext
 
 ROOT = Path(__file__).resolve().parent
@@ -56,10 +57,22 @@ class CMakeBuild(build_ext):
                 "--component", "python", "--prefix", str(destination),
             ]
         )  # fmt: skip
+        # What is inside is told beside the package's metadata (PEP 770), not within the package.
+        shutil.rmtree(build / "sboms", ignore_errors=True)
+        shutil.move(destination / "sboms", build / "sboms")
+
+
+class WheelWithSboms(bdist_wheel):
+    """`bdist_wheel` that adds the SBOMs which CMake wrote."""
+
+    def egg2dist(self, egginfo_path: str, distinfo_path: str) -> None:
+        super().egg2dist(egginfo_path, distinfo_path)
+        build = Path(self.get_finalized_command("build").build_temp)
+        shutil.copytree(build / "sboms", Path(distinfo_path) / "sboms")
 
 
 setup(
     version=version(),
     ext_modules=[Extension("pyengine._core", sources=[])],
-    cmdclass={"build_ext": CMakeBuild},
+    cmdclass={"build_ext": CMakeBuild, "bdist_wheel": WheelWithSboms},
 )
