@@ -99,7 +99,7 @@ PYENGINE_HOST_DEVICE inline void WritePixel(const float* logits, int64_t stride,
                                             int64_t x) {
   const int64_t at = y * result.row_stride + x;
   if (result.kind == OutputKind::kLabels) {
-    static_cast<uint8_t*>(result.data)[at] = HighestLogit(logits, stride, classes);
+    static_cast<uint8_t*>(result.data)[at] = LabelOf(logits, stride, classes, head);
     return;
   }
   float* scores = static_cast<float*>(result.data) + at;

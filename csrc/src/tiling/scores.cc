@@ -6,8 +6,19 @@
 namespace pyengine {
 namespace {
 
-void WriteLabels(const float* logits, int64_t stride, int64_t classes, uint8_t* out,
+void WriteRegions(const float* logits, int64_t stride, int64_t classes, uint8_t* out,
+                  int64_t width) {
+  std::fill_n(out, width, uint8_t{0});
+  for (int64_t k = 0; k < classes; ++k) {
+    const float* plane = logits + k * stride;
+    const auto label = static_cast<uint8_t>(k + 1);
+    for (int64_t i = 0; i < width; ++i) out[i] = plane[i] > 0 ? label : out[i];
+  }
+}
+
+void WriteLabels(const float* logits, int64_t stride, int64_t classes, Head head, uint8_t* out,
                  int64_t width) {
+  if (head == Head::kRegions) return WriteRegions(logits, stride, classes, out, width);
   if (classes <= 2) {
     // The common cases, in a form that compilers vectorise.
     const float* second = classes == 2 ? logits + stride : logits;
@@ -42,7 +53,7 @@ void WriteScores(const float* logits, int64_t logit_stride, int64_t classes, Hea
                  const OutputView& out, int64_t y, int64_t x, int64_t width) {
   const int64_t at = (y - out.first_row) * out.row_stride + x;
   if (out.kind == OutputKind::kLabels) {
-    WriteLabels(logits, logit_stride, classes, static_cast<uint8_t*>(out.data) + at, width);
+    WriteLabels(logits, logit_stride, classes, head, static_cast<uint8_t*>(out.data) + at, width);
     return;
   }
   float* scores = static_cast<float*>(out.data) + at;

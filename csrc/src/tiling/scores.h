@@ -19,7 +19,7 @@ struct OutputView {
 };
 
 // One row of logits, `classes` planes `logit_stride` apart, to row y, columns [x, x + width).
-// Labels: the highest logit, the lowest index among equals; a single logit: 1 if above 0.
+// Labels: as LabelOf().
 void WriteScores(const float* logits, int64_t logit_stride, int64_t classes, Head head,
                  const OutputView& out, int64_t y, int64_t x, int64_t width);
 
