@@ -3,7 +3,10 @@
 
 #include "bind.h"
 #include "core/json.h"
+#include "file/engine_file.h"
+#include "gil.h"
 #include "graph/geometry.h"
+#include "pyengine/error.h"
 #include "tiling/gather.h"
 
 namespace py = pybind11;
@@ -33,6 +36,16 @@ void BindBuild(py::module_& m) {
       },
       py::arg("graph_json"), py::arg("sample_height"), py::arg("sample_width"),
       "Geometry of a graph; raises if the CPU executor cannot run it.");
+  m.def(
+      "attachment",
+      [](const std::string& path, const std::string& name) {
+        EngineFile file;
+        WithoutGil([&] { file = ReadEngineFile(path, {name}); });
+        if (!file.attachments.Has(name))
+          throw Error(ErrorCode::kUnsupported, path + ": holds no '" + name + "'");
+        return py::bytes(file.attachments.Bytes(name));
+      },
+      py::arg("path"), py::arg("name"), "The verified bytes of what a file holds beside weights.");
   m.def(
       "border_indices",
       [](int64_t begin, int64_t end, int64_t size, PaddingMode mode) {

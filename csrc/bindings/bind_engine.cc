@@ -10,6 +10,7 @@
 #include "bind.h"
 #include "borrowed_image.h"
 #include "callable_executor.h"
+#include "core/checked_math.h"
 #include "device_memory.h"
 #include "gil.h"
 #include "pyengine/engine.h"
@@ -20,11 +21,26 @@ using namespace pybind11::literals;
 namespace pyengine {
 namespace {
 
-Engine OpenEngine(const std::string& path, const EngineOptions& options,
-                  const py::object& callable) {
+// A callable's own context on each side and grid of tiles; 0 for the alignment: the file's.
+NetworkGeometry WithContext(NetworkGeometry geometry, int64_t halo_px, int64_t alignment_px) {
+  if (alignment_px == 0) return geometry;
+  geometry.alignment = alignment_px;
+  geometry.before = RoundUp(halo_px, alignment_px) + geometry.margin;
+  geometry.after = halo_px;
+  geometry.halo = geometry.before;
+  geometry.size_residue %= alignment_px;
+  geometry.tileable = geometry.dense;
+  return geometry;
+}
+
+Engine OpenEngine(const std::string& path, const EngineOptions& options, const py::object& callable,
+                  int64_t halo_px, int64_t alignment_px) {
   if (!callable.is_none())
     return Engine::Open(
-        path, [&](const EngineInfo& info) { return MakeCallableExecutor(info.geometry, callable); },
+        path,
+        [&](const EngineInfo& info) {
+          return MakeCallableExecutor(WithContext(info.geometry, halo_px, alignment_px), callable);
+        },
         options);
   std::optional<Engine> engine;
   WithoutGil([&] { engine = Engine::Open(path, options); });
@@ -40,14 +56,15 @@ py::dict InfoDict(const Engine& engine) {
   for (const LayerInfo& l : i.layers)
     layers.append(
         py::make_tuple(l.name, l.op, l.channels, l.parameters, l.flops_per_pixel, l.stride_px));
-  return py::dict("task"_a = i.task, "outputs"_a = g.classes, "halo"_a = g.halo,
-                  "margin"_a = g.margin, "alignment"_a = g.alignment, "tileable"_a = g.tileable,
-                  "not_tileable_reason"_a = i.not_tileable_reason,
-                  "receptive_field"_a = i.receptive_field_px, "parameters"_a = i.parameters,
-                  "flops_per_pixel"_a = i.flops_per_pixel, "activation"_a = i.activation,
-                  "classes"_a = classes, "layers"_a = layers, "isa"_a = i.isa,
-                  "device"_a = i.device, "gpu"_a = i.gpu, "why_not_gpu"_a = i.why_not_gpu,
-                  "threads"_a = i.threads, "manifest_json"_a = i.manifest_json);
+  return py::dict(
+      "task"_a = i.task, "channels"_a = g.channels, "outputs"_a = g.classes, "halo"_a = g.halo,
+      "before"_a = g.before, "after"_a = g.after, "size_residue"_a = g.size_residue,
+      "margin"_a = g.margin, "alignment"_a = g.alignment, "tileable"_a = g.tileable,
+      "not_tileable_reason"_a = i.not_tileable_reason, "receptive_field"_a = i.receptive_field_px,
+      "parameters"_a = i.parameters, "flops_per_pixel"_a = i.flops_per_pixel,
+      "activation"_a = i.activation, "classes"_a = classes, "layers"_a = layers, "isa"_a = i.isa,
+      "device"_a = i.device, "gpu"_a = i.gpu, "why_not_gpu"_a = i.why_not_gpu,
+      "threads"_a = i.threads, "manifest_json"_a = i.manifest_json);
 }
 
 py::dict Plan(const Engine& engine, int64_t height, int64_t width, const SegmentOptions& options) {
@@ -57,7 +74,7 @@ py::dict Plan(const Engine& engine, int64_t height, int64_t width, const Segment
                   "context"_a = py::make_tuple(p.window.top, p.window.left),
                   "grid"_a = py::make_tuple(p.tiles_down, p.tiles_across),
                   "batch_size"_a = p.batch_size, "memory_bytes"_a = p.memory_bytes,
-                  "cost"_a = p.cost);
+                  "cost"_a = p.cost, "slowdown"_a = p.slowdown);
 }
 
 py::array NewOutput(const Engine& engine, OutputKind kind, int64_t rows, int64_t width) {
@@ -162,7 +179,8 @@ void BindEngine(py::module_& m) {
         return reinterpret_cast<uintptr_t>(d.memory.get());
       });
   py::class_<Engine>(m, "Engine")
-      .def(py::init(&OpenEngine), "path"_a, "options"_a, "callable"_a = py::none())
+      .def(py::init(&OpenEngine), "path"_a, "options"_a, "callable"_a = py::none(), "halo"_a = 0,
+           "alignment"_a = 0)
       .def("info", &InfoDict)
       .def("plan", &Plan, "height"_a, "width"_a, "options"_a)
       .def("segment", &Segment, "image"_a, "kind"_a, "options"_a)

@@ -45,12 +45,18 @@ GraphAnalysis AnalyzeNetwork(const EngineFile& file, const std::string& path) {
   } catch (const Error& e) {
     throw Error(ErrorCode::kBadEngineFile, path + ": graph: " + e.what());
   }
-  const NetworkGeometry& net = analysis.network;
+  NetworkGeometry& net = analysis.network;
   if (net.tileable && (net.halo != manifest.halo || net.alignment != manifest.alignment))
     throw Error(ErrorCode::kBadEngineFile,
                 path + ": halo and alignment: the manifest says " + std::to_string(manifest.halo) +
                     " and " + std::to_string(manifest.alignment) + " px, the graph needs " +
                     std::to_string(net.halo) + " and " + std::to_string(net.alignment));
+  if (manifest.fixed_size && net.dense) {
+    net.tileable = false;
+    net.fixed_height = manifest.sample_height;
+    net.fixed_width = manifest.sample_width;
+    analysis.not_tileable_reason = "its source fixes the size, or answers otherwise at another";
+  }
   return analysis;
 }
 
@@ -66,9 +72,9 @@ EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   info.input_type = file.manifest.input_type;
   info.input_gain = file.manifest.normalisation.gain;
   info.input_offset = file.manifest.normalisation.offset;
-  info.activation = file.manifest.head == Head::kSoftmax   ? "softmax"
-                    : file.manifest.head == Head::kSigmoid ? "sigmoid"
-                                                           : "none";
+  info.activation = file.manifest.head == Head::kSoftmax ? "softmax"
+                    : file.manifest.head == Head::kNone  ? "none"
+                                                         : "sigmoid";
   info.classes = file.manifest.classes;
   info.manifest_json = file.manifest_json;
   info.graph_json = file.graph_json;
@@ -134,14 +140,26 @@ struct Engine::Impl {
     RequireDense();
     if (rows.size() != view.height || (view.rows != 0 && view.rows != view.height))
       RequireBands(options);
+    RequireOneOutput(kind);
     const OutputView out =
         CheckOutput(kind, data, rows, view.width, row_stride, info.geometry.classes);
     const CancellationScope cancellation(options.cancelled);
     const Scheduler::Turn turn(options.scheduler.get(), options.priority);
     const ThreadPool::Alone alone(options.one_thread);
     const CheckedImage image(view, info.geometry.channels, *pool);
+    // Heads of several outputs are their own matter, once their logits are there.
+    OutputView to = out;
+    const bool own_heads = kind == OutputKind::kProbabilities && !file.manifest.outputs.empty();
+    if (own_heads) to.kind = OutputKind::kLogits;
     if (options.augmentation == Augmentation::kNone)
-      return segmenter->Segment(image, rows, out, options);
+      segmenter->Segment(image, rows, to, options);
+    else
+      SegmentTurned(image, to, options);
+    if (own_heads) ApplyHeads(static_cast<float*>(data), out.plane_stride, out.plane_stride, true);
+  }
+
+  void SegmentTurned(const CheckedImage& image, const OutputView& out,
+                     const SegmentOptions& options) const {
     SegmentAugmented(
         image, out, options, info.geometry.classes, file.manifest.head, *pool,
         [&](const CheckedImage& turned, const OutputView& logits, const SegmentOptions& once) {
@@ -162,12 +180,38 @@ struct Engine::Impl {
     if (!info.geometry.tileable || options.mode != TileMode::kExact)
       throw Error(ErrorCode::kUnsupported,
                   "arrays on a GPU need exact mode and a network with tiles");
+    if (!file.manifest.outputs.empty() && kind != OutputKind::kLogits)
+      throw Error(ErrorCode::kUnsupported,
+                  "arrays on a GPU get the logits of a network with named results");
     const CheckedImage image = CheckedImage::OnDevice(view, info.geometry.channels);
     if (!image.whole())
       throw Error(ErrorCode::kUnsupported, "arrays on a GPU need the whole image, not some rows");
     const OutputView out = CheckOutput(kind, data, {.begin = 0, .end = view.height}, view.width,
                                        row_stride, info.geometry.classes);
     arrays.SegmentOnDevice(image, out, options, stream);
+  }
+
+  // Logits of all outputs, `count` in each plane, to what their heads make of them: of all outputs,
+  // or of those whose source networks end in them.
+  void ApplyHeads(float* planes, int64_t plane_stride, int64_t count, bool all) const {
+    for (const NamedOutput& one : file.manifest.outputs) {
+      if (!all && !one.head_in_network) continue;
+      const int64_t phases = one.enlarge * one.enlarge, classes = one.planes / phases;
+      for (int64_t phase = 0; phase < phases; ++phase)
+        ApplyHead(planes + (one.first_plane + phase * classes) * plane_stride, plane_stride,
+                  classes, count, one.head);
+    }
+  }
+
+  // Labels are those of one output.
+  void RequireOneOutput(OutputKind kind) const {
+    const auto& outputs = file.manifest.outputs;
+    if (kind != OutputKind::kLabels || outputs.empty()) return;
+    if (outputs.size() == 1 && outputs[0].enlarge == 1) return;
+    std::string names;
+    for (const NamedOutput& one : outputs) names += (names.empty() ? "'" : ", '") + one.name + "'";
+    throw Error(ErrorCode::kUnsupported,
+                "labels: this network's results are " + names + "; ask for their probabilities");
   }
 
   void RequireTask(const std::string& task) const {
@@ -325,6 +369,13 @@ void Engine::Normalise(const ImageView& image, float* planes) const {
 
 void Engine::RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const {
   CheckInputSize(h, w);
+  const NetworkGeometry& net = impl_->info.geometry;
+  if (net.fixed_height > 0 && (h != net.fixed_height || w != net.fixed_width))
+    throw Error(ErrorCode::kInvalidArgument,
+                "an input of " + std::to_string(h) + " x " + std::to_string(w) +
+                    " px does not fit the network, which takes " +
+                    std::to_string(net.fixed_height) + " x " + std::to_string(net.fixed_width) +
+                    " alone: " + impl_->info.not_tileable_reason);
   const Extent out = Extents(impl_->file.graph, h, w)[impl_->file.graph.output];
   shape[0] = impl_->info.geometry.classes;
   shape[1] = out.size[0];
@@ -349,8 +400,13 @@ void Engine::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) c
   int64_t shape[3];
   RunOutputShape(h, w, shape);
   impl_->segmenter->Run(in, out, n, h, w);
-  if (!impl_->file.manifest.head_in_network) return;
   const int64_t pixels = shape[1] * shape[2];
+  if (!impl_->file.manifest.outputs.empty()) {
+    for (int64_t i = 0; i < n; ++i)
+      impl_->ApplyHeads(out + i * shape[0] * pixels, pixels, pixels, false);
+    return;
+  }
+  if (!impl_->file.manifest.head_in_network) return;
   for (int64_t i = 0; i < n; ++i)
     ApplyHead(out + i * shape[0] * pixels, pixels, shape[0], pixels, impl_->file.manifest.head);
 }

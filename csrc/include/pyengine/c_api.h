@@ -330,7 +330,8 @@ typedef struct pye_segment_options {
   int64_t tile_height_px;   /**< Output tile; 0 = chosen by the cost model. */
   int64_t tile_width_px;    /**< As tile_height_px. */
   int32_t batch_size;       /**< Tiles per network call; 0 = automatic. */
-  int64_t max_memory_bytes; /**< Working memory beside image and result; 0 = 1 GiB. */
+  int64_t max_memory_bytes; /**< Working memory beside image and result; 0 = 1 GiB, or half of what
+                                 was free at first where that takes more than a quarter longer. */
   int32_t mode;             /**< A pye_mode. */
   double overlap;           /**< Blending only: fraction of the tile (< 1) or pixels (>= 1). */
   pye_progress progress;    /**< May be NULL. */

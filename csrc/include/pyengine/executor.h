@@ -55,6 +55,8 @@ struct NetworkGeometry {
   int64_t margin = 0;        ///< Pixels the network loses per side (valid convolutions) [px].
   int64_t alignment = 1;     ///< Tile origins are multiples of it [px].
   int64_t size_residue = 0;  ///< Input sizes the network accepts, modulo `alignment` [px].
+  int64_t fixed_height = 0;  ///< The only height of inputs that it accepts [px]; 0: any such.
+  int64_t fixed_width = 0;   ///< As fixed_height.
   bool dense = true;         ///< One output per pixel of the image, less the margin.
   bool tileable = true;      ///< `dense`, and no output pixel depends on the whole image.
 };

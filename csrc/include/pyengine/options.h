@@ -90,10 +90,12 @@ using CancelFn = std::function<bool()>;
 
 /// How one image is segmented.
 struct SegmentOptions {
-  int64_t tile_height_px = 0;    ///< Output tile; 0 = chosen by the cost model.
-  int64_t tile_width_px = 0;     ///< As tile_height_px.
-  int batch_size = 0;            ///< Tiles per network call; 0 = 1 on the CPU, the plan's on a GPU.
-  int64_t max_memory_bytes = 0;  ///< Working memory beside image and result; 0 = 1 GiB.
+  int64_t tile_height_px = 0;  ///< Output tile; 0 = chosen by the cost model.
+  int64_t tile_width_px = 0;   ///< As tile_height_px.
+  int batch_size = 0;          ///< Tiles per network call; 0 = 1 on the CPU, the plan's on a GPU.
+  /// Working memory beside image and result. 0: 1 GiB; where that takes more than a quarter longer
+  /// (or is too little), half of what was free when the engine was opened. The result is the same.
+  int64_t max_memory_bytes = 0;
   TileMode mode = TileMode::kExact;
   double overlap = 0.25;  ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
   PaddingMode padding = PaddingMode::kReflect;

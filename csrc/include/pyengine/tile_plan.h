@@ -17,6 +17,7 @@ struct TilePlan {
   int batch_size = 1;
   int64_t memory_bytes = 0;  ///< Estimated working memory.
   double cost = 0;           ///< Estimated time of all tiles; only ratios of plans matter.
+  double slowdown = 1;       ///< `cost` over that of the best plan that more memory would allow.
 };
 
 }  // namespace pyengine

@@ -23,7 +23,7 @@ void DeviceTiler::SegmentBlended(const CheckedImage& checked, const OutputView& 
                       std::to_string(largest) + " px; build it for larger ones");
     const int64_t px = wanted > 0 ? wanted : std::min(kDefaultBlendTilePx, largest);
     // Rounded up to what the network accepts, or down where the plan ends.
-    const int64_t accepted = AcceptedOutput(net_, std::min(px, size));
+    const int64_t accepted = AcceptedOutput(net_, std::min(px, size), 0);
     return accepted > largest ? accepted - net_.alignment : accepted;
   };
   const BlendPlan blend = PlanBlend(

@@ -68,19 +68,58 @@ void ReadInput(const Json& input, int64_t channels, Manifest& m) {
   if (sample.size() != 2) input.At("sample_size_px").Fail("must hold height and width");
   m.sample_height = sample[0].Int(1, 1 << 20);
   m.sample_width = sample[1].Int(1, 1 << 20);
+  if (input.Has("fixed_size")) m.fixed_size = input.At("fixed_size").Bool();
   m.normalisation = ReadPreprocessing(input.At("preprocessing"), static_cast<size_t>(channels));
 }
 
+Head HeadNamed(const Json& activation) {
+  const std::string& word = activation.String();
+  if (word == "softmax") return Head::kSoftmax;
+  if (word == "sigmoid") return Head::kSigmoid;
+  if (word != "none") activation.Fail("'" + word + "' is not softmax, sigmoid or none");
+  return Head::kNone;
+}
+
 void ReadHead(const Json& head, int64_t outputs, Manifest& m) {
-  const std::string& activation = head.At("activation").String();
-  if (activation == "softmax")
-    m.head = Head::kSoftmax;
-  else if (activation == "sigmoid")
-    m.head = Head::kSigmoid;
-  else if (activation != "none")
-    head.At("activation").Fail("'" + activation + "' is not softmax, sigmoid or none");
+  m.head = HeadNamed(head.At("activation"));
   if (m.head == Head::kSoftmax && outputs == 1) head.Fail("softmax over a single output");
   m.head_in_network = head.At("in_network").Bool();
+  if (!head.Has("labels")) return;
+  const std::string& rule = head.At("labels").String();
+  if (rule != "highest" && rule != "regions")
+    head.At("labels").Fail("'" + rule + "' is not highest or regions");
+  if (rule == "highest") return;
+  if (m.head != Head::kSigmoid || m.task != "segmentation")
+    head.At("labels").Fail("regions need a segmentation by sigmoid");
+  m.head = Head::kRegions;
+}
+
+NamedOutput ReadOutput(const Json& json, int64_t all_planes) {
+  NamedOutput out;
+  out.name = json.At("name").String();
+  out.first_plane = json.At("first_plane").Int(0, all_planes - 1);
+  out.planes = json.At("planes").Int(1, all_planes - out.first_plane);
+  out.head = HeadNamed(json.At("activation"));
+  out.head_in_network = json.At("in_network").Bool();
+  if (json.Has("shrink")) out.shrink = json.At("shrink").Int(1, 4096);
+  if (json.Has("enlarge")) out.enlarge = json.At("enlarge").Int(1, 64);
+  if (out.planes % (out.enlarge * out.enlarge) != 0)
+    json.At("planes").Fail("must be a multiple of the square of 'enlarge'");
+  return out;
+}
+
+// Each plane belongs to one output.
+void ReadOutputs(const Json& outputs, int64_t planes, Manifest& m) {
+  int64_t next = 0;
+  for (const Json& json : outputs.Items()) {
+    m.outputs.push_back(ReadOutput(json, planes));
+    if (m.outputs.back().first_plane != next)
+      json.At("first_plane").Fail("must follow the planes of the output before");
+    next += m.outputs.back().planes;
+  }
+  if (next != planes)
+    outputs.Fail("names " + std::to_string(next) + " planes, the network has " +
+                 std::to_string(planes));
 }
 
 void ReadClasses(const Json& classes, int64_t outputs, Manifest& m) {
@@ -92,9 +131,9 @@ void ReadClasses(const Json& classes, int64_t outputs, Manifest& m) {
     for (size_t i = 0; i < 3; ++i) info.color[i] = static_cast<uint8_t>(color[i].Int(0, 255));
     m.classes.push_back(std::move(info));
   }
-  // One sigmoid output tells two classes apart.
-  const bool binary = outputs == 1 && m.head == Head::kSigmoid;
-  const size_t expected = binary ? 2 : static_cast<size_t>(outputs);
+  // One sigmoid output tells two classes apart; regions lie on a background.
+  const bool background = (outputs == 1 && m.head == Head::kSigmoid) || m.head == Head::kRegions;
+  const size_t expected = static_cast<size_t>(outputs) + (background ? 1 : 0);
   if (m.classes.size() != expected)
     classes.Fail("names " + std::to_string(m.classes.size()) + " classes, the network tells " +
                  std::to_string(expected) + " apart");
@@ -109,7 +148,10 @@ Manifest ReadManifest(Json json, const Graph& graph) {
   m.task = json.At("task").String();
   if (m.task != "segmentation" && m.task != "classification")
     json.At("task").Fail("'" + m.task + "' is not segmentation or classification");
-  const int64_t outputs = graph.tensors[graph.output].channels;
+  int64_t outputs = graph.tensors[graph.output].channels;
+  if (json.Has("outputs")) ReadOutputs(json.At("outputs"), outputs, m);
+  // Pixels of an enlarged result lie in planes of their own.
+  if (m.outputs.size() == 1) outputs /= m.outputs[0].enlarge * m.outputs[0].enlarge;
   ReadHead(json.At("head"), outputs, m);
   ReadClasses(json.At("classes"), outputs, m);
   ReadInput(json.At("input"), graph.channels(), m);

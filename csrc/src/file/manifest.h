@@ -13,6 +13,17 @@
 
 namespace pyengine {
 
+// One of the results of a network that has several, or one of another resolution than the image:
+// some of its planes, all of which have the image's resolution. See ENGINE_FORMAT.md.
+struct NamedOutput {
+  std::string name;
+  int64_t first_plane = 0, planes = 0;
+  Head head = Head::kNone;
+  bool head_in_network = false;
+  int64_t shrink = 1;   // every so many-th pixel of the planes counts
+  int64_t enlarge = 1;  // so many rows and columns of pixels for each pixel of the planes
+};
+
 struct Manifest {
   Json json;  // verified; what back ends keep in it they read themselves
   std::string task;
@@ -20,8 +31,10 @@ struct Manifest {
   PixelType input_type = PixelType::kUint8;  // of the training images
   Normalisation normalisation;
   Head head = Head::kNone;
-  bool head_in_network = false;  // Run() must apply the head, as the source network did
+  bool head_in_network = false;      // Run() must apply the head, as the source network did
+  std::vector<NamedOutput> outputs;  // empty: one, of the image's resolution
   int64_t sample_height = 0, sample_width = 0;
+  bool fixed_size = false;  // the graph is known to be right at the sample's size alone
   int64_t halo = 0, alignment = 1;
 };
 

@@ -132,6 +132,7 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
         throw Error(ErrorCode::kUnsupported,
                     "'" + node.name + "' joins planes of different resolution");
     alignment = std::lcm(alignment, std::lcm(step_y[node.output].num, step_x[node.output].num));
+    alignment = std::lcm(alignment, node.cell_px);
     if (alignment > kMaxStridePx || step_y[node.output].den > kMaxStridePx ||
         step_x[node.output].den > kMaxStridePx)
       throw Error(ErrorCode::kUnsupported,

@@ -44,6 +44,9 @@ struct Node {
   bool align_corners = false;
   // depth_to_space: input channel = pixel of the block * channels + channel.
   bool blocks_first = false;
+  // onnx: the image is cut into cells of so many pixels, of which each gives a cell of the output.
+  int64_t cell_px = 1;
+  bool whole_image = false, vector = false;
 
   ActivationKind activation = ActivationKind::kNone;
   float alpha = 0, beta = 0;

@@ -90,12 +90,12 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, const
                     const SegmentOptions& options) {
   const ImageView& view = image.view();
   const NetworkGeometry& net = runner.net();
-  const auto side = [&](int64_t wanted, int64_t size) {
-    return AcceptedOutput(net, std::min(wanted > 0 ? wanted : kDefaultBlendTilePx, size));
+  const auto least = [&](int64_t wanted, int64_t size) {
+    return std::min(wanted > 0 ? wanted : kDefaultBlendTilePx, size);
   };
-  const auto [h, w, rows, columns] =
-      PlanBlend(view.height, view.width, side(options.tile_height_px, view.height),
-                side(options.tile_width_px, view.width), options.overlap);
+  const auto [h, w, rows, columns] = PlanBlend(
+      view.height, view.width, AcceptedHeight(net, least(options.tile_height_px, view.height)),
+      AcceptedWidth(net, least(options.tile_width_px, view.width)), options.overlap);
   const int64_t in_h = h + 2 * net.margin, in_w = w + 2 * net.margin;
   BlendAccumulator sums(net.classes, view.height, view.width, h, w, options.mode,
                         [&](const float* logits, int64_t stride, int64_t y, int64_t count) {

@@ -38,8 +38,8 @@ std::vector<int64_t> BlendOrigins(int64_t size, int64_t window, int64_t overlap)
   }
 }
 
-TileSize ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted,
-                    int64_t budget_bytes, const TileCosts& costs) {
+ChosenTile ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted,
+                      int64_t budget_bytes, const TileCosts& costs) {
   struct Candidate {
     double cost;
     TileSize tile;
@@ -57,7 +57,8 @@ TileSize ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted
   TileSize least_tile;
   for (const Candidate& candidate : candidates) {
     const int64_t bytes = costs.memory_bytes(candidate.tile);
-    if (bytes <= budget_bytes) return candidate.tile;
+    if (bytes <= budget_bytes)
+      return {.size = candidate.tile, .slowdown = candidate.cost / candidates.front().cost};
     if (bytes < least) least = bytes, least_tile = candidate.tile;
   }
   throw Error(ErrorCode::kInvalidArgument,

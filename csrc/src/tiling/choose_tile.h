@@ -18,11 +18,16 @@ struct TileCosts {
   std::function<int64_t(TileSize)> memory_bytes;  // of that tile in flight
 };
 
+struct ChosenTile {
+  TileSize size;
+  double slowdown = 1;  // its cost over the lowest that more memory would allow
+};
+
 // The output tile with the lowest total cost for a height x width image whose memory fits the
 // budget. Sides are multiples of `grid`, or the image's where one tile spans it. A side given as >
 // 0 is rounded up and kept. Throws Error(kInvalidArgument) if no tile fits, naming what the
 // smallest one needs.
-TileSize ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted,
-                    int64_t budget_bytes, const TileCosts& costs);
+ChosenTile ChooseTile(int64_t height, int64_t width, int64_t grid, TileSize wanted,
+                      int64_t budget_bytes, const TileCosts& costs);
 
 }  // namespace pyengine

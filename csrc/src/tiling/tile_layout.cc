@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "core/available_memory.h"
 #include "core/checked_math.h"
 #include "pyengine/error.h"
 #include "tiling/choose_tile.h"
@@ -11,16 +12,29 @@ namespace pyengine {
 namespace {
 
 constexpr size_t kKeptLayouts = 16;
+// From here on, memory beyond the usual is worth taking.
+constexpr double kSlow = 1.25;
+
+// The tile under the usual memory, or under all that may be taken unasked.
+template <class Choose>
+ChosenTile ChooseUnasked(const DefaultMemory& memory, const Choose& choose) {
+  if (memory.most_bytes <= memory.usual_bytes) return choose(memory.usual_bytes);
+  try {
+    const ChosenTile chosen = choose(memory.usual_bytes);
+    if (chosen.slowdown <= kSlow) return chosen;
+  } catch (const Error&) {
+    // Too little for any tile; what follows says of the larger one whether it is, too.
+  }
+  return choose(memory.most_bytes);
+}
 
 // Chooses the tile; the layout follows from it.
 TilePlan ChoosePlan(const Executor& executor, int64_t height, int64_t width,
-                    const SegmentOptions& options) {
+                    const SegmentOptions& options, const DefaultMemory& usual) {
   const NetworkGeometry& net = executor.geometry();
   const int64_t reach = executor.TileReach();
   TilePlan plan;
   plan.batch_size = options.batch_size > 0 ? options.batch_size : 1;
-  const int64_t budget =
-      options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
   const auto first = [&](TileSize size) {
     return Tile{.size = size,
                 .to_end = {.height = std::min(height, size.height + reach),
@@ -35,9 +49,15 @@ TilePlan ChoosePlan(const Executor& executor, int64_t height, int64_t width,
            (plan.batch_size - 1) * pixels * static_cast<int64_t>(sizeof(float));
   };
   const auto cost = [&](TileSize size) { return executor.TileCost(first(size)); };
-  plan.tile = ChooseTile(height, width, executor.TileGrid(),
-                         {.height = options.tile_height_px, .width = options.tile_width_px}, budget,
-                         {.cost = cost, .memory_bytes = memory});
+  const auto choose = [&](int64_t budget) {
+    return ChooseTile(height, width, executor.TileGrid(),
+                      {.height = options.tile_height_px, .width = options.tile_width_px}, budget,
+                      {.cost = cost, .memory_bytes = memory});
+  };
+  const ChosenTile chosen = options.max_memory_bytes > 0 ? choose(options.max_memory_bytes)
+                                                         : ChooseUnasked(usual, choose);
+  plan.tile = chosen.size;
+  plan.slowdown = chosen.slowdown;
   plan.window = executor.WindowFor(first(plan.tile));
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);
@@ -117,8 +137,14 @@ Range TileLayout::PlaneRows(Range rows) const {
   return plane;
 }
 
-TileLayouts::TileLayouts(std::string why_not_tileable)
-    : why_not_tileable_(std::move(why_not_tileable)), layouts_(kKeptLayouts) {}
+DefaultMemory DefaultMemory::OfThisMachine() {
+  DefaultMemory memory;
+  memory.most_bytes = std::max(memory.usual_bytes, AvailableMemoryBytes() / 2);
+  return memory;
+}
+
+TileLayouts::TileLayouts(std::string why_not_tileable, const DefaultMemory& memory)
+    : why_not_tileable_(std::move(why_not_tileable)), memory_(memory), layouts_(kKeptLayouts) {}
 
 std::shared_ptr<const TileLayout> TileLayouts::Find(const Executor& executor, int64_t height,
                                                     int64_t width, const SegmentOptions& options) {
@@ -135,7 +161,7 @@ std::shared_ptr<const TileLayout> TileLayouts::Find(const Executor& executor, in
     if (const auto* layout = layouts_.Find(key)) return *layout;
   }
   auto layout = std::make_shared<const TileLayout>(
-      executor, ChoosePlan(executor, height, width, options), height, width);
+      executor, ChoosePlan(executor, height, width, options, memory_), height, width);
   const std::scoped_lock lock(mutex_);
   layouts_.Add(key, layout);
   return layout;

@@ -16,7 +16,15 @@
 
 namespace pyengine {
 
-constexpr int64_t kDefaultMemoryBytes = int64_t(1) << 30;
+// Working memory of callers who do not say: `usual_bytes`, and up to `most_bytes` where the usual
+// would be too little or cost much time. What is free at one moment stands for all later ones, so
+// that all bands of an image are cut alike.
+struct DefaultMemory {
+  int64_t usual_bytes = int64_t(1) << 30;
+  int64_t most_bytes = usual_bytes;
+  // With half of what is free now.
+  static DefaultMemory OfThisMachine();
+};
 
 // The rows, or the columns, of tiles. Those far from the image's end are of one kind; the others,
 // which the end reaches, are each of their own.
@@ -63,7 +71,7 @@ class TileLayout {
 // Layouts of the images met last. Thread-safe.
 class TileLayouts {
  public:
-  explicit TileLayouts(std::string why_not_tileable);
+  TileLayouts(std::string why_not_tileable, const DefaultMemory& memory);
 
   // Throws Error(kUnsupported) if the network has no tiles, Error(kInvalidArgument) if no tile fits
   // the memory.
@@ -79,6 +87,7 @@ class TileLayouts {
   };
 
   const std::string why_not_tileable_;
+  const DefaultMemory memory_;
   std::mutex mutex_;
   Recent<LayoutKey, std::shared_ptr<const TileLayout>> layouts_;
 };

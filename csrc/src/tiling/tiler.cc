@@ -11,7 +11,8 @@ namespace pyengine {
 
 Tiler::Tiler(std::shared_ptr<Executor> executor, const SegmentationModel& model,
              std::shared_ptr<ThreadPool> pool)
-    : runner_(std::move(executor), model, std::move(pool)), layouts_(model.why_not_tileable) {}
+    : runner_(std::move(executor), model, std::move(pool)),
+      layouts_(model.why_not_tileable, memory_) {}
 
 TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& options) const {
   return layouts_.Find(runner_.executor(), height, width, options)->plan;
@@ -26,7 +27,8 @@ Range Tiler::BandRows(int64_t height, int64_t width, Range rows,
 void Tiler::Segment(const CheckedImage& image, Range rows, const OutputView& out,
                     const SegmentOptions& options) const {
   if (options.mode != TileMode::kExact) return SegmentBlended(runner_, image, out, options);
-  if (!runner_.net().tileable) return SegmentWhole(runner_, image, out, options);
+  if (!runner_.net().tileable)
+    return SegmentWhole(runner_, image, out, options, memory_.most_bytes);
   const ImageView& view = image.view();
   const auto layout = layouts_.Find(runner_.executor(), view.height, view.width, options);
   SegmentExact(runner_, *layout, image, rows, out, options);

@@ -24,6 +24,7 @@ class Tiler final : public Segmenter {
 
  private:
   WindowRunner runner_;
+  const DefaultMemory memory_ = DefaultMemory::OfThisMachine();
   mutable TileLayouts layouts_;
 };
 

@@ -4,12 +4,11 @@
 #include "graph/accepted_size.h"
 #include "pyengine/error.h"
 #include "tiling/progress.h"
-#include "tiling/tile_layout.h"
 
 namespace pyengine {
 
 void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
-                  const SegmentOptions& options) {
+                  const SegmentOptions& options, int64_t default_memory_bytes) {
   const ImageView& view = image.view();
   const NetworkGeometry& net = runner.net();
   const std::string& why = runner.model().why_not_tileable;
@@ -20,11 +19,17 @@ void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const O
                     std::to_string(options.tile_width_px) +
                     " px is smaller than the image, but this network has no exact tiles: " + why +
                     "; use mode=\"gaussian\" or leave tile out");
-  const TileSize size{.height = AcceptedOutput(net, view.height),
-                      .width = AcceptedOutput(net, view.width)};
+  const TileSize size{.height = AcceptedHeight(net, view.height),
+                      .width = AcceptedWidth(net, view.width)};
+  if (net.fixed_height > 0 && (size.height != view.height || size.width != view.width))
+    throw Error(ErrorCode::kUnsupported,
+                "this network is for images of " + std::to_string(size.height) + " x " +
+                    std::to_string(size.width) + " px, the image has " +
+                    std::to_string(view.height) + " x " + std::to_string(view.width) + ": " + why +
+                    "; mode=\"gaussian\" takes windows of that size");
   const int64_t in_h = size.height + 2 * net.margin, in_w = size.width + 2 * net.margin;
   const int64_t budget =
-      options.max_memory_bytes > 0 ? options.max_memory_bytes : kDefaultMemoryBytes;
+      options.max_memory_bytes > 0 ? options.max_memory_bytes : default_memory_bytes;
   const int64_t needed = runner.executor().RunMemoryBytes(in_h, in_w);
   if (needed > budget)
     throw Error(ErrorCode::kUnsupported, "the image needs " + std::to_string(needed) +

@@ -5,8 +5,9 @@
 
 namespace pyengine {
 
-// Throws Error(kUnsupported) if smaller tiles are asked for, or more memory is needed than allowed.
+// `default_memory_bytes`: for options that do not say. Throws Error(kUnsupported) if smaller tiles
+// are asked for, or more memory is needed than allowed.
 void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
-                  const SegmentOptions& options);
+                  const SegmentOptions& options, int64_t default_memory_bytes);
 
 }  // namespace pyengine

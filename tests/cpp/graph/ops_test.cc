@@ -45,6 +45,8 @@ std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
       return {i + before};
     case OpKind::kPad:
       return {i - before};
+    case OpKind::kOnnx:
+      return {i - before, i + (axis == 0 ? node.amounts.bottom : node.amounts.right)};
     case OpKind::kLinear:
     case OpKind::kAffine:
     case OpKind::kActivation:
@@ -96,6 +98,7 @@ int64_t CountOutputs(const Node& node, int axis, int64_t in) {
     case OpKind::kMul:
     case OpKind::kFlatten:
     case OpKind::kSoftmax:
+    case OpKind::kOnnx:
       return in;
   }
   return in;

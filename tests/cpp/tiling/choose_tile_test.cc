@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "core/checked_math.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -28,13 +29,17 @@ TEST(TileGrid, ChoosesTheCheapestTileThatFits) {
   const TileCosts costs{
       .cost = [](TileSize t) { return double((t.height + 20) * (t.width + 20)); },
       .memory_bytes = [](TileSize t) { return (t.height + 20) * (t.width + 20); }};
-  TileSize tile = ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 1 << 30, costs);
+  TileSize tile = ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 1 << 30, costs).size;
   EXPECT_EQ(tile.height, 1000);
   EXPECT_EQ(tile.width, 1000);
-  tile = ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 200000, costs);
+  tile = ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 200000, costs).size;
   EXPECT_LE((tile.height + 20) * (tile.width + 20), 200000);
   EXPECT_EQ(tile.height % 8, 0);
-  tile = ChooseTile(1000, 1000, 8, {.height = 100, .width = 0}, 1 << 30, costs);
+  const ChosenTile kept = ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 200000, costs);
+  const double cost =
+      costs.cost(tile) * double(CeilDiv(1000, tile.height)) * double(CeilDiv(1000, tile.width));
+  EXPECT_DOUBLE_EQ(kept.slowdown, cost / (1020.0 * 1020.0));
+  tile = ChooseTile(1000, 1000, 8, {.height = 100, .width = 0}, 1 << 30, costs).size;
   EXPECT_EQ(tile.height, 104);
   try {
     ChooseTile(1000, 1000, 8, {.height = 0, .width = 0}, 100, costs);
@@ -48,12 +53,12 @@ TEST(TileGrid, SeveralTilesLieOnTheGridAndOneHasTheImagesSize) {
   const TileCosts costs{
       .cost = [](TileSize t) { return double((t.height + 20) * (t.width + 20)); },
       .memory_bytes = [](TileSize t) { return (t.height + 20) * (t.width + 20); }};
-  TileSize tile = ChooseTile(1000, 1000, 32, {.height = 0, .width = 0}, 1 << 30, costs);
+  TileSize tile = ChooseTile(1000, 1000, 32, {.height = 0, .width = 0}, 1 << 30, costs).size;
   EXPECT_EQ(tile.height, 1000);
-  tile = ChooseTile(1000, 1000, 32, {.height = 100, .width = 995}, 1 << 30, costs);
+  tile = ChooseTile(1000, 1000, 32, {.height = 100, .width = 995}, 1 << 30, costs).size;
   EXPECT_EQ(tile.height, 128);
   EXPECT_EQ(tile.width, 1000);
-  tile = ChooseTile(1000, 1000, 32, {.height = 0, .width = 0}, 100000, costs);
+  tile = ChooseTile(1000, 1000, 32, {.height = 0, .width = 0}, 100000, costs).size;
   EXPECT_EQ(tile.height % 32, 0);
   EXPECT_EQ(tile.width % 32, 0);
 }

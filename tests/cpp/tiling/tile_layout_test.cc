@@ -73,7 +73,7 @@ TEST(TileLayout, EveryTileReadsWhatItsOwnWindowSays) {
 
 TEST(TileLayouts, TakeNoMoreTimeOrMemoryForMoreTiles) {
   const Reaching executor(8);
-  TileLayouts layouts("");
+  TileLayouts layouts("", {});
   SegmentOptions options;
   options.tile_height_px = options.tile_width_px = 1;
   const int64_t side = int64_t(1) << 30;
@@ -88,7 +88,7 @@ TEST(TileLayouts, SayWhyANetworkHasNone) {
   NetworkGeometry geometry = IdentityExecutor(2).geometry();
   geometry.tileable = false;
   const IdentityExecutor executor(geometry);
-  TileLayouts layouts("it averages");
+  TileLayouts layouts("it averages", {});
   try {
     layouts.Find(executor, 8, 8, {});
     FAIL();
