@@ -28,13 +28,23 @@ except ImportError as error:  # pragma: no cover - needs a broken installation
         f"'pip install .' in the source folder ({error})"
     ) from error
 
-from pyengine.builder import BuildReport, PlanReport, PrecisionReport, build, build_plan, verify
+from pyengine.builder import (
+    BuildReport,
+    FixedSizeWarning,
+    PlanReport,
+    PrecisionReport,
+    build,
+    build_plan,
+    verify,
+)
 from pyengine.device_array import DeviceArray
 from pyengine.engine import Engine
 from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, TilePlan
 from pyengine.input_range import InputRangeWarning
+from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
+from pyengine.slow_plan import SlowPlanWarning
 
 __all__ = [
     "BuildReport",
@@ -47,11 +57,14 @@ __all__ = [
     "EngineFileError",
     "EngineInfo",
     "ExecutorStatus",
+    "FixedSizeWarning",
     "InputRangeWarning",
     "LayerInfo",
     "LayerTime",
+    "NamedOutput",
     "PlanReport",
     "PrecisionReport",
+    "SlowPlanWarning",
     "TilePlan",
     "UnsupportedError",
     "__version__",

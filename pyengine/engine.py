@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,22 +14,25 @@ from pyengine.arguments import (
     EngineKeywords,
     Output,
     SegmentKeywords,
-    choice,
     documented,
     engine_options,
     positive,
     segment_options,
 )
+from pyengine.callable_context import CallableContext, own_context
 from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
 from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
 from pyengine.input_range import InputRange
 from pyengine.network import Network, logits_of
+from pyengine.onnx_network import needs_onnxruntime, stored_network
+from pyengine.outputs import NamedOutput, wanted
 from pyengine.progress import Progress, progress_callback
 from pyengine.segment_batch import segment_batch
 from pyengine.segment_file import segment_file
 from pyengine.shipped import resolve
+from pyengine.slow_plan import SlowPlans
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -49,9 +52,16 @@ class Engine:
     device : {"auto", "cpu"} or "cuda[:N]"
         Where to run. "cuda" needs a TensorRT plan in the file that fits that GPU; see
         `build_plan`. "auto" takes the first GPU if there is such a plan, else the CPU.
-    executor : {"auto", "cpu"} or callable
-        What computes the network. A callable gets (N, C, H, W) float32 and returns the source
-        network's output (N, K, H', W'), so that onnxruntime or torch run behind the same tiler.
+    executor : {"auto", "cpu", "onnxruntime"} or callable
+        What computes the network. "onnxruntime" takes the network that the file keeps as ONNX, and
+        is what "auto" means for files that the CPU engine cannot run; it comes with
+        ``pip install "pyengine[onnxruntime]"``. A callable gets (N, C, H, W) float32 and returns
+        the source network's output (N, K, H', W'), a list of them where it has several, so that
+        torch, say, runs behind the same tiler.
+    halo, alignment : int, optional
+        Of a callable: context that a tile needs on each side, and what tile origins and input sizes
+        are multiples of [px]. Default: the file's. Before its first exact result the callable's
+        response is compared with them.
     **options : EngineKeywords
 
     Raises
@@ -77,28 +87,43 @@ class Engine:
         path_or_name: str | os.PathLike[str],
         device: str = "auto",
         executor: str | Network = "auto",
+        halo: int | None = None,
+        alignment: int | None = None,
         **options: Unpack[EngineKeywords],
     ) -> None:
-        if not callable(executor) and executor not in ("auto", "cpu"):
+        if not callable(executor) and executor not in ("auto", "cpu", "onnxruntime"):
             raise ValueError(
-                f"executor {executor!r} is not 'auto', 'cpu' or a callable; for TensorRT say "
-                "device='cuda'"
+                f"executor {executor!r} is not 'auto', 'cpu', 'onnxruntime' or a callable; for "
+                "TensorRT say device='cuda'"
             )
         if not isinstance(device, str):
             raise TypeError(f"device must be a word such as 'cpu' or 'cuda:0', got {device!r}")
-        if callable(executor) or executor == "cpu":
+        if (halo, alignment) != (None, None) and not callable(executor):
+            raise ValueError("halo and alignment belong to an executor that is a callable")
+        path = str(resolve(path_or_name))
+        if executor == "auto" and device in ("auto", "cpu") and needs_onnxruntime(path):
+            executor = "onnxruntime"
+        if callable(executor) or executor in ("cpu", "onnxruntime"):
             if device not in ("auto", "cpu"):
                 raise ValueError(f"device {device!r}: executor {executor!r} runs on the CPU")
             device = "cpu"
         given = engine_options(device, [] if device == "cpu" else library_folders(), **options)
+        in_place = "callable" if callable(executor) else "onnxruntime"
+        if executor == "onnxruntime":
+            executor = stored_network(path, options.get("threads"))
         if callable(executor) and options.get("accuracy", "default") != "default":
-            raise ValueError("accuracy='fast' belongs to the CPU engine, not to a callable")
-        path = resolve(path_or_name)
-        head: dict[str, Any] = {}  # known once the file is open, used once the network runs
-        network = logits_of(executor, head) if callable(executor) else None
-        self._core = _core.Engine(str(path), given, network)
-        self._info = read_info(self._core.info(), str(path), callable(executor))
+            raise ValueError(f"accuracy='fast' belongs to the CPU engine, not to a {in_place}")
+        # Known once the file is open, used once the network runs.
+        head: dict[str, Any] = {}
+        outputs: list[NamedOutput] = []
+        network = logits_of(executor, head, outputs) if callable(executor) else None
+        own = own_context(halo, alignment) if callable(executor) else (0, 0)
+        self._core = _core.Engine(path, given, network, *own)
+        self._info = read_info(self._core.info(), path, in_place if network else "")
         head.update(self._info.manifest["head"])
+        outputs.extend(self._info.results)
+        self._context = CallableContext(self._core if in_place == "callable" and network else None)
+        self._slow = SlowPlans(self._core, self._info)
 
     @property
     def info(self) -> EngineInfo:
@@ -141,7 +166,7 @@ class Engine:
         self,
         image: npt.NDArray[Any],
         *,
-        output: Output = "labels",
+        output: Output | str | Sequence[str] = "labels",
         progress: Progress = False,
         out: Any = None,
         stream: int | None = None,
@@ -157,8 +182,10 @@ class Engine:
             array in that GPU's memory (pycuda, CuPy, torch, JAX: all with
             ``__cuda_array_interface__`` or DLPack), which is never copied to the host; NaN and
             infinity are not looked for there.
-        output : {"labels", "probabilities", "logits"}
-            What comes back.
+        output : {"labels", "probabilities", "logits"}, str or sequence of str
+            What comes back. Of a network with named results (``info.results``) a name gives one
+            (its head applied), several names a tuple of them; "probabilities" and "logits" then
+            give a dict. Results of another resolution have their own size.
         progress : bool or callable
             True shows a bar; ``callable(done, total)`` is told of tiles and cancels by returning
             False.
@@ -189,13 +216,15 @@ class Engine:
         -----
         InputRangeWarning
             Values that cannot be on the scale of ``info.input["dtype"]``.
+        SlowPlanWarning
+            `max_memory` makes the tiles so small that time multiplies.
 
         Notes
         -----
         Overlap-tile strategy of Ronneberger et al. 2015 (section 2): the network applied to the
         mirror-padded image. On the CPU the result is bit for bit that of a single tile.
         """
-        kind = choice("output", output, _core.OutputKind)
+        kind, pick = wanted(self._info.results, output, self._info.manifest["head"])
         if on_device(image):
             exact = options.get("mode", "exact") == "exact" and options.get("tta", "none") == "none"
             if not exact or progress is not False:
@@ -211,7 +240,10 @@ class Engine:
         value_range.finish()
         with progress_callback(progress) as callback:
             given = segment_options(callback, **options)
-            return self._core.segment(_core.BorrowedImage(image), kind, given)
+            if self._info.tileable and options.get("mode", "exact") == "exact":
+                self._context.prove()
+                self._slow.warn(image.shape[0], image.shape[1], options)
+            return pick(self._core.segment(_core.BorrowedImage(image), kind, given))
 
     def _segment_on_device(
         self,
@@ -221,6 +253,11 @@ class Engine:
         stream: int | None,
         options: _core.SegmentOptions,
     ) -> Any:
+        if self._info.results:
+            raise _core.UnsupportedError(
+                "images on the GPU: this network has named results, which are for images in host "
+                "memory"
+            )
         view = view_of(image, self._info.input["channels"], stream)
         height, width = view.shape[:2]
         labels = kind == _core.OutputKind.labels
@@ -313,6 +350,8 @@ class Engine:
         -----
         With `tta` each image is read whole.
         """
+        if self._info.tileable:
+            self._context.prove()
         segment_file(
             self._core, self._info, os.fspath(src), os.fspath(dst), output, progress, options
         )
@@ -362,7 +401,7 @@ class Engine:
         check_image(image, self._info.input["channels"])
         return self._core.normalise(_core.BorrowedImage(image))
 
-    def run(self, batch: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def run(self, batch: npt.NDArray[np.float32]) -> Any:
         """The network itself: no tiling, no normalisation, its own padding.
 
         Parameters
@@ -373,7 +412,8 @@ class Engine:
         Returns
         -------
         ndarray of float32, shape (N, K, H', W')
-            What the source network returns (a classifier: H' = W' = 1).
+            What the source network returns (a classifier: H' = W' = 1); a list of arrays where it
+            has several results.
 
         Raises
         ------
@@ -381,7 +421,9 @@ class Engine:
             Wrong dtype or shape, or a size the network does not accept.
         """
         check_batch(batch, self._info.input["channels"])
-        return self._core.run(np.ascontiguousarray(batch))
+        planes = self._core.run(np.ascontiguousarray(batch))
+        results = [one.of(planes) for one in self._info.results] or [planes]
+        return results[0] if len(results) == 1 else results
 
     def profile(self, height: int, width: int, passes: int = 10) -> tuple[LayerTime, ...]:
         """Time of each operation of the network on an image in one piece.

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyengine.outputs import NamedOutput, named_outputs
+
 
 @dataclass(frozen=True)
 class LayerInfo:
@@ -72,11 +74,15 @@ class EngineInfo:
     """Of a whole-image pass; for classification, of one image."""
     outputs: int
     """Channels of probabilities and logits."""
+    results: tuple[NamedOutput, ...]
+    """Results by name, where the network has several or one of another resolution; else empty."""
     provenance: Mapping[str, Any]
     parity: Mapping[str, Any]
     """What the build step measured against the source network."""
     executor: str
-    """``"cpu"``, ``"tensorrt"`` or ``"callable"``"""
+    """``"cpu"``, ``"tensorrt"``, ``"onnxruntime"`` or ``"callable"``"""
+    why_not_cpu: str
+    """Why the CPU engine does not run the network, where onnxruntime does; else empty."""
     device: str
     """What computes: ``"cpu"`` or ``"cuda:N"``."""
     gpu: str
@@ -106,6 +112,8 @@ class TilePlan:
     memory_bytes: int
     cost: float
     """Estimated time of all tiles, in no unit: ratios of plans of one engine matter."""
+    slowdown: float
+    """`cost` over that of the best plan that more memory would allow."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,8 @@ class Classification:
     """Shape (K,), sums to 1 over classes (softmax)."""
 
 
-def read_info(core: dict[str, Any], path: str, callable_network: bool) -> EngineInfo:
-    """`EngineInfo` from what the native core reports."""
+def read_info(core: dict[str, Any], path: str, network: str) -> EngineInfo:
+    """`EngineInfo` from what the native core reports; `network` names what computes in its place."""
     manifest = json.loads(core["manifest_json"])
     return EngineInfo(
         path=path,
@@ -137,9 +145,11 @@ def read_info(core: dict[str, Any], path: str, callable_network: bool) -> Engine
         parameters=core["parameters"],
         flops_per_pixel=core["flops_per_pixel"],
         outputs=core["outputs"],
+        results=named_outputs(manifest),
         provenance=MappingProxyType(manifest.get("provenance", {})),
         parity=MappingProxyType(manifest.get("parity", {})),
-        executor="callable" if callable_network else "tensorrt" if core["gpu"] else "cpu",
+        executor=network or ("tensorrt" if core["gpu"] else "cpu"),
+        why_not_cpu=manifest.get("executor", {}).get("reason", ""),
         device=core["device"],
         gpu=core["gpu"],
         why_not_gpu=core["why_not_gpu"],

@@ -96,6 +96,11 @@ class _Job:
         self.range = value_range
         self.kind = choice("output", output, _core.OutputKind)
         given = segment_options(**options)
+        if any(one.shrink > 1 or one.enlarge > 1 for one in info.results):
+            raise _core.UnsupportedError(
+                "files take results of the image's size; this network's have another resolution: "
+                "Engine.segment gives them as arrays"
+            )
         if options.get("mode", "exact") != "exact":
             raise ValueError(f"mode {options['mode']!r}: files are segmented in mode 'exact'")
         self.callback: Callable[[int, int], bool | None] | None = None

@@ -5,6 +5,15 @@ from __future__ import annotations
 from pyengine.builder.build import build
 from pyengine.builder.parity import BuildReport, verify
 from pyengine.builder.precision import PrecisionReport
+from pyengine.builder.sizes import FixedSizeWarning
 from pyengine.builder.tensorrt_plans import PlanReport, build_plan
 
-__all__ = ["BuildReport", "PlanReport", "PrecisionReport", "build", "build_plan", "verify"]
+__all__ = [
+    "BuildReport",
+    "FixedSizeWarning",
+    "PlanReport",
+    "PrecisionReport",
+    "build",
+    "build_plan",
+    "verify",
+]

@@ -7,9 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from pyengine.arguments import positive
+
 TASKS = ("segmentation", "classification")
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 INPUT_DTYPES = ("uint8", "uint16", "float32")
+EXECUTORS = ("auto", "cpu", "onnxruntime")
+LABEL_RULES = ("highest", "regions")
 
 
 def check_word(name: str, value: object, known: Iterable[str]) -> None:
@@ -48,6 +52,25 @@ def check_preprocessing(steps: Any) -> None:
     """Refuse what is neither None nor a list of dicts; what they hold, the core knows; TypeError."""
     if steps is not None and not (_is_list(steps) and all(isinstance(s, dict) for s in steps)):
         raise TypeError(f"preprocessing must be a list of dicts, one per step, got {steps!r}")
+
+
+def check_output_name(names: Any) -> None:
+    """Refuse what is neither None, nor a name, nor names; TypeError."""
+    if names is None or isinstance(names, str):
+        return
+    if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"output_name must be a name or several, got {names!r}")
+
+
+def check_context(executor: str, halo: Any, alignment: Any) -> None:
+    """Refuse a halo or alignment that is none, or that nobody asks for; TypeError or ValueError."""
+    if (halo, alignment) == (None, None):
+        return
+    if executor == "cpu":
+        raise ValueError("halo and alignment are for onnxruntime; the CPU engine derives them")
+    if halo is not None and halo != 0:
+        positive("halo", halo)
+    positive("alignment", alignment)
 
 
 def _is_list(value: object) -> bool:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,24 +16,35 @@ from pyengine import _core
 from pyengine.atomic_file import write_atomically
 from pyengine.builder.arguments import (
     ACTIVATIONS,
+    EXECUTORS,
     INPUT_DTYPES,
+    LABEL_RULES,
     TASKS,
     check_classes,
     check_colors,
+    check_context,
+    check_output_name,
     check_preprocessing,
     check_word,
 )
 from pyengine.builder.container import is_engine_file, refuse_engine_file, serialize
+from pyengine.builder.departure import first_departure
 from pyengine.builder.manifest import make_manifest
-from pyengine.builder.onnx_import import import_onnx
-from pyengine.builder.parity import BuildReport, check_geometry, check_tolerance, compare
+from pyengine.builder.network import BuiltNetwork, any_size_onnx, cpu_network, onnx_network
+from pyengine.builder.outputs import choose_outputs
+from pyengine.builder.parity import BuildReport, check_tolerance, compare
+from pyengine.builder.sizes import FixedSizeWarning, why_one_size
 from pyengine.checks import check_batch
+from pyengine.context_probe import probe
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source, source_files
-from pyengine.inputs.source import random_samples
+from pyengine.inputs.source import Array, Source, parity_samples
+from pyengine.onnx_network import ATTACHMENT
+from pyengine.outputs import fold
 
 _TOLERANCE = {"float32": 1e-4, "float16": 1e-2}
+_SHOWN = 3  # warnings of a tracer
 
 
 def build(
@@ -47,14 +61,20 @@ def build(
     weights: Literal["float32", "float16"] = "float32",
     provenance: dict[str, Any] | None = None,
     store_onnx: bool = False,
+    executor: Literal["auto", "cpu", "onnxruntime"] = "auto",
+    output_name: str | Sequence[str] | None = None,
+    label_rule: Literal["highest", "regions"] | None = None,
+    halo: int | None = None,
+    alignment: int | None = None,
+    allow_tracer_warnings: bool = False,
     samples: list[npt.NDArray[np.float32]] | None = None,
     tolerance: float | None = None,
 ) -> BuildReport:
     """Build an engine file from a trained network.
 
-    Folds batch norm, drops dropout, derives halo and alignment from the graph and checks them by
-    the network's response, then compares the engine with the source network. Nothing is written
-    if a check fails.
+    Folds batch norm, drops dropout, derives halo and alignment from the graph, compares the engine
+    with the source network, at two sizes, and halo and alignment with its response. Nothing is
+    written if a check fails.
 
     Parameters
     ----------
@@ -66,7 +86,7 @@ def build(
         (1, C, H, W), a size the network accepts. Needed for modules and for ONNX files with free
         dimensions.
     task : {"segmentation", "classification"}, optional
-        Default: from the source, else by the output (one value per pixel, or one per image).
+        Default: from the source, else by the output (planes, or one value per image).
     classes : list of str, optional
         Names in the order of the outputs; two names for a single sigmoid output.
     colors : list of (int, int, int), optional
@@ -87,8 +107,25 @@ def build(
         Training data, metrics, terms: anything JSON can hold.
     store_onnx : bool
         Keep the source network's ONNX in the file, for other executors.
+    executor : {"auto", "cpu", "onnxruntime"}
+        What the file is for. "auto" takes the CPU engine where it runs the network, else
+        onnxruntime: the file then keeps the network as ONNX, and ``info.why_not_cpu`` says why.
+    output_name : str or sequence of str, optional
+        Which of several outputs: one, or several that become named results. Those of tuples and
+        lists are called output0, output1 and so on, those of dicts by their keys. Needed where the
+        network has several. A result may have whole multiples or parts of the image's resolution.
+    label_rule : {"highest", "regions"}, optional
+        How several sigmoids become labels. "regions" (default): 0 where no probability is above
+        one half, else 1 + the last that is, so that inner regions follow those around them.
+        "highest": the highest, whatever it is.
+    halo, alignment : int, optional
+        For onnxruntime, whose graph is not looked into: context that a tile needs on each side, and
+        what tile origins and sizes are multiples of [px]; checked by the network's response.
+        Without a halo it has no exact tiles.
+    allow_tracer_warnings : bool
+        Build a module that decides by the values of pixels, by what the sample took.
     samples : list of ndarray of float32, shape (1, C, H, W), optional
-        Network inputs for the parity check. Default: random ones.
+        Network inputs for the parity check. Default: two of noise, one like a natural image.
     tolerance : float, optional
         Largest |difference| from the source, as a fraction of its output's range. Default 1e-4,
         with float16 weights 1e-2.
@@ -101,11 +138,17 @@ def build(
     Raises
     ------
     UnsupportedError
-        An operator that the CPU engine does not run, by name.
+        What neither executor runs, by name; a halo that is too small.
     ValueError
-        A bad argument, parity beyond the tolerance, or a `path` that is a file of the source.
+        A bad argument, several outputs and no choice, parity beyond the tolerance (the first layer
+        that departs is named), or a `path` that is a file of the source.
     ImportError
         A package that this source needs, with the extra that brings it.
+
+    Warns
+    -----
+    FixedSizeWarning
+        The source fixes its size, or answers otherwise at another: so does the engine.
 
     Examples
     --------
@@ -122,6 +165,10 @@ def build(
     check_word("task", task, TASKS)
     check_word("activation", activation, ACTIVATIONS)
     check_word("input_dtype", input_dtype, INPUT_DTYPES)
+    check_word("executor", executor, EXECUTORS)
+    check_word("label_rule", label_rule, LABEL_RULES)
+    check_output_name(output_name)
+    check_context(executor, halo, alignment)
     if weights not in _TOLERANCE:
         raise ValueError(f"weights must be 'float32' or 'float16', got {weights!r}")
     check_classes(classes)
@@ -133,44 +180,115 @@ def build(
     if target.is_file() and target.stat().st_size > 0 and not is_engine_file(target):
         raise FileExistsError(f"{target}: exists and is no engine file; choose another name")
     loaded = load_source(source, sample_shape)
-    inputs = random_samples(loaded.sample_shape) if samples is None else list(samples)
+    if loaded.doubts and not allow_tracer_warnings:
+        raise ValueError(_doubts_text(loaded))
+    inputs = parity_samples(loaded.sample_shape) if samples is None else list(samples)
     for i, sample in enumerate(inputs):
         check_batch(sample, loaded.sample_shape[1], f"samples[{i}]")
-    graph = import_onnx(loaded.model, loaded.sample_shape)
-    in_network = graph.strip_head()
-    graph.simplify()
-    graph_json = graph.json()
-    geometry = _core.analyze(graph_json, *loaded.sample_shape[2:])
+    seen = inputs[0] if inputs else parity_samples(loaded.sample_shape)[0]
+    loaded, names = choose_outputs(loaded, seen, output_name)
+    as_is = (task or loaded.manifest.get("task")) == "classification"
+    network = _network(loaded, names, seen, executor, weights, as_is, halo, alignment)
     manifest = make_manifest(
-        loaded, geometry, in_network, task=task, classes=classes, colors=colors,
-        input_dtype=input_dtype, preprocessing=preprocessing, activation=activation,
+        loaded, network, names, task=task, classes=classes, colors=colors, input_dtype=input_dtype,
+        preprocessing=preprocessing, activation=activation, label_rule=label_rule,
         provenance=provenance,
     )  # fmt: skip
-    tensors: dict[str, npt.NDArray[Any]] = {k: v.astype(weights) for k, v in graph.weights.items()}
-    for name, tensor in tensors.items():
-        if not np.isfinite(tensor).all():
-            raise ValueError(f"weight '{name}' holds NaN or infinity (as {weights})")
-    if store_onnx:
-        tensors["source.onnx"] = np.frombuffer(loaded.model.SerializeToString(), np.uint8)
+    tensors = dict(network.tensors)
+    if store_onnx and ATTACHMENT not in tensors:
+        tensors[ATTACHMENT] = np.frombuffer(any_size_onnx(loaded).SerializeToString(), np.uint8)
     limit = _TOLERANCE[weights] if tolerance is None else tolerance
     reports: list[BuildReport] = []
 
     def write(temporary: Path) -> None:
-        temporary.write_bytes(serialize(manifest, graph_json, tensors))
+        temporary.write_bytes(serialize(manifest, network.graph_json, tensors))
         try:
             engine = Engine(temporary)
         except _core.EngineFileError as error:  # arguments that only the core can judge
             raise ValueError(str(error).replace(str(temporary), f"{target}: not written")) from None
         report = compare(engine, loaded.run, inputs, limit)
         if not report.passed:
-            raise ValueError(f"{target}: not written, the engine differs from its source: {report}")
-        # An ONNX file may be bound to one size; the engine, just found equal, stands in for it.
-        network = loaded.run if loaded.any_size else engine.run
-        check_geometry(network, geometry, loaded.sample_shape)
-        temporary.write_bytes(
-            serialize(manifest | {"parity": report.as_dict()}, graph_json, tensors)
-        )
+            where = ""
+            if network.graph is not None:
+                where = first_departure(
+                    loaded.model, network.graph_json, network.tensors, seen, limit
+                )
+            raise ValueError(
+                f"{target}: not written, the engine differs from its source: {report}{where}"
+            )
+        report = _prove(engine, loaded, network, report, limit)
+        proven = manifest | {"parity": report.as_dict()}
+        if report.fixed_size:
+            proven |= {"input": manifest["input"] | {"fixed_size": True}}
+        temporary.write_bytes(serialize(proven, network.graph_json, tensors))
         reports.append(report)
 
     write_atomically(target, write)
+    if reports[0].fixed_size:
+        height, width = loaded.sample_shape[2:]
+        warnings.warn(
+            f"{target}: for images of {height} x {width} px alone (mode='gaussian' takes windows of "
+            f"that size): {reports[0].fixed_size}",
+            FixedSizeWarning,
+            stacklevel=2,
+        )
     return reports[0]
+
+
+def _doubts_text(source: Source) -> str:
+    shown = "; ".join(source.doubts[:_SHOWN])
+    more = f" and {len(source.doubts) - _SHOWN} more" if len(source.doubts) > _SHOWN else ""
+    return (
+        f"{source.description}: the network decides by the values of pixels, which a trace does not "
+        f"follow: {shown}{more}. Where the decision does not matter, allow_tracer_warnings=True "
+        "builds what the sample took"
+    )
+
+
+def _network(
+    source: Source,
+    names: list[str],
+    sample: Array,
+    executor: str,
+    weights: str,
+    as_is: bool,
+    halo: int | None,
+    alignment: int | None,
+) -> BuiltNetwork:
+    """For the CPU engine where it runs the network, unless onnxruntime is asked for."""
+    results = source.run(sample)
+    if executor == "onnxruntime":
+        reason = "onnxruntime was asked for when it was built"
+        return onnx_network(source, results, names, reason, halo, alignment)
+    try:
+        return cpu_network(source, results, names, weights, as_is)
+    except (_core.UnsupportedError, _core.EngineFileError) as refusal:
+        if executor == "cpu":
+            raise
+        reason = str(refusal).split(". ")[0]
+        try:
+            return onnx_network(source, results, names, reason, halo, alignment)
+        except ImportError as missing:
+            raise _core.UnsupportedError(f"{refusal}. {missing}") from refusal
+
+
+def _prove(
+    engine: Engine, source: Source, network: BuiltNetwork, report: BuildReport, tolerance: float
+) -> BuildReport:
+    """What holds beyond the sample: other sizes, and the context that tiles need."""
+    geometry = network.geometry
+    if not geometry["dense"]:
+        return report
+
+    def run(x: Array) -> Array:
+        return fold(source.run(x), network.outputs)
+
+    shape = source.sample_shape
+    why = network.fixed_size
+    if not source.any_size:
+        why = why or why_one_size(engine.run, source.run, shape, geometry["alignment"], tolerance)
+    if why:
+        return replace(report, fixed_size=why)
+    if geometry["tileable"] and (said := probe(run, geometry, shape[1], shape[2:])):
+        raise _core.UnsupportedError(f"{source.description}: {said}")
+    return report

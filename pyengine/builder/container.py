@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyengine.engine_header import MAX_HEADER_BYTES
+
 FORMAT_VERSION = 1
 _ALIGNMENT_BYTES = 64
-_MAX_HEADER_BYTES = 64 << 20
 _DTYPES = {"float32": "F32", "float16": "F16", "uint8": "U8"}
 
 
@@ -83,7 +84,7 @@ def is_engine_file(path: Path) -> bool:
     """Whether a file begins as an engine file does; says nothing of its being whole."""
     with path.open("rb") as file:
         size = int.from_bytes(file.read(8), "little")
-        return size <= _MAX_HEADER_BYTES and b'"format":"pyengine"' in file.read(size)
+        return size <= MAX_HEADER_BYTES and b'"format":"pyengine"' in file.read(size)
 
 
 def refuse_engine_file(source: Any) -> None:

@@ -31,6 +31,8 @@ class GraphBuilder:
         float64; `build` rounds them to the type that is stored.
     output : str
         Name of the tensor the network returns.
+    outputs : list of str
+        Names of all that the source network returns; `output` is the first until they are joined.
     """
 
     input_name: str
@@ -38,6 +40,7 @@ class GraphBuilder:
     nodes: list[dict[str, Any]] = field(default_factory=list)
     weights: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     output: str = ""
+    outputs: list[str] = field(default_factory=list)
 
     def add(self, op: str, name: str, inputs: list[str], output: str, **attributes: Any) -> None:
         """Append a node; arrays among the attributes become weights."""

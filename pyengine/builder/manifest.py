@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import datetime
 import platform
+from dataclasses import replace
 from typing import Any
 
 from pyengine import _core
+from pyengine.builder.network import BuiltNetwork
+from pyengine.builder.outputs import as_manifest
 from pyengine.inputs.source import Source
+from pyengine.outputs import NamedOutput
 
 # Distinct and readable over grey images; class 0 is background. (Okabe and Ito 2008, reordered.)
 _COLORS = [
@@ -18,8 +22,8 @@ _COLORS = [
 
 def make_manifest(
     source: Source,
-    geometry: dict[str, Any],
-    in_network: str | None,
+    network: BuiltNetwork,
+    names: list[str],
     *,
     task: str | None,
     classes: list[str] | None,
@@ -27,6 +31,7 @@ def make_manifest(
     input_dtype: str | None,
     preprocessing: list[dict[str, Any]] | None,
     activation: str | None,
+    label_rule: str | None,
     provenance: dict[str, Any] | None,
 ) -> dict[str, Any]:
     """The manifest, as asked for; what is None comes from the source, else from the network.
@@ -34,11 +39,10 @@ def make_manifest(
     Parameters
     ----------
     source : Source
-    geometry : dict
-        Of the core's ``analyze``.
-    in_network : str or None
-        The activation that the network ends in.
-    task, classes, colors, input_dtype, preprocessing, activation, provenance
+    network : BuiltNetwork
+    names : list of str
+        Of the source's outputs, where one or several of several were chosen.
+    task, classes, colors, input_dtype, preprocessing, activation, label_rule, provenance
         As in `build`.
 
     Raises
@@ -47,20 +51,31 @@ def make_manifest(
         What is asked for does not fit the network.
     """
     brought = source.manifest
-    head = _head(
-        activation, in_network, brought.get("head", {}).get("activation"), geometry["classes"]
-    )
+    geometry, outputs = network.geometry, network.outputs
+    planes = geometry["classes"]
+    task = _task(task or brought.get("task"), geometry)
+    if len(outputs) > 1:
+        head = _no_head(activation, label_rule)
+        classes = classes or _plane_names(outputs)
+    else:
+        planes = outputs[0].channels if outputs else planes
+        asked = activation or network.in_network or brought.get("head", {}).get("activation")
+        head = _head(activation, network.in_network, asked, planes, task, label_rule)
+        outputs = tuple(
+            replace(one, activation=head["activation"], in_network=head["in_network"])
+            for one in outputs
+        )
     given = {"dtype": input_dtype, "preprocessing": preprocessing}
     defaults = {"dtype": "float32", "preprocessing": []} | brought.get("input", {})
-    return {
-        "task": _task(task or brought.get("task"), geometry),
-        "classes": _classes(classes, colors, brought.get("classes"), geometry["classes"], head),
+    manifest = {
+        "task": task,
+        "classes": _classes(classes, colors, brought.get("classes"), planes, head),
         "input": {
             "channels": source.sample_shape[1],
             **{key: defaults[key] if value is None else value for key, value in given.items()},
             "sample_size_px": list(source.sample_shape[2:]),
         },
-        "head": {"activation": head, "in_network": in_network is not None},
+        "head": head,
         "halo": geometry["halo"],
         "alignment": geometry["alignment"],
         "provenance": {
@@ -71,6 +86,10 @@ def make_manifest(
             **(provenance or {}),
         },
     }
+    optional = {
+        "outputs": as_manifest(outputs), "source_outputs": names, "executor": network.executor,
+    }  # fmt: skip
+    return manifest | {key: value for key, value in optional.items() if value}
 
 
 def _task(task: str | None, geometry: dict[str, Any]) -> str:
@@ -79,18 +98,40 @@ def _task(task: str | None, geometry: dict[str, Any]) -> str:
     return task or ("segmentation" if geometry["dense"] else "classification")
 
 
-def _head(asked: str | None, in_network: str | None, brought: str | None, outputs: int) -> str:
+def _no_head(activation: str | None, label_rule: str | None) -> dict[str, Any]:
+    for name, value in (("activation", activation), ("label_rule", label_rule)):
+        if value is not None:
+            raise ValueError(f"{name} {value!r} is for one result, this network has several")
+    return {"activation": "none", "in_network": False}
+
+
+def _plane_names(outputs: tuple[NamedOutput, ...]) -> list[str]:
+    return [
+        one.name if one.planes == 1 else f"{one.name} {i}"
+        for one in outputs
+        for i in range(one.planes)
+    ]
+
+
+def _head(
+    asked: str | None,
+    in_network: str | None,
+    brought: str | None,
+    outputs: int,
+    task: str,
+    label_rule: str | None,
+) -> dict[str, Any]:
     head = asked or in_network or brought or ("softmax" if outputs > 1 else "sigmoid")
     if in_network and head != in_network:
         raise ValueError(f"activation {head!r}: the network itself ends in {in_network}")
     if head == "softmax" and outputs == 1:
         raise ValueError("activation 'softmax' needs several outputs, the network has 1")
-    if head == "sigmoid" and outputs > 1 and not in_network:
-        raise ValueError(
-            f"activation 'sigmoid' is for a single output, the network has {outputs}: 'softmax' "
-            "gives probabilities of classes that exclude one another"
-        )
-    return head
+    entry = {"activation": head, "in_network": in_network is not None}
+    regions = head == "sigmoid" and outputs > 1 and task == "segmentation"
+    if label_rule == "regions" and not regions:
+        raise ValueError("label_rule 'regions' is for a segmentation of several sigmoids")
+    # Sigmoids that do not exclude one another have no highest.
+    return entry | {"labels": label_rule or "regions"} if regions else entry
 
 
 def _classes(
@@ -98,13 +139,17 @@ def _classes(
     colors: list[tuple[int, int, int]] | None,
     brought: list[dict[str, Any]] | None,
     outputs: int,
-    head: str,
+    head: dict[str, Any],
 ) -> list[dict[str, Any]]:
-    count = 2 if outputs == 1 and head == "sigmoid" else outputs
-    if names is None and colors is None and brought is not None:
+    regions = head.get("labels") == "regions"
+    background = regions or (outputs == 1 and head["activation"] == "sigmoid")
+    count = outputs + 1 if background else outputs
+    if names is None and colors is None and brought is not None and len(brought) == count:
         return brought
     if names is None:
         names = [f"class {i}" for i in range(count)]
+    if regions and len(names) == outputs:
+        names = ["background", *names]
     if colors is None:
         colors = [_COLORS[i] if i < len(_COLORS) else _hashed(i) for i in range(len(names))]
     if len(names) != count or len(colors) != count:

@@ -80,14 +80,16 @@ class OnnxWalker:
         self.alias: dict[str, str] = {}
         self.builder = GraphBuilder(inputs[0].name, sample_shape[1])
         self.tensors = {inputs[0].name}
-        self.output = graph.output[0].name
+        self.outputs = [value.name for value in graph.output]
 
     def run(self) -> GraphBuilder:
         for node in self.nodes:
             self._node(node)
-        self.builder.output = self._tensor_name(self.output)
-        if self.builder.output not in self.tensors:
-            raise ValueError(f"the network's output '{self.output}' does not depend on the image")
+        self.builder.outputs = [self._tensor_name(name) for name in self.outputs]
+        for name, tensor in zip(self.outputs, self.builder.outputs, strict=True):
+            if tensor not in self.tensors:
+                raise ValueError(f"the network's output '{name}' does not depend on the image")
+        self.builder.output = self.builder.outputs[0]
         return self.builder
 
     # -- helpers -------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,10 +13,12 @@ import numpy.typing as npt
 from pyengine import _core
 from pyengine.arguments import number
 from pyengine.builder.container import refuse_engine_file
+from pyengine.builder.outputs import choose_outputs
 from pyengine.checks import check_image
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source
-from pyengine.inputs.source import SEED, Network, check_shape, random_samples
+from pyengine.inputs.source import Array, Network, check_shape, parity_samples
+from pyengine.outputs import arrays_of
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,10 @@ class BuildReport:
     samples : int
         Inputs compared.
     tolerance : float
+    by_output : dict of float
+        The relative error of each named result; `relative_error` is the largest.
+    fixed_size : str
+        Why the engine is for the sample's size alone; empty if it is not.
     """
 
     max_abs_error: float
@@ -44,6 +50,8 @@ class BuildReport:
     label_agreement: float
     samples: int
     tolerance: float
+    by_output: dict[str, float] = field(default_factory=dict)
+    fixed_size: str = ""
 
     @property
     def passed(self) -> bool:
@@ -52,13 +60,15 @@ class BuildReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        return asdict(self)
+        known = asdict(self)
+        return {k: v for k, v in known.items() if k not in ("by_output", "fixed_size") or v}
 
     def __str__(self) -> str:
         return (
             f"max |difference| {self.max_abs_error:.3g} = {self.relative_error:.3g} of the range "
             f"{self.output_range:.3g} (tolerance {self.tolerance:g}), labels agree on "
             f"{100 * self.label_agreement:.4f} % over {self.samples} sample(s)"
+            + "".join(f"; {name}: {error:.3g}" for name, error in self.by_output.items())
         )
 
 
@@ -69,36 +79,59 @@ def check_tolerance(tolerance: float | None) -> None:
 
 
 def compare(
-    engine: Engine, network: Network, samples: Iterable[npt.NDArray[np.float32]], tolerance: float
+    engine: Engine, network: Network, samples: Iterable[Array], tolerance: float
 ) -> BuildReport:
-    """Run both on the same inputs.
+    """Run both on the same inputs, and compare each result with its own range.
 
     Raises
     ------
     ValueError
         The outputs differ in shape, or the source's output holds NaN.
     """
-    worst, low, high, same, positions, count = 0.0, np.inf, -np.inf, 0, 0, 0
+    outputs = engine.info.results
+    found = [_Difference() for _ in outputs or (None,)]
+    count = 0
     for sample in samples:
-        want, got = network(sample), engine.run(sample)
-        if want.ndim == 2:
-            want = want[:, :, None, None]
-        if want.shape != got.shape:
-            raise ValueError(f"outputs differ in shape: source {want.shape}, engine {got.shape}")
-        if not np.isfinite(want).all():
-            raise ValueError("the source network's output holds NaN or infinity")
-        # NaN from the engine must not hide in a maximum.
-        error = np.abs(want - got).max()
-        worst = max(worst, float(np.inf if np.isnan(error) else error))
-        low, high = min(low, float(want.min())), max(high, float(want.max()))
-        labels = labels_of(want)
-        same += int((labels == labels_of(got)).sum())
-        positions += labels.size
+        pairs = zip(arrays_of(network(sample)), arrays_of(engine.run(sample)), strict=True)
+        for difference, (want, got) in zip(found, pairs, strict=True):
+            if want.ndim == 2:
+                want = want[:, :, None, None]
+            if want.shape != got.shape:
+                raise ValueError(
+                    f"outputs differ in shape: source {want.shape}, engine {got.shape}"
+                )
+            if not np.isfinite(want).all():
+                raise ValueError("the source network's output holds NaN or infinity")
+            difference.see(want, got)
         count += 1
     if count == 0:
         raise ValueError("parity needs at least one sample")
-    spread = high - low
-    return BuildReport(worst, spread, relative(worst, spread), same / positions, count, tolerance)
+    worst = max(found, key=lambda one: one.relative)
+    return BuildReport(
+        worst.error, worst.high - worst.low, worst.relative,
+        sum(one.same for one in found) / sum(one.positions for one in found), count, tolerance,
+        {one.name: d.relative for one, d in zip(outputs, found, strict=True)} if outputs else {},
+    )  # fmt: skip
+
+
+class _Difference:
+    """Of one result, over all samples."""
+
+    def __init__(self) -> None:
+        self.error, self.low, self.high, self.same, self.positions = 0.0, np.inf, -np.inf, 0, 0
+
+    def see(self, want: Array, got: Array) -> None:
+        # NaN from the engine must not hide in a maximum.
+        error = np.abs(want - got).max()
+        self.error = max(self.error, float(np.inf if np.isnan(error) else error))
+        self.low, self.high = min(self.low, float(want.min())), max(self.high, float(want.max()))
+        labels = labels_of(want)
+        self.same += int((labels == labels_of(got)).sum())
+        self.positions += labels.size
+
+    @property
+    def relative(self) -> float:
+        return relative(self.error, self.high - self.low)
 
 
 def relative(error: float, spread: float) -> float:
@@ -109,52 +142,6 @@ def relative(error: float, spread: float) -> float:
 def labels_of(logits: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     """(N, H, W) labels from (N, K, H, W); a single output tells two classes apart by its sign."""
     return (logits[:, 0] > 0).astype(np.intp) if logits.shape[1] == 1 else logits.argmax(1)
-
-
-def check_geometry(
-    network: Network, geometry: dict[str, Any], sample_shape: tuple[int, ...]
-) -> None:
-    """Check halo and alignment by the source network's own response.
-
-    Changing everything outside the window of one tile must not change the tile; moving the image
-    by the alignment must move the output by as much.
-
-    Raises
-    ------
-    UnsupportedError
-        The network does not behave as its graph says.
-    """
-    if not geometry["tileable"]:
-        return
-    align, halo, margin = geometry["alignment"], geometry["halo"], geometry["margin"]
-    context = geometry["before"], geometry["after"]
-    # A tile of one alignment cell in the middle, `before` cells from the output's edge.
-    before = -(-(halo + align) // align)
-    size = (2 * before + 1) * align + 2 * halo
-    size += (sample_shape[2] - size) % align
-    rng = np.random.default_rng(SEED)
-    x = rng.standard_normal((1, sample_shape[1], size, size), dtype=np.float32)
-    tile = slice(before * align, (before + 1) * align)
-    # Output index p is input index p + margin.
-    window = slice(tile.start + margin - context[0], tile.stop + margin + context[1])
-    other = rng.standard_normal(x.shape, dtype=np.float32) * 3
-    other[:, :, window, window] = x[:, :, window, window]
-    want, got = network(x), network(other)
-    limit = 1e-5 * float(np.ptp(want)) + 1e-12
-    inside = np.abs(want[:, :, tile, tile] - got[:, :, tile, tile]).max()
-    if not inside <= limit:
-        raise _core.UnsupportedError(
-            f"halo of {context} px: the graph says that a tile needs no more context, but the source "
-            f"network's output changed by {inside:.3g} when pixels outside it changed"
-        )
-    moved = network(np.ascontiguousarray(np.roll(x, (align, align), (2, 3))))
-    to = slice(tile.start + align, tile.stop + align)
-    shifted = np.abs(want[:, :, tile, tile] - moved[:, :, to, to]).max()
-    if not shifted <= limit:
-        raise _core.UnsupportedError(
-            f"alignment {align} px: moving the image by it changed the source network's output "
-            f"by {shifted:.3g}"
-        )
 
 
 def verify(
@@ -200,8 +187,10 @@ def verify(
     )
     shape = (1, spec["channels"], height, width)
     loaded = load_source(source, shape)
+    names = opened.info.manifest.get("source_outputs")
+    loaded, _ = choose_outputs(loaded, parity_samples(shape)[0], names)
     if images is None:
-        return compare(opened, loaded.run, random_samples(shape), tolerance)
+        return compare(opened, loaded.run, parity_samples(shape), tolerance)
     return compare(opened, loaded.run, network_inputs(opened, images, shape), tolerance)
 
 

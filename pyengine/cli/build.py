@@ -35,13 +35,16 @@ def run_build(args: argparse.Namespace) -> int:
     plan_only = _makes_plan(args) and _is_engine(args.source)
     with tempfile.TemporaryDirectory() as folder:
         # With a plan to come, nothing is written before it is there.
-        engine = args.output if args.executor == "cpu" else os.path.join(folder, "cpu.pyengine")
+        engine = os.path.join(folder, "cpu.pyengine") if _makes_plan(args) else args.output
         if not plan_only:
             report = build(
                 args.source, engine, shape, task=args.task,
                 classes=args.classes.split(",") if args.classes else None,
                 activation=args.activation, input_dtype=args.input_dtype,
                 preprocessing=preprocessing, weights=args.weights, store_onnx=args.store_onnx,
+                executor="cpu" if _makes_plan(args) else args.executor,
+                output_name=_names(args.output_name), label_rule=args.label_rule, halo=args.halo,
+                alignment=args.alignment, allow_tracer_warnings=args.allow_tracer_warnings,
                 tolerance=args.tolerance,
             )  # fmt: skip
             print(f"{args.output}: {report}")
@@ -57,7 +60,8 @@ _OF_PLANS: dict[str, object] = {
 }  # fmt: skip
 _OF_NETWORKS: dict[str, object] = {
     "sample_shape": None, "task": None, "classes": None, "activation": None, "input_dtype": None,
-    "preprocessing": None, "weights": "float32", "store_onnx": False,
+    "preprocessing": None, "weights": "float32", "store_onnx": False, "output_name": None,
+    "label_rule": None, "halo": None, "alignment": None, "allow_tracer_warnings": False,
 }  # fmt: skip
 
 
@@ -93,7 +97,11 @@ def _refuse_losses(args: argparse.Namespace) -> None:
 
 
 def _makes_plan(args: argparse.Namespace) -> bool:
-    return str(args.executor) != "cpu"
+    return str(args.executor).startswith("tensorrt")
+
+
+def _names(given: list[str] | None) -> str | list[str] | None:
+    return given[0] if given is not None and len(given) == 1 else given
 
 
 def _is_engine(source: str) -> bool:

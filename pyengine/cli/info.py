@@ -15,6 +15,7 @@ from pyengine.cli.options import open_engine, size, tile_options
 from pyengine.engine import Engine
 from pyengine.executor_status import executors
 from pyengine.info import LayerTime
+from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
 
 
@@ -51,6 +52,12 @@ def run_info(args: argparse.Namespace) -> int:
         ("FLOPs", f"{i.flops_per_pixel:,.0f} {flops_unit}"),
         ("executor", f"{i.device}, {i.gpu or i.isa}, {i.threads} thread(s)"),
     ]
+    if i.results:
+        rows[4] = ("outputs", "; ".join(_result_line(result) for result in i.results))
+    if i.why_not_cpu:
+        others = ", ".join(i.manifest["executor"]["operators"])
+        rows[7] = ("executor", f"onnxruntime, {i.threads} thread(s): {i.why_not_cpu}"
+                   + (f"; operators that the CPU engine lacks: {others}" if others else ""))  # fmt: skip
     if slow := why_slow(i.isa):
         rows.append(("note", slow))
     if i.tileable:
@@ -81,6 +88,12 @@ def run_info(args: argparse.Namespace) -> int:
         print(f"{layer.name:<{name_width}}  {layer.op:<18} {layer.channels:>8} "
               f"{layer.stride_px:>6g} {layer.parameters:>11,} {layer.flops_per_pixel:>12,.0f}")  # fmt: skip
     return 0
+
+
+def _result_line(result: NamedOutput) -> str:
+    times = f"1/{result.shrink} of" if result.shrink > 1 else f"{result.enlarge} times"
+    size = "" if result.shrink == result.enlarge else f", {times} the image's resolution"
+    return f"{result.name}: {result.channels} channel(s), {result.activation}{size}"
 
 
 def why_slow(isa: str) -> str:

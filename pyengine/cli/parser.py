@@ -7,6 +7,7 @@ from typing import Any
 
 from pyengine import __version__
 from pyengine.arguments import AUGMENTATIONS, OUTPUTS
+from pyengine.builder.arguments import LABEL_RULES
 from pyengine.cli.build import run_build, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.options import add_engine_options, add_tile_options
@@ -95,11 +96,30 @@ def make_parser() -> argparse.ArgumentParser:
         help="largest difference from the source, as a fraction of the output's range (default: "
         "1e-4, with float16 weights 1e-2)",
     )  # fmt: skip
-    gpu = p.add_argument_group("plans for a GPU, stored in the same file")
-    gpu.add_argument(
-        "--executor", choices=["cpu", "tensorrt", "tensorrt-rtx"], default="cpu",
-        help="what the plan is for (default: cpu, which needs none)",
+    p.add_argument(
+        "--executor", choices=["auto", "cpu", "onnxruntime", "tensorrt", "tensorrt-rtx"],
+        default="auto",
+        help="what runs the network (default: auto, the CPU engine where it can, else onnxruntime); "
+        "tensorrt and tensorrt-rtx add a plan for a GPU to what the CPU engine runs",
     )  # fmt: skip
+    p.add_argument(
+        "--output-name", action="append", metavar="NAME",
+        help="of several outputs the one to give; repeated, they become results by name",
+    )  # fmt: skip
+    p.add_argument(
+        "--label-rule", choices=LABEL_RULES,
+        help="labels of several sigmoids: regions (the last above one half, else background; "
+        "default) or highest",
+    )  # fmt: skip
+    p.add_argument("--halo", type=int, help="for onnxruntime: context of a tile in pixels")
+    p.add_argument(
+        "--alignment", type=int, help="for onnxruntime: what tile origins are multiples of"
+    )
+    p.add_argument(
+        "--allow-tracer-warnings", action="store_true",
+        help="build a network that decides by pixel values, by what the sample took",
+    )  # fmt: skip
+    gpu = p.add_argument_group("plans for a GPU, stored in the same file")
     gpu.add_argument(
         "--precision", choices=["fp16", "fp32", "int8"],
         help="what its layers compute in (default: fp16)",

@@ -19,11 +19,12 @@ from pyengine.atomic_file import write_atomically
 from pyengine.inputs.module import export_module, run_module
 from pyengine.inputs.onnx import onnx_source
 from pyengine.inputs.source import (
+    Array,
     InputKind,
     Source,
     check_shape,
     is_path,
-    random_samples,
+    parity_samples,
     require,
 )
 
@@ -51,7 +52,7 @@ class CheckpointContent:
     onnx : bytes
         The network; empty in files of an earlier version.
     answers : list of ndarray of float32
-        The module's output for each of ``random_samples(sample_shape)``.
+        The module's output for each of ``parity_samples(sample_shape)``, or the first of them.
     """
 
     network: dict[str, Any]
@@ -90,10 +91,11 @@ class Checkpoint(InputKind):
             )
         loaded = onnx_source(onnx.load_from_string(content.onnx), shape, Path(source).name)
         loaded.manifest = content.manifest
-        samples, by_onnx = random_samples(shape, len(content.answers)), loaded.run
+        loaded.any_size = True  # its ONNX holds one size, the module that was trained none
+        samples, by_onnx = parity_samples(shape), loaded.run
 
-        def run(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-            for sample, answer in zip(samples, content.answers, strict=True):
+        def run(x: Array) -> Array | list[Array]:
+            for sample, answer in zip(samples, content.answers, strict=False):
                 if np.array_equal(x, sample):
                     return answer
             return by_onnx(x)
@@ -137,7 +139,7 @@ def write_checkpoint(
         "sample_shape": sample_shape,
         "onnx": torch.frombuffer(bytearray(onnx), dtype=torch.uint8),
         "answers": [
-            torch.from_numpy(run_module(module, sample)) for sample in random_samples(sample_shape)
+            torch.from_numpy(run_module(module, sample)) for sample in parity_samples(sample_shape)
         ],
     }
     # By way of memory: torch's own file writer tells a full disk in words of its internals.

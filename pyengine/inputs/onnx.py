@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.inputs.source import InputKind, Network, Source, check_shape, is_path
+from pyengine.inputs.source import Array, InputKind, Network, Source, check_shape, is_path
 
 if TYPE_CHECKING:
     import onnx
@@ -60,9 +61,14 @@ def onnx_source(
     model: onnx.ModelProto, sample_shape: tuple[int, ...] | None, description: str
 ) -> Source:
     """A model to be built; without `sample_shape`, its input says the size."""
-    constants = {t.name for t in model.graph.initializer}
-    inputs = [i for i in model.graph.input if i.name not in constants]
-    dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim] if len(inputs) == 1 else []
+    inputs = image_inputs(model)
+    if len(inputs) != 1:
+        listed = ", ".join(f"'{i.name}' {_shape_text(i)}" for i in inputs)
+        raise ValueError(
+            f"{description}: the network takes {len(inputs)} inputs ({listed}), an engine gives it "
+            "one image; export it with one input whose channels they are"
+        )
+    dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
     if sample_shape is None and len(dims) == 4 and all(dims[1:]):
         sample_shape = (1, *dims[1:])
     shape = check_shape(sample_shape)
@@ -73,10 +79,51 @@ def onnx_source(
         raise ValueError(
             f"{description}: the network's input is fixed to ({takes}), the sample shape is {shape}"
         )
-    return Source(model, _runner(model, description), shape, description)
+    run = onnx_runner(model, description)
+    if len(dims) == 4 and all(dims[2:]):
+        run = _also_at_other_sizes(run, model, shape, description)
+    return Source(model, run, shape, description, of_any_size=lambda: with_free_size(model))
 
 
-def _runner(model: onnx.ModelProto, description: str) -> Network:
+def image_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:
+    """Inputs that are not weights."""
+    constants = {t.name for t in model.graph.initializer}
+    return [i for i in model.graph.input if i.name not in constants]
+
+
+def _shape_text(value: onnx.ValueInfoProto) -> str:
+    dims = value.type.tensor_type.shape.dim
+    return f"({', '.join(str(d.dim_value or d.dim_param or 'any') for d in dims)})"
+
+
+def with_free_size(model: onnx.ModelProto) -> onnx.ModelProto:
+    """The same network, its axes no longer fixed: some then take other sizes, others fail."""
+    import onnx
+
+    free = onnx.ModelProto()
+    free.CopyFrom(model)
+    for value in image_inputs(free):
+        dims = value.type.tensor_type.shape.dim
+        if len(dims) == 4:
+            for axis, name in {0: "n", 2: "h", 3: "w"}.items():
+                dims[axis].dim_param = name
+    for value in free.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    del free.graph.value_info[:]
+    return free
+
+
+def _also_at_other_sizes(
+    run: Network, model: onnx.ModelProto, shape: tuple[int, ...], description: str
+) -> Network:
+    @functools.cache
+    def free() -> Network:
+        return onnx_runner(with_free_size(model), description)
+
+    return lambda x: run(x) if x.shape[2:] == shape[2:] else free()(x)
+
+
+def onnx_runner(model: onnx.ModelProto, description: str) -> Network:
     """The ONNX network itself: onnxruntime where installed, else ONNX's reference evaluator."""
     try:
         import onnxruntime
@@ -85,12 +132,19 @@ def _runner(model: onnx.ModelProto, description: str) -> Network:
 
         evaluator = ReferenceEvaluator(model)
         inputs = evaluator.input_names
-        return lambda x: np.asarray(evaluator.run(None, {inputs[0]: x})[0], np.float32)
+        return lambda x: _as_float32(evaluator.run(None, {inputs[0]: x}))
+    quiet = onnxruntime.SessionOptions()
+    quiet.log_severity_level = 4  # what fails is told by exceptions
     try:
         session = onnxruntime.InferenceSession(
-            model.SerializeToString(), providers=["CPUExecutionProvider"]
+            model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
         )
     except Exception as error:
         raise ValueError(f"{description}: onnxruntime cannot run it: {error}") from error
     name = session.get_inputs()[0].name
-    return lambda x: np.asarray(session.run(None, {name: x})[0], np.float32)
+    return lambda x: _as_float32(session.run(None, {name: x}))
+
+
+def _as_float32(results: list[Any]) -> Array | list[Array]:
+    arrays = [np.asarray(result, np.float32) for result in results]
+    return arrays[0] if len(arrays) == 1 else arrays

@@ -5,13 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from pyengine.inputs.checkpoint import Checkpoint
 from pyengine.inputs.module import Module
 from pyengine.inputs.onnx import Onnx
-from pyengine.inputs.source import InputKind, Network, Source, is_path, require
+from pyengine.inputs.source import Array, InputKind, Network, Source, is_path, require
 
 # The first that takes a source loads it; checkpoints take any file.
 INPUT_KINDS: list[InputKind] = [Module(), Onnx(), Checkpoint()]
@@ -42,7 +39,7 @@ def load_source(source: Any, sample_shape: tuple[int, ...] | None) -> Source:
 def _told(run: Network, description: str) -> Network:
     """`run`, its failures in one line: frameworks tell them in many, by classes of their own."""
 
-    def told(x: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def told(x: Array) -> Array | list[Array]:
         try:
             return run(x)
         except MemoryError:

@@ -15,7 +15,9 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     import onnx
 
-Network = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+Array = npt.NDArray[np.float32]
+# The outputs of a network that has several come as a list, in the order of its ONNX form.
+Network = Callable[[Array], Array | list[Array]]
 
 SEED = 2015
 
@@ -29,15 +31,21 @@ class Source:
     model : onnx.ModelProto
         The network as ONNX.
     run : callable
-        The source network itself on (N, C, H, W) float32, for the parity check.
+        The source network itself on (N, C, H, W) float32, for the parity check. A list of arrays
+        where `model` has several outputs.
     sample_shape : tuple of int
         (1, C, H, W)
     description : str
         For provenance.
     manifest : dict
         Fields that the source brings along (checkpoints do).
+    doubts : tuple of str
+        Why `model` may not be the network for all pixel values, though it is for the sample's:
+        what a tracer warned of.
     any_size : bool
-        Whether `run` takes other sizes than that of the sample.
+        Who made the source vouches that it is one network at all sizes, though `run` may take one.
+    of_any_size : callable, optional
+        Makes the network as ONNX with free height and width, where `model` may have fixed ones.
     """
 
     model: onnx.ModelProto
@@ -45,7 +53,9 @@ class Source:
     sample_shape: tuple[int, int, int, int]
     description: str
     manifest: dict[str, Any] = field(default_factory=dict)
+    doubts: tuple[str, ...] = ()
     any_size: bool = False
+    of_any_size: Callable[[], onnx.ModelProto] | None = None
 
 
 class InputKind(abc.ABC):
@@ -122,7 +132,28 @@ def _is_size(n: object) -> bool:
     return isinstance(n, (int, float, np.integer, np.floating)) and bool(n >= 1 and n % 1 == 0)
 
 
-def random_samples(shape: tuple[int, ...], count: int = 2) -> list[npt.NDArray[np.float32]]:
+def random_samples(shape: tuple[int, ...], count: int = 2) -> list[Array]:
     """Standard normal inputs, always the same."""
     rng = np.random.default_rng(SEED)
     return [rng.standard_normal(shape, dtype=np.float32) for _ in range(count)]
+
+
+def parity_samples(shape: tuple[int, ...]) -> list[Array]:
+    """Inputs on which an engine is compared with its source: two of noise, one like an image."""
+    return [*random_samples(shape), image_like(shape)]
+
+
+def image_like(shape: tuple[int, ...]) -> Array:
+    """An input with the power spectrum of natural images, 1 / f^2, of mean 0 and variance 1.
+
+    Noise has hardly any structure beyond a few pixels: deep layers see the same everywhere.
+    """
+    rng = np.random.default_rng(SEED)
+    height, width = shape[-2:]
+    frequency = np.hypot(
+        *np.meshgrid(np.fft.fftfreq(height), np.fft.rfftfreq(width), indexing="ij")
+    )
+    frequency[0, 0] = np.inf
+    spectrum = np.fft.rfft2(rng.standard_normal(shape)) / frequency
+    image = np.fft.irfft2(spectrum, s=(height, width))
+    return (image / max(float(image.std()), 1e-12)).astype(np.float32)

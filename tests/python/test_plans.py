@@ -60,7 +60,7 @@ def test_exported_onnx_computes_what_the_engine_computes(name, tmp_path):
     torch.manual_seed(3)
     path = tmp_path / "e.pyengine"
     try:
-        pyengine.build(CASES[name].eval(), path, sample_shape=shape)
+        pyengine.build(CASES[name].eval(), path, sample_shape=shape, task="classification")
     except ValueError:
         pytest.skip("this case needs another sample shape; test_operators has it")
     engine = pyengine.Engine(path)
@@ -190,7 +190,7 @@ def test_int8_weights_have_a_step_for_each_output_channel(tmp_path):
     with torch.no_grad():  # one loud channel must not cost the others their steps
         up.weight[:, 0] *= 1000
     net = nn.Sequential(nn.Conv2d(4, 8, 3, padding=1), up, nn.Conv2d(12, 4, 1))
-    pyengine.build(net.eval(), path, sample_shape=(1, 4, 32, 32))
+    pyengine.build(net.eval(), path, sample_shape=(1, 4, 32, 32), task="classification")
     graph, weights = parts(path)
     report = choose_layers(graph, weights, random_samples((1, 4, 32, 32)), "int8", 1.0)
     assert len(report.int8_layers) == 3
