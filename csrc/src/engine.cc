@@ -60,6 +60,19 @@ GraphAnalysis AnalyzeNetwork(const EngineFile& file, const std::string& path) {
   return analysis;
 }
 
+std::string ActivationOf(Head head) {
+  switch (head) {
+    case Head::kNone:
+      return "none";
+    case Head::kSoftmax:
+      return "softmax";
+    case Head::kSigmoid:
+    case Head::kRegions:
+      return "sigmoid";
+  }
+  return "none";
+}
+
 EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   EngineInfo info;
   info.task = file.manifest.task;
@@ -72,9 +85,14 @@ EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   info.input_type = file.manifest.input_type;
   info.input_gain = file.manifest.normalisation.gain;
   info.input_offset = file.manifest.normalisation.offset;
-  info.activation = file.manifest.head == Head::kSoftmax ? "softmax"
-                    : file.manifest.head == Head::kNone  ? "none"
-                                                         : "sigmoid";
+  info.activation = ActivationOf(file.manifest.head);
+  for (const NamedOutput& one : file.manifest.outputs)
+    info.results.push_back({.name = one.name,
+                            .first_plane = one.first_plane,
+                            .planes = one.planes,
+                            .activation = ActivationOf(one.head),
+                            .shrink = one.shrink,
+                            .enlarge = one.enlarge});
   info.classes = file.manifest.classes;
   info.manifest_json = file.manifest_json;
   info.graph_json = file.graph_json;
@@ -230,8 +248,10 @@ struct Engine::Impl {
   void RequireBands(const SegmentOptions& options) const {
     if (options.augmentation != Augmentation::kNone)
       throw Error(ErrorCode::kUnsupported, "augmentation needs the whole image, not a band of it");
-    if (!info.geometry.tileable || options.mode != TileMode::kExact)
-      throw Error(ErrorCode::kUnsupported, "row bands need exact mode and a network with tiles");
+    if (options.mode == TileMode::kExact && !info.geometry.tileable)
+      throw Error(ErrorCode::kUnsupported, "row bands need a network with tiles or another mode");
+    if (options.mode != TileMode::kExact && segmenter->device_arrays() != nullptr)
+      throw Error(ErrorCode::kUnsupported, "row bands on a GPU need exact mode");
   }
 
   const DeviceArrays& RequireDevice(const std::string& why) const {

@@ -56,6 +56,7 @@ PAIRS = {
     "EngineInfo": "pye_engine_info",
     "ClassInfo": "pye_class_info",
     "LayerInfo": "pye_layer_info",
+    "ResultInfo": "pye_result_info",
     "TilePlan": "pye_tile_plan",
     "OpTime": "pye_op_time",
     "ExecutorStatus": "pye_executor_status",
@@ -65,6 +66,7 @@ PAIRS = {
 ELSEWHERE = {
     "EngineInfo.classes": "label_count and pye_engine_class()",
     "EngineInfo.layers": "layer_count and pye_engine_layer()",
+    "EngineInfo.results": "result_count and pye_engine_result()",
     "ImageView.first_row": "pye_band",
     "ImageView.rows": "pye_band",
     "Classification": "arguments of pye_engine_classify()",
@@ -90,6 +92,7 @@ ONLY_C = {
     "library_folder_count": "a vector's size",
     "label_count": "a vector's size",
     "layer_count": "a vector's size",
+    "result_count": "a vector's size",
 }
 # Methods of Engine with another name in C, or none.
 FUNCTIONS = {
@@ -239,8 +242,6 @@ def test_unknown_options_are_refused_by_name(membranes, tmp_path) -> None:
         list(membranes.segment_batch([image], tiles=3))
     with pytest.raises(TypeError, match="'tiles'"):
         membranes.segment_file(tmp_path / "in.npy", tmp_path / "out.npy", tiles=3)
-    with pytest.raises(ValueError, match="mode 'gaussian': files are segmented in mode 'exact'"):
-        membranes.segment_file(tmp_path / "in.npy", tmp_path / "out.npy", mode="gaussian")
     with pytest.raises(TypeError, match="'thread'.*threads"):
         pyengine.Engine("em-membranes", thread=3)
     assert [p.name for p in tmp_path.iterdir()] == ["in.npy"]

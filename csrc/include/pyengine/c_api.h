@@ -249,6 +249,10 @@ typedef struct pye_engine_info {
   const char* isa;           /**< Instruction set in use. */
   const char* manifest_json; /**< The file's manifest, verified. */
   const char* graph_json;    /**< The file's graph, verified. */
+
+  int64_t fixed_height_px; /**< The only height of images that it takes; 0: any. */
+  int64_t fixed_width_px;  /**< As fixed_height_px. */
+  int64_t result_count;    /**< See pye_engine_result(); 0: one, of the image's resolution. */
 } pye_engine_info;
 
 /** One class. */
@@ -269,6 +273,20 @@ typedef struct pye_layer_info {
   double stride_px;       /**< Input pixels per step of this layer's grid. */
 } pye_layer_info;
 
+/** One result of a network that has several, or one of another resolution than the image: some of
+ * the planes that pye_segment_scores() gives, which all have the image's size. */
+typedef struct pye_result_info {
+  size_t size;            /**< sizeof(pye_result_info); set it before the call. */
+  const char* name;       /**< Lives as long as the engine; likewise `activation`. */
+  int64_t first_plane;    /**< Of the scores. */
+  int64_t planes;         /**< Likewise. */
+  const char* activation; /**< Logits to probabilities, which PYE_PROBABILITIES applies. */
+  int64_t shrink;         /**< Pixels whose indices are multiples of it count: one for so many. */
+  int64_t enlarge;        /**< So many pixels for one: plane (i * enlarge + j) * channels + k, of
+                               planes / (enlarge * enlarge) channels, holds pixels
+                               (y * enlarge + i, x * enlarge + j) of channel k. */
+} pye_result_info;
+
 /** Fills as much of `info` as its size field admits. */
 PYENGINE_EXPORT pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info);
 /** Class `index`, from 0 to label_count - 1. */
@@ -277,6 +295,9 @@ PYENGINE_EXPORT pye_status pye_engine_class(const pye_engine* engine, int64_t in
 /** Layer `index`, from 0 to layer_count - 1, in the order of the graph. */
 PYENGINE_EXPORT pye_status pye_engine_layer(const pye_engine* engine, int64_t index,
                                             pye_layer_info* info);
+/** Result `index`, from 0 to result_count - 1. */
+PYENGINE_EXPORT pye_status pye_engine_result(const pye_engine* engine, int64_t index,
+                                             pye_result_info* info);
 /** Name of label `index`, valid while the engine is open; NULL if out of range. */
 PYENGINE_EXPORT const char* pye_engine_label_name(const pye_engine* engine, int64_t index);
 /** What computes: "cpu" or "cuda:N"; valid while the engine is open. */
@@ -365,6 +386,7 @@ typedef struct pye_tile_plan {
   int32_t batch_size;   /**< Tiles per network call. */
   int64_t memory_bytes; /**< Estimated working memory. */
   double cost;          /**< Estimated time of all tiles; only ratios of plans matter. */
+  double slowdown;      /**< `cost` over that of the best plan that more memory would allow. */
 } pye_tile_plan;
 
 /** A band of rows of the result, and the rows of the image that are at hand for it. */

@@ -29,6 +29,22 @@ struct LayerInfo {
   double stride_px = 1;        ///< Input pixels per step of this layer's grid.
 };
 
+/// One result of a network that has several, or one of another resolution than the image. Its
+/// scores are some of the planes that SegmentScores() gives, which all have the image's size.
+struct ResultInfo {
+  std::string name;
+  int64_t first_plane = 0;
+  int64_t planes = 0;
+  std::string activation;  ///< As EngineInfo::activation; SegmentScores() applies it.
+  /// Of the planes' pixels (y, x) those count whose indices are multiples of it: the result has one
+  /// pixel for so many of the image, along each axis.
+  int64_t shrink = 1;
+  /// So many pixels for one of the image, along each axis: plane (i * enlarge + j) * channels + k,
+  /// with planes / (enlarge * enlarge) channels, holds pixels (y * enlarge + i, x * enlarge + j) of
+  /// channel k.
+  int64_t enlarge = 1;
+};
+
 /// What an engine file says of itself; immutable.
 struct EngineInfo {
   std::string task;  ///< "segmentation" or "classification"
@@ -47,8 +63,9 @@ struct EngineInfo {
   std::string activation;           ///< "softmax", "sigmoid" or "none": logits to probabilities.
   std::vector<ClassInfo> classes;
   std::vector<LayerInfo> layers;
-  std::string device;       ///< What computes: "cpu", or "cuda:N".
-  std::string gpu;          ///< GPU, library and precision in use; empty on the CPU.
+  std::vector<ResultInfo> results;  ///< Empty: one, of the image's resolution.
+  std::string device;               ///< What computes: "cpu", or "cuda:N".
+  std::string gpu;                  ///< GPU, library and precision in use; empty on the CPU.
   std::string why_not_gpu;  ///< Why a GPU was not taken though one was asked for or possible.
   /// Instruction set in use. "portable": no kernels are written for this processor, and it computes
   /// several times slower than it could; "reference" is slower by far.

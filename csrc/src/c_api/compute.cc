@@ -50,7 +50,8 @@ pye_status pye_engine_plan(const pye_engine* engine, int64_t height, int64_t wid
           .tiles_across = p.tiles_across,
           .batch_size = p.batch_size,
           .memory_bytes = p.memory_bytes,
-          .cost = p.cost},
+          .cost = p.cost,
+          .slowdown = p.slowdown},
          "pye_tile_plan");
   });
 }

@@ -99,7 +99,10 @@ pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) 
           .why_not_gpu = i.why_not_gpu.c_str(),
           .isa = i.isa.c_str(),
           .manifest_json = i.manifest_json.c_str(),
-          .graph_json = i.graph_json.c_str()},
+          .graph_json = i.graph_json.c_str(),
+          .fixed_height_px = g.fixed_height,
+          .fixed_width_px = g.fixed_width,
+          .result_count = static_cast<int64_t>(i.results.size())},
          "pye_engine_info");
   });
 }
@@ -124,6 +127,21 @@ pye_status pye_engine_layer(const pye_engine* engine, int64_t index, pye_layer_i
           .flops_per_pixel = l.flops_per_pixel,
           .stride_px = l.stride_px},
          "pye_layer_info");
+  });
+}
+
+pye_status pye_engine_result(const pye_engine* engine, int64_t index, pye_result_info* info) {
+  return Guard([&] {
+    const ResultInfo& r = At(EngineOf(engine).info().results, index, "result");
+    Fill(info,
+         {.size = 0,
+          .name = r.name.c_str(),
+          .first_plane = r.first_plane,
+          .planes = r.planes,
+          .activation = r.activation.c_str(),
+          .shrink = r.shrink,
+          .enlarge = r.enlarge},
+         "pye_result_info");
   });
 }
 
