@@ -38,6 +38,7 @@ def words(enumeration: Any) -> dict[str, Any]:
 
 OUTPUTS = tuple(words(_core.OutputKind))
 ACCURACIES = tuple(words(_core.Accuracy))
+MODES = tuple(words(_core.TileMode))
 AUGMENTATIONS = tuple(words(_core.Augmentation))
 
 # What the core takes at most of each count; of others, 2**63 - 1.

@@ -338,8 +338,7 @@ class Engine:
             The file cannot be read or written; FileExistsError where the result would replace a
             folder or a data set.
         TypeError, ValueError
-            The format, the image or an option does not fit, or `dst` is `src`. The mode must be
-            "exact".
+            The format, the image or an option does not fit, or `dst` is `src`.
 
         Warns
         -----
@@ -348,7 +347,8 @@ class Engine:
 
         Notes
         -----
-        With `tta` each image is read whole.
+        With `tta` each image is read whole; so is one of a network without tiles in mode "exact",
+        and on a GPU in the other modes. On the CPU these go by bands of several windows.
         """
         if self._info.tileable:
             self._context.prove()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pyengine import _core
-from pyengine.arguments import Output, SegmentKeywords, choice, segment_options
+from pyengine.arguments import Output, SegmentKeywords, choice, segment_options, tile_sides
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
 from pyengine.formats.format import Band, Reader, Result
@@ -80,6 +80,11 @@ def is_done(dst: str, output: Output) -> bool:
     return written_format(target.path).holds(target)
 
 
+# Windows that overlap two bands are computed for both: bands are several windows high.
+_WINDOWS_A_BAND = 4
+_WINDOW_PX = 512
+
+
 class _Job:
     """One file's segmentation: bands of results, page by page."""
 
@@ -101,8 +106,6 @@ class _Job:
                 "files take results of the image's size; this network's have another resolution: "
                 "Engine.segment gives them as arrays"
             )
-        if options.get("mode", "exact") != "exact":
-            raise ValueError(f"mode {options['mode']!r}: files are segmented in mode 'exact'")
         self.callback: Callable[[int, int], bool | None] | None = None
         self.height, self.width = reader.shape[:2]
         # The checks of `segment`, on an empty stand-in of the same shape and dtype.
@@ -111,10 +114,17 @@ class _Job:
         # Networks of the whole image have no tiles: their band is the whole page; likewise where
         # the page is turned.
         self.band_height, self.tiles = self.height, 1
-        self.banded = info.tileable and options.get("tta", "none") == "none"
-        if self.banded:
+        self.exact = options.get("mode", "exact") == "exact"
+        on_gpu = info.device != "cpu"
+        self.banded = options.get("tta", "none") == "none" and (
+            info.tileable if self.exact else not on_gpu
+        )
+        if self.banded and self.exact:
             plan = core.plan(self.height, self.width, given)
             self.band_height, self.tiles = plan["tile"][0], plan["grid"][0] * plan["grid"][1]
+        elif self.banded:
+            windows_px = tile_sides(options.get("tile"))[0] or _WINDOW_PX
+            self.band_height = _WINDOWS_A_BAND * windows_px
         labels = output == "labels"
         self.result = Result(
             (self.height, self.width) if labels else (info.outputs, self.height, self.width),
@@ -127,8 +137,8 @@ class _Job:
         """The result in order."""
         size = self.height, self.width
         for page in range(self.reader.pages):
-            given = segment_options(self._progress(page), **self.options)
             for begin in range(0, self.height, self.band_height):
+                given = segment_options(self._progress(page, begin), **self.options)
                 band = begin, min(begin + self.band_height, self.height)
                 first, last = 0, self.height
                 if self.banded:
@@ -141,11 +151,14 @@ class _Job:
                 result = self.core.segment_band(image, self.kind, band, given)
                 yield Band(page, begin, result)
 
-    def _progress(self, page: int) -> Callable[[int, int], bool | None] | None:
+    def _progress(self, page: int, begin: int) -> Callable[[int, int], bool | None] | None:
         callback = self.callback
         if callback is None:
             return None
         pages = self.reader.pages
+        if self.banded and not self.exact:  # of bands, which differ in windows
+            bands, band = -(-self.height // self.band_height), begin // self.band_height
+            return lambda done, of: callback(page * bands + band + int(done == of), pages * bands)
         if not self.banded:  # only the core knows how many tiles the passes over a page take
             return lambda done, of: callback(page * of + done, pages * of)
         return lambda done, _: callback(page * self.tiles + done, pages * self.tiles)

@@ -7,7 +7,7 @@ import glob
 import sys
 from pathlib import Path
 
-from pyengine.arguments import ACCURACIES, SegmentKeywords
+from pyengine.arguments import ACCURACIES, MODES, SegmentKeywords
 from pyengine.engine import Engine
 from pyengine.formats.registry import find_format, images_below, locate, open_image
 from pyengine.made_files import files_made_in
@@ -71,7 +71,19 @@ def _fits(path: str, channels: int) -> bool:
 def add_tile_options(p: argparse.ArgumentParser) -> None:
     p.add_argument("--tile", help="output tile in pixels, N or HxW (default: by the cost model)")
     p.add_argument("--batch-size", type=int, help="tiles per network call (default: automatic)")
-    p.add_argument("--max-memory", help="working memory, e.g. 512M or 2G (default: 1G)")
+    p.add_argument(
+        "--max-memory",
+        help="working memory, e.g. 512M or 2G (default: 1G, up to half of what is free where that "
+        "takes much longer)",
+    )  # fmt: skip
+    p.add_argument(
+        "--mode", choices=MODES, default="exact",
+        help="exact (default), or overlapping windows, for networks without exact tiles",
+    )  # fmt: skip
+    p.add_argument(
+        "--overlap", type=float,
+        help="of windows: fraction of the tile if below 1, else pixels (default: 0.25)",
+    )  # fmt: skip
 
 
 def size(text: str, what: str) -> tuple[int, int]:
@@ -98,7 +110,17 @@ def tile_options(args: argparse.Namespace) -> SegmentKeywords:
         "tile": size(args.tile, "tile") if args.tile else None,
         "batch_size": args.batch_size,
         "max_memory": byte_count(args.max_memory),
+        "mode": args.mode,
+        "overlap": _overlap(args),
     }
+
+
+def _overlap(args: argparse.Namespace) -> float:
+    if args.overlap is None:
+        return 0.25
+    if args.mode == "exact":
+        raise ValueError("--overlap is about windows: give --mode gaussian or constant as well")
+    return float(args.overlap)
 
 
 def expand(patterns: list[str]) -> list[tuple[str, str]]:

@@ -18,9 +18,11 @@ from pyengine.segment_file import is_done, replaced_files
 
 
 def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
-    """What results follow from, besides the image: tiles, threads and memory change no bit."""
+    """What results follow from, besides the image: exact tiles, threads and memory change no bit."""
     content = Path(engine.info.path).read_bytes()
+    windows = {"mode": args.mode, "overlap": args.overlap, "tile": args.tile}
     return {
+        **(windows if args.mode != "exact" else {}),
         "engine": hashlib.sha256(content).hexdigest(), "executor": engine.info.executor,
         "output": args.output_kind, "tta": args.tta, "accuracy": args.accuracy,
     }  # fmt: skip

@@ -226,6 +226,30 @@ def test_a_callable_behind_the_tiler_gives_the_same_as_the_cpu_engine(unets) -> 
 
 
 @pytest.mark.parametrize("mode", ["constant", "gaussian"])
+def test_bands_and_batches_of_windows_are_the_whole_result(membranes, tmp_path, mode) -> None:
+    """Files go by bands of several windows; those that two bands share are computed for both."""
+    image = random_image(np.random.default_rng(6), 700, 90)
+    options: dict = dict(mode=mode, tile=64, overlap=0.4)
+    want = membranes.segment(image, output="logits", **options)
+    batched = membranes.segment(image, output="logits", batch_size=3, **options)
+    np.testing.assert_array_equal(batched, want)
+    np.save(tmp_path / "in.npy", image)
+    told = []
+    membranes.segment_file(
+        tmp_path / "in.npy", tmp_path / "out.npy", output="logits",
+        progress=lambda done, total: told.append((done, total)), **options,
+    )  # fmt: skip
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), want)
+    assert told[-1] == (3, 3)
+    assert [done for done, _ in told] == sorted(done for done, _ in told)
+    with pytest.raises(pyengine.CancelledError):
+        membranes.segment_file(
+            tmp_path / "in.npy", tmp_path / "no.npy", progress=lambda done, total: False, **options
+        )
+    assert not (tmp_path / "no.npy").exists()
+
+
+@pytest.mark.parametrize("mode", ["constant", "gaussian"])
 @pytest.mark.parametrize("overlap", [0, 0.25, 0.6, 17])
 def test_blending_equals_exact_for_valid_convolutions(make_engine, mode, overlap) -> None:
     """Every window sees the full context and there is no pooling grid: only rounding remains."""

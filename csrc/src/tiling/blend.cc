@@ -7,7 +7,9 @@
 #include "graph/accepted_size.h"
 #include "pyengine/error.h"
 #include "tiling/choose_tile.h"
+#include "tiling/gather.h"
 #include "tiling/progress.h"
+#include "tiling/tile_layout.h"
 
 namespace pyengine {
 
@@ -42,7 +44,7 @@ BlendPlan PlanBlend(int64_t image_height, int64_t image_width, int64_t height, i
 
 BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t width,
                                    int64_t window_height, int64_t window_width, TileMode mode,
-                                   Sink sink)
+                                   Sink sink, int64_t first_row)
     : classes_(classes),
       height_(height),
       width_(width),
@@ -51,6 +53,7 @@ BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t widt
       weights_(BlendWeights(window_height, window_width, mode)),
       sums_(static_cast<size_t>(classes * window_height * width), 0.0f),
       coverage_(static_cast<size_t>(window_height * width), 0.0f),
+      first_row_(first_row),
       sink_(std::move(sink)) {}
 
 void BlendAccumulator::Add(const float* logits, int64_t y, int64_t x) {
@@ -86,38 +89,75 @@ void BlendAccumulator::Finish(int64_t y) {
   first_row_ += rows;
 }
 
-void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
-                    const SegmentOptions& options) {
-  const ImageView& view = image.view();
-  const NetworkGeometry& net = runner.net();
+namespace {
+
+BlendPlan PlanFor(const NetworkGeometry& net, int64_t height, int64_t width,
+                  const SegmentOptions& options) {
   const auto least = [&](int64_t wanted, int64_t size) {
     return std::min(wanted > 0 ? wanted : kDefaultBlendTilePx, size);
   };
-  const auto [h, w, rows, columns] = PlanBlend(
-      view.height, view.width, AcceptedHeight(net, least(options.tile_height_px, view.height)),
-      AcceptedWidth(net, least(options.tile_width_px, view.width)), options.overlap);
-  const int64_t in_h = h + 2 * net.margin, in_w = w + 2 * net.margin;
-  BlendAccumulator sums(net.classes, view.height, view.width, h, w, options.mode,
-                        [&](const float* logits, int64_t stride, int64_t y, int64_t count) {
-                          for (int64_t r = 0; r < count; ++r)
-                            WriteScores(logits + r * view.width, stride, net.classes,
-                                        runner.model().head, out, y + r, 0, view.width);
-                        });
-  auto buffers = runner.Borrow(in_h * in_w * net.channels, h * w * net.classes);
-  float* window = buffers->windows.data();
-  float* logits = buffers->logits.data();
-  const auto total = static_cast<int64_t>(rows.size() * columns.size());
+  return PlanBlend(height, width, AcceptedHeight(net, least(options.tile_height_px, height)),
+                   AcceptedWidth(net, least(options.tile_width_px, width)), options.overlap);
+}
+
+// Of the rows of windows, those that reach into the band.
+std::vector<int64_t> RowsOfWindows(const BlendPlan& plan, Range band) {
+  std::vector<int64_t> rows;
+  for (int64_t y : plan.rows)
+    if (y + plan.height > band.begin && y < band.end) rows.push_back(y);
+  return rows;
+}
+
+}  // namespace
+
+Range BlendedBandRows(const NetworkGeometry& net, int64_t height, int64_t width, Range band,
+                      const SegmentOptions& options) {
+  const BlendPlan plan = PlanFor(net, height, width, options);
+  const std::vector<int64_t> rows = RowsOfWindows(plan, band);
+  return RowsBehind(
+      {.begin = rows.front() - net.margin, .end = rows.back() + plan.height + net.margin}, height,
+      options.padding);
+}
+
+void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range band,
+                    const OutputView& out, const SegmentOptions& options) {
+  const ImageView& view = image.view();
+  const NetworkGeometry& net = runner.net();
+  const BlendPlan plan = PlanFor(net, view.height, view.width, options);
+  RequireRows(view, 1, band.begin, BlendedBandRows(net, view.height, view.width, band, options));
+  const std::vector<int64_t> rows = RowsOfWindows(plan, band);
+  const int64_t in_h = plan.height + 2 * net.margin, in_w = plan.width + 2 * net.margin;
+  BlendAccumulator sums(
+      net.classes, view.height, view.width, plan.height, plan.width, options.mode,
+      [&](const float* logits, int64_t stride, int64_t y, int64_t count) {
+        for (int64_t r = std::max<int64_t>(0, band.begin - y); r < std::min(count, band.end - y);
+             ++r)
+          WriteScores(logits + r * view.width, stride, net.classes, runner.model().head, out, y + r,
+                      0, view.width);
+      },
+      rows.front());
+  const auto columns = static_cast<int64_t>(plan.columns.size());
+  const int64_t batch = std::clamp<int64_t>(options.batch_size, 1, columns);
+  const int64_t in_floats = in_h * in_w * net.channels;
+  const int64_t out_floats = plan.height * plan.width * net.classes;
+  auto buffers = runner.Borrow(in_floats * batch, out_floats * batch);
+  const auto total = static_cast<int64_t>(rows.size()) * columns;
   int64_t done = 0;
   for (int64_t y : rows) {
     sums.Finish(y);
-    for (int64_t x : columns) {
-      runner.Gather(view, options.padding, y - net.margin, x - net.margin, in_h, in_w, window);
-      runner.executor().Run(window, logits, 1, in_h, in_w);
-      sums.Add(logits, y, x);
-      ReportProgress(options, ++done, total);
+    for (int64_t first = 0; first < columns; first += batch) {
+      const int64_t n = std::min(batch, columns - first);
+      for (int64_t i = 0; i < n; ++i)
+        runner.Gather(view, options.padding, y - net.margin, plan.columns[first + i] - net.margin,
+                      in_h, in_w, buffers->windows.data() + i * in_floats);
+      runner.executor().Run(buffers->windows.data(), buffers->logits.data(), n, in_h, in_w);
+      for (int64_t i = 0; i < n; ++i)
+        sums.Add(buffers->logits.data() + i * out_floats, y, plan.columns[first + i]);
+      done += n;
+      ReportProgress(options, done, total);
     }
   }
-  sums.Finish(view.height);
+  sums.Finish(band.end);
 }
 
 }  // namespace pyengine

@@ -5,6 +5,7 @@
 #include <functional>
 #include <vector>
 
+#include "core/range.h"
 #include "pyengine/options.h"
 #include "tiling/window_runner.h"
 
@@ -35,8 +36,9 @@ class BlendAccumulator {
   using Sink =
       std::function<void(const float* logits, int64_t plane_stride, int64_t y, int64_t rows)>;
 
+  // The first window begins at row `first_row`.
   BlendAccumulator(int64_t classes, int64_t height, int64_t width, int64_t window_height,
-                   int64_t window_width, TileMode mode, Sink sink);
+                   int64_t window_width, TileMode mode, Sink sink, int64_t first_row = 0);
 
   // logits (classes, window_height, window_width) at (y, x); what reaches past the image is cut.
   void Add(const float* logits, int64_t y, int64_t x);
@@ -52,8 +54,14 @@ class BlendAccumulator {
   Sink sink_;
 };
 
-// A whole image. Throws Error(kInvalidArgument) if the overlap does not leave a step.
-void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
-                    const SegmentOptions& options);
+// Rows of the image that the band `rows` of the result needs.
+Range BlendedBandRows(const NetworkGeometry& net, int64_t height, int64_t width, Range rows,
+                      const SegmentOptions& options);
+
+// The band `rows`, from a view that holds at least BlendedBandRows(). Bands are bit for bit the
+// whole result; windows that reach into two of them are computed in both. Throws
+// Error(kInvalidArgument) if the overlap does not leave a step.
+void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range rows,
+                    const OutputView& out, const SegmentOptions& options);
 
 }  // namespace pyengine

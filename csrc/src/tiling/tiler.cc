@@ -20,13 +20,15 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
 
 Range Tiler::BandRows(int64_t height, int64_t width, Range rows,
                       const SegmentOptions& options) const {
+  if (options.mode != TileMode::kExact)
+    return BlendedBandRows(runner_.net(), height, width, rows, options);
   const auto layout = layouts_.Find(runner_.executor(), height, width, options);
   return RowsBehind(layout->PlaneRows(rows), height, options.padding);
 }
 
 void Tiler::Segment(const CheckedImage& image, Range rows, const OutputView& out,
                     const SegmentOptions& options) const {
-  if (options.mode != TileMode::kExact) return SegmentBlended(runner_, image, out, options);
+  if (options.mode != TileMode::kExact) return SegmentBlended(runner_, image, rows, out, options);
   if (!runner_.net().tileable)
     return SegmentWhole(runner_, image, out, options, memory_.most_bytes);
   const ImageView& view = image.view();
