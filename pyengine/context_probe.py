@@ -55,6 +55,12 @@ def probe(
         side = least if least <= _MIDDLE_PX else max(before, after) + 2 * align + 2 * margin
         side += (residue - side) % align
         size = (side, side)
+    # Else a tile in each of two corners: what is below and right of one, above and left of the other.
+    last = (min(size) - 2 * margin - align) // align * align
+    corners = [0] if min(size) > align + after + margin else []
+    corners += [last] if last >= max(before, align) else []
+    if min(size) < least and not corners:
+        return ""
     rng = np.random.default_rng(_SEED)
     x = rng.standard_normal((1, channels, *size), dtype=np.float32)
     want = network(x)
@@ -68,13 +74,8 @@ def probe(
         return _changes(network, x, want, other, first, geometry, limit) or _moves(
             network, x, want, first, align, limit
         )
-    # A tile in each of two corners: what is below and right of one, above and left of the other.
-    last = (min(size) - 2 * margin - align) // align * align
-    for first in (0, last):
-        room = min(size) > align + after + margin if first == 0 else first >= before
-        if room and (said := _changes(network, x, want, other, first, geometry, limit)):
-            return said
-    return ""
+    said = (_changes(network, x, want, other, first, geometry, limit) for first in corners)
+    return next((words for words in said if words), "")
 
 
 def _changes(
