@@ -10,7 +10,6 @@
 #include "bind.h"
 #include "borrowed_image.h"
 #include "callable_executor.h"
-#include "core/checked_math.h"
 #include "device_memory.h"
 #include "gil.h"
 #include "pyengine/engine.h"
@@ -21,27 +20,16 @@ using namespace pybind11::literals;
 namespace pyengine {
 namespace {
 
-// A callable's own context on each side and grid of tiles; 0 for the alignment: the file's.
-NetworkGeometry WithContext(NetworkGeometry geometry, int64_t halo_px, int64_t alignment_px) {
-  if (alignment_px == 0) return geometry;
-  geometry.alignment = alignment_px;
-  geometry.before = RoundUp(halo_px, alignment_px) + geometry.margin;
-  geometry.after = halo_px;
-  geometry.halo = geometry.before;
-  geometry.size_residue %= alignment_px;
-  geometry.tileable = geometry.dense;
-  return geometry;
-}
-
 Engine OpenEngine(const std::string& path, const EngineOptions& options, const py::object& callable,
                   int64_t halo_px, int64_t alignment_px) {
-  if (!callable.is_none())
+  if (!callable.is_none()) {
+    EngineOptions with_context = options;
+    with_context.executor_halo_px = halo_px;
+    with_context.executor_alignment_px = alignment_px;
     return Engine::Open(
-        path,
-        [&](const EngineInfo& info) {
-          return MakeCallableExecutor(WithContext(info.geometry, halo_px, alignment_px), callable);
-        },
-        options);
+        path, [&](const EngineInfo& info) { return MakeCallableExecutor(info.geometry, callable); },
+        with_context);
+  }
   std::optional<Engine> engine;
   WithoutGil([&] { engine = Engine::Open(path, options); });
   return *std::move(engine);

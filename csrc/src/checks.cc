@@ -8,6 +8,8 @@
 namespace pyengine {
 namespace {
 
+constexpr int64_t kMaxContextPx = 1 << 14;
+
 [[noreturn]] void Refuse(const std::string& problem) {
   throw Error(ErrorCode::kInvalidArgument, problem);
 }
@@ -37,6 +39,10 @@ void CheckOptions(const SegmentOptions& options) {
 void CheckOptions(const EngineOptions& options) {
   CheckEnumerator(options.accuracy, Accuracy::kFast, "accuracy");
   CheckEnumerator(options.on_mismatch, OnMismatch::kCpu, "on_mismatch");
+  for (int64_t px : {options.executor_alignment_px, options.executor_halo_px})
+    if (px < 0 || px > kMaxContextPx)
+      Refuse("halo and alignment of an executor must be from 0 to " +
+             std::to_string(kMaxContextPx) + " px, got " + std::to_string(px));
 }
 
 void CheckBand(int64_t height, Range rows) {

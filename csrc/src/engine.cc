@@ -60,6 +60,18 @@ GraphAnalysis AnalyzeNetwork(const EngineFile& file, const std::string& path) {
   return analysis;
 }
 
+// The context and the grid of an executor that computes another network than the graph.
+void SetContext(GraphAnalysis& analysis, int64_t halo_px, int64_t alignment_px) {
+  NetworkGeometry& net = analysis.network;
+  net.alignment = alignment_px;
+  net.size_residue %= alignment_px;
+  net.before = RoundUp(halo_px, alignment_px) + net.margin;
+  net.after = halo_px;
+  net.halo = net.before;
+  net.tileable = net.dense;
+  if (net.tileable) analysis.not_tileable_reason.clear();
+}
+
 std::string ActivationOf(Head head) {
   switch (head) {
     case Head::kNone:
@@ -132,7 +144,10 @@ struct Engine::Impl {
     CheckOptions(options);
     RequireKnownDevice(options.device);
     file = ReadEngineFileFor(path, options.device);
-    info = Describe(file, AnalyzeNetwork(file, path));
+    GraphAnalysis analysis = AnalyzeNetwork(file, path);
+    if (factory && options.executor_alignment_px > 0)
+      SetContext(analysis, options.executor_halo_px, options.executor_alignment_px);
+    info = Describe(file, analysis);
     pool = std::make_shared<ThreadPool>(ThreadCount(options.threads), options.pin_threads);
     info.threads = pool->threads();
     const SegmentationModel model{.geometry = info.geometry,

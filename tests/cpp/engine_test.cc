@@ -180,6 +180,22 @@ TEST(Engine, RefusesAnExecutorOfAnotherGeometryNamingTheField) {
     EXPECT_NE(refusal(change).find(std::string("executor's ") + field), std::string::npos) << field;
 }
 
+TEST(Engine, AnExecutorMayHaveAContextOfItsOwn) {
+  const auto factory = [](const EngineInfo& info) {
+    return std::make_shared<OtherGeometry>(info.geometry);
+  };
+  EngineOptions options;
+  options.executor_alignment_px = 16;
+  options.executor_halo_px = 40;
+  const Engine engine = Engine::Open(kTiny, factory, options);
+  EXPECT_EQ(engine.info().geometry.alignment, 16);
+  EXPECT_EQ(engine.info().geometry.before, 48 + engine.info().geometry.margin);
+  EXPECT_EQ(engine.info().geometry.after, 40);
+  EXPECT_TRUE(engine.info().geometry.tileable);
+  options.executor_halo_px = -1;
+  EXPECT_THROW(Engine::Open(kTiny, factory, options), Error);
+}
+
 TEST(Engine, AugmentationNeedsTheWholeImage) {
   const Engine engine = Engine::Open(kTiny, {.threads = 1, .isa = ""});
   const auto pixels = Noise(40, 24);

@@ -64,6 +64,8 @@ PAIRS = {
 }
 # What C says in another way.
 ELSEWHERE = {
+    "EngineOptions.executor_alignment_px": "for executors of one's own, which are C++",
+    "EngineOptions.executor_halo_px": "likewise",
     "EngineInfo.classes": "label_count and pye_engine_class()",
     "EngineInfo.layers": "layer_count and pye_engine_layer()",
     "EngineInfo.results": "result_count and pye_engine_result()",

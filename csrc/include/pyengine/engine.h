@@ -34,8 +34,8 @@ class PYENGINE_EXPORT Engine {
   static Engine Open(const std::string& path, const EngineOptions& options = {});
 
   /// The same, with the network computed by what `factory` makes instead of the CPU engine. The
-  /// factory is told what the file says; its executor must have `info.geometry` but for the halo
-  /// and the alignment, which are the executor's own.
+  /// factory is told what the file says; its executor must have `info.geometry`, in which
+  /// EngineOptions::executor_alignment_px puts another halo and alignment.
   static Engine Open(const std::string& path, const ExecutorFactory& factory,
                      const EngineOptions& options = {});
 

@@ -51,6 +51,11 @@ struct EngineOptions {
   OnMismatch on_mismatch = OnMismatch::kRaise;
   /// Where to look for TensorRT's libraries; see ListExecutors().
   std::vector<std::string> library_folders = {};
+  /// For an executor of the caller's own that computes another network than the file's: what tile
+  /// origins and input sizes are multiples of, and the context that a tile needs on each side. 0:
+  /// both as the file says.
+  int64_t executor_alignment_px = 0;
+  int64_t executor_halo_px = 0;  ///< See executor_alignment_px.
 };
 
 /// How tiles meet.

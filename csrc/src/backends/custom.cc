@@ -20,17 +20,16 @@ std::unique_ptr<Segmenter> OpenCustom(const ExecutorFactory& factory, const Open
   };
   require("channels", has.channels, wanted.channels);
   require("classes", has.classes, wanted.classes);
+  require("before", has.before, wanted.before);
+  require("after", has.after, wanted.after);
   require("margin", has.margin, wanted.margin);
+  require("alignment", has.alignment, wanted.alignment);
+  require("size_residue", has.size_residue, wanted.size_residue);
   require("dense", has.dense, wanted.dense);
-  if (!has.tileable || has.before < has.margin || has.after < has.margin || has.alignment < 1)
-    require("tileable", has.tileable, wanted.tileable);
-  // How far it sees and where its tiles begin are its own.
-  SegmentationModel model = request.model;
-  model.geometry = info.geometry = has;
-  if (has.tileable) info.not_tileable_reason = model.why_not_tileable = "";
+  require("tileable", has.tileable, wanted.tileable);
   info.device = "cpu";
   info.isa = "custom";
-  return std::make_unique<Tiler>(std::move(executor), model, request.pool);
+  return std::make_unique<Tiler>(std::move(executor), request.model, request.pool);
 }
 
 }  // namespace pyengine
