@@ -31,6 +31,7 @@ except ImportError as error:  # pragma: no cover - needs a broken installation
 from pyengine.builder import (
     BuildReport,
     FixedSizeWarning,
+    OnnxruntimeWarning,
     PlanReport,
     PrecisionReport,
     build,
@@ -62,6 +63,7 @@ __all__ = [
     "LayerInfo",
     "LayerTime",
     "NamedOutput",
+    "OnnxruntimeWarning",
     "PlanReport",
     "PrecisionReport",
     "SlowPlanWarning",

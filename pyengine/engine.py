@@ -308,7 +308,7 @@ class Engine:
         src: str | os.PathLike[str],
         dst: str | os.PathLike[str],
         *,
-        output: Output = "labels",
+        output: Output | str = "labels",
         progress: Progress = False,
         **options: Unpack[SegmentKeywords],
     ) -> None:
@@ -326,8 +326,8 @@ class Engine:
             file is replaced, but never `src` nor the engine. An HDF5 file keeps what it holds:
             the result is added in a copy, for which the folder needs room, and the copy takes the
             file's place; a name that it holds already is refused.
-        output : {"labels", "probabilities", "logits"}
-            What is written.
+        output : {"labels", "probabilities", "logits"} or str
+            What is written; of a network with named results, the name of one.
         progress : bool or callable
             As in `segment`; tiles of all pages are counted.
         **options : SegmentKeywords

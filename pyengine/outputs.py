@@ -122,7 +122,10 @@ def wanted(
     if not isinstance(asked, str) and isinstance(asked, Sequence) and asked:
         several = [find(outputs, name) for name in asked]
         return _core.OutputKind.probabilities, lambda planes: tuple(o.of(planes) for o in several)
-    if not outputs or asked not in (*OUTPUTS, *(one.name for one in outputs)):
+    names = [one.name for one in outputs]
+    if asked not in (*OUTPUTS, *names) and names:
+        raise ValueError(f"output {asked!r} is none of {', '.join((*OUTPUTS, *names))}")
+    if not outputs:
         return choice("output", asked, _core.OutputKind), lambda result: result  # type: ignore[arg-type]
     if asked not in OUTPUTS:
         return _core.OutputKind.probabilities, find(outputs, str(asked)).of

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from pyengine import _core
-from pyengine.arguments import Output, SegmentKeywords, choice, segment_options, tile_sides
+from pyengine.arguments import OUTPUTS, Output, SegmentKeywords, segment_options, tile_sides
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
 from pyengine.formats.format import Band, Reader, Result
@@ -22,6 +22,7 @@ from pyengine.formats.registry import (
 )
 from pyengine.info import EngineInfo
 from pyengine.input_range import InputRange
+from pyengine.outputs import NamedOutput, find, wanted
 from pyengine.progress import Progress, progress_callback
 
 
@@ -30,20 +31,21 @@ def segment_file(
     info: EngineInfo,
     src: str,
     dst: str,
-    output: Output,
+    output: Output | str,
     progress: Progress,
     options: SegmentKeywords,
 ) -> None:
     """See `Engine.segment_file`."""
-    target = locate_result(dst, output)
+    result, kind = _result_of(info, output), _kind_of(output)
+    target = locate_result(dst, kind)
     if not target.path.parent.is_dir():
         raise FileNotFoundError(f"{target.path.parent}: no such folder")
     check_distinct([locate(src).path, Path(info.path)], replaced_files(src, dst))
-    check_target(dst, output)
+    check_target(dst, kind)
     with open_image(src, info.input["channels"]) as reader:
-        check_holds(target.path, output, reader.stacked)
+        check_holds(target.path, kind, reader.stacked)
         value_range = InputRange(info, reader.dtype, src)
-        job = _Job(core, info, reader, value_range, output, options)
+        job = _Job(core, info, reader, value_range, output, result, options)
         with progress_callback(progress) as callback:
             job.callback = callback
             save_result(target, job.result, job.bands())
@@ -80,6 +82,21 @@ def is_done(dst: str, output: Output) -> bool:
     return written_format(target.path).holds(target)
 
 
+def _result_of(info: EngineInfo, output: str) -> NamedOutput | None:
+    """Which of the network's results goes into the file; None where there is one without a name."""
+    if output not in OUTPUTS:
+        return find(info.results, output)
+    if len(info.results) > 1:
+        names = ", ".join(repr(one.name) for one in info.results)
+        raise ValueError(f"output {output!r}: a file takes one result of this network's: {names}")
+    return info.results[0] if info.results else None
+
+
+def _kind_of(output: str) -> Output:
+    """What formats are asked to hold."""
+    return "labels" if output == "labels" else "probabilities"
+
+
 # Windows that overlap two bands are computed for both: bands are several windows high.
 _WINDOWS_A_BAND = 4
 _WINDOW_PX = 512
@@ -94,18 +111,15 @@ class _Job:
         info: EngineInfo,
         reader: Reader,
         value_range: InputRange,
-        output: Output,
+        output: Output | str,
+        result: NamedOutput | None,
         options: SegmentKeywords,
     ) -> None:
         self.core, self.reader, self.options = core, reader, options
         self.range = value_range
-        self.kind = choice("output", output, _core.OutputKind)
+        self.kind, self.pick = wanted(info.results, output, info.manifest["head"])
+        self.named = result
         given = segment_options(**options)
-        if any(one.shrink > 1 or one.enlarge > 1 for one in info.results):
-            raise _core.UnsupportedError(
-                "files take results of the image's size; this network's have another resolution: "
-                "Engine.segment gives them as arrays"
-            )
         self.callback: Callable[[int, int], bool | None] | None = None
         self.height, self.width = reader.shape[:2]
         # The checks of `segment`, on an empty stand-in of the same shape and dtype.
@@ -124,14 +138,23 @@ class _Job:
             self.band_height, self.tiles = plan["tile"][0], plan["grid"][0] * plan["grid"][1]
         elif self.banded:
             windows_px = tile_sides(options.get("tile"))[0] or _WINDOW_PX
-            self.band_height = _WINDOWS_A_BAND * windows_px
+            shrink = result.shrink if result is not None else 1
+            self.band_height = _WINDOWS_A_BAND * windows_px * shrink
         labels = output == "labels"
+        size = self._scaled(self.height), self._scaled(self.width)
+        channels = info.outputs if result is None else result.channels
         self.result = Result(
-            (self.height, self.width) if labels else (info.outputs, self.height, self.width),
+            size if labels else (channels, *size),
             np.dtype(np.uint8 if labels else np.float32),
             reader.pages,
             reader.stacked,
         )
+
+    def _scaled(self, px: int) -> int:
+        """Of the image, in pixels of the result; bands begin where both have a pixel."""
+        if self.named is None:
+            return px
+        return -(-px // self.named.shrink) * self.named.enlarge
 
     def bands(self) -> Iterator[Band]:
         """The result in order."""
@@ -149,7 +172,7 @@ class _Job:
                     self.range.finish()
                 image = _core.BorrowedImage(rows, first, self.height)
                 result = self.core.segment_band(image, self.kind, band, given)
-                yield Band(page, begin, result)
+                yield Band(page, self._scaled(begin), self.pick(result))
 
     def _progress(self, page: int, begin: int) -> Callable[[int, int], bool | None] | None:
         callback = self.callback

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pyengine.builder.build import build
+from pyengine.builder.build import OnnxruntimeWarning, build
 from pyengine.builder.parity import BuildReport, verify
 from pyengine.builder.precision import PrecisionReport
 from pyengine.builder.sizes import FixedSizeWarning
@@ -11,6 +11,7 @@ from pyengine.builder.tensorrt_plans import PlanReport, build_plan
 __all__ = [
     "BuildReport",
     "FixedSizeWarning",
+    "OnnxruntimeWarning",
     "PlanReport",
     "PrecisionReport",
     "build",

@@ -43,6 +43,11 @@ from pyengine.inputs.source import Array, Source, parity_samples
 from pyengine.onnx_network import ATTACHMENT
 from pyengine.outputs import fold
 
+
+class OnnxruntimeWarning(UserWarning):
+    """A network that the CPU engine does not run: the engine file needs onnxruntime."""
+
+
 _TOLERANCE = {"float32": 1e-4, "float16": 1e-2}
 _SHOWN = 3  # warnings of a tracer
 
@@ -147,6 +152,8 @@ def build(
 
     Warns
     -----
+    OnnxruntimeWarning
+        The network is kept as ONNX though that was not asked for, and why.
     FixedSizeWarning
         The source fixes its size, or answers otherwise at another: so does the engine.
 
@@ -188,7 +195,7 @@ def build(
     seen = inputs[0] if inputs else parity_samples(loaded.sample_shape)[0]
     loaded, names = choose_outputs(loaded, seen, output_name)
     as_is = (task or loaded.manifest.get("task")) == "classification"
-    network = _network(loaded, names, seen, executor, weights, as_is, halo, alignment)
+    network = _network(loaded, seen, executor, weights, as_is, halo, alignment)
     manifest = make_manifest(
         loaded, network, names, task=task, classes=classes, colors=colors, input_dtype=input_dtype,
         preprocessing=preprocessing, activation=activation, label_rule=label_rule,
@@ -217,6 +224,7 @@ def build(
                 f"{target}: not written, the engine differs from its source: {report}{where}"
             )
         report = _prove(engine, loaded, network, report, limit)
+        report = replace(report, why_not_cpu=network.executor.get("reason", ""))
         proven = manifest | {"parity": report.as_dict()}
         if report.fixed_size:
             proven |= {"input": manifest["input"] | {"fixed_size": True}}
@@ -224,15 +232,23 @@ def build(
         reports.append(report)
 
     write_atomically(target, write)
-    if reports[0].fixed_size:
+    (report,) = reports
+    if report.fixed_size:
         height, width = loaded.sample_shape[2:]
         warnings.warn(
             f"{target}: for images of {height} x {width} px alone (mode='gaussian' takes windows of "
-            f"that size): {reports[0].fixed_size}",
+            f"that size): {report.fixed_size}",
             FixedSizeWarning,
             stacklevel=2,
         )
-    return reports[0]
+    if report.why_not_cpu and executor == "auto":
+        warnings.warn(
+            f"{target}: kept as ONNX for onnxruntime, as the CPU engine does not run it: "
+            f"{report.why_not_cpu}",
+            OnnxruntimeWarning,
+            stacklevel=2,
+        )
+    return report
 
 
 def _doubts_text(source: Source) -> str:
@@ -247,7 +263,6 @@ def _doubts_text(source: Source) -> str:
 
 def _network(
     source: Source,
-    names: list[str],
     sample: Array,
     executor: str,
     weights: str,
@@ -259,15 +274,20 @@ def _network(
     results = source.run(sample)
     if executor == "onnxruntime":
         reason = "onnxruntime was asked for when it was built"
-        return onnx_network(source, results, names, reason, halo, alignment)
+        return onnx_network(source, results, reason, halo, alignment)
     try:
-        return cpu_network(source, results, names, weights, as_is)
+        return cpu_network(source, results, weights, as_is)
     except (_core.UnsupportedError, _core.EngineFileError) as refusal:
         if executor == "cpu":
-            raise
+            if isinstance(refusal, _core.UnsupportedError):
+                raise
+            raise _core.UnsupportedError(
+                f"{source.description}: the CPU engine does not run this network ({refusal}); "
+                "executor='onnxruntime' does"
+            ) from refusal
         reason = str(refusal).split(". ")[0]
         try:
-            return onnx_network(source, results, names, reason, halo, alignment)
+            return onnx_network(source, results, reason, halo, alignment)
         except ImportError as missing:
             raise _core.UnsupportedError(f"{refusal}. {missing}") from refusal
 

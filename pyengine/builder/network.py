@@ -63,7 +63,7 @@ class BuiltNetwork:
 
 
 def cpu_network(
-    source: Source, results: Array | list[Array], names: list[str], weights: str, as_is: bool
+    source: Source, results: Array | list[Array], weights: str, as_is: bool
 ) -> BuiltNetwork:
     """The network for the CPU engine.
 
@@ -72,8 +72,6 @@ def cpu_network(
     source : Source
     results : ndarray or list
         What it returns for an input of the sample's shape.
-    names : list of str
-        Of its outputs; empty for a single one.
     weights : str
         The type that is stored.
     as_is : bool
@@ -90,6 +88,7 @@ def cpu_network(
     size = source.sample_shape[2:]
     in_network: str | None = None
     outputs: tuple[NamedOutput, ...] = ()
+    names = [value.name for value in source.model.graph.output]
     if len(names) > 1:
         outputs = lay_out(results, names, source.sample_shape, dense=False)
         outputs = join(graph, graph.outputs, outputs)
@@ -97,7 +96,7 @@ def cpu_network(
         in_network = graph.strip_head()
     graph.simplify()
     geometry = _core.analyze(graph.json(), *size)
-    if len(names) <= 1 and not as_is:
+    if len(names) == 1 and not as_is:
         outputs = lay_out(results, names, source.sample_shape, geometry["dense"])
         if outputs:
             join(graph, [graph.output], outputs)
@@ -112,7 +111,6 @@ def cpu_network(
 def onnx_network(
     source: Source,
     results: Array | list[Array],
-    names: list[str],
     reason: str,
     halo: int | None,
     alignment: int | None,
@@ -121,7 +119,7 @@ def onnx_network(
 
     Parameters
     ----------
-    source, results, names
+    source, results
         As in `cpu_network`.
     reason : str
         Why the CPU engine does not run it.
@@ -141,8 +139,9 @@ def onnx_network(
     shape = source.sample_shape
     first = results[0] if isinstance(results, list) else results
     dense = first.ndim == 4 and first.shape[2:] == shape[2:]
+    names = [value.name for value in model.graph.output]
     outputs = lay_out(results, names, shape, dense)
-    heads = [_head_of(model, value.name) for value in model.graph.output]
+    heads = [_head_of(model, name) for name in names]
     if outputs and len(heads) > 1:
         outputs = tuple(
             replace(one, activation=head or "none", in_network=head is not None)

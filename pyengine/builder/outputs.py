@@ -112,7 +112,7 @@ def lay_out(
     results : ndarray or list
         What the source network returns.
     names : list of str
-        Theirs; empty for a single unnamed one.
+        Theirs.
     dense : bool
         Whether a single result has one value for each pixel of the image, but for a margin.
 
@@ -134,7 +134,7 @@ def lay_out(
         return ()
     found: list[NamedOutput] = []
     first = 0
-    for name, array in zip(names or ["output"], arrays, strict=True):
+    for name, array in zip(names, arrays, strict=True):
         shrink, enlarge = _scale(name, array.shape, image)
         planes = array.shape[1] * enlarge**2
         found.append(NamedOutput(name, first, planes, shrink=shrink, enlarge=enlarge))

@@ -42,6 +42,8 @@ class BuildReport:
         The relative error of each named result; `relative_error` is the largest.
     fixed_size : str
         Why the engine is for the sample's size alone; empty if it is not.
+    why_not_cpu : str
+        Why the network is kept as ONNX for onnxruntime; empty if the CPU engine runs it.
     """
 
     max_abs_error: float
@@ -52,6 +54,7 @@ class BuildReport:
     tolerance: float
     by_output: dict[str, float] = field(default_factory=dict)
     fixed_size: str = ""
+    why_not_cpu: str = ""
 
     @property
     def passed(self) -> bool:
@@ -60,8 +63,8 @@ class BuildReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        known = asdict(self)
-        return {k: v for k, v in known.items() if k not in ("by_output", "fixed_size") or v}
+        optional = ("by_output", "fixed_size", "why_not_cpu")
+        return {k: v for k, v in asdict(self).items() if k not in optional or v}
 
     def __str__(self) -> str:
         return (

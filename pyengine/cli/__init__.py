@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pyengine.cli.closed_pipe import quiet_when_closed
 from pyengine.cli.parser import make_parser
 from pyengine.cli.segment import DEMOS
+from pyengine.cli.told_warnings import warnings_in_one_line
 
 USAGE_ERROR = 2
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     try:
-        with quiet_when_closed():
+        with quiet_when_closed(), warnings_in_one_line():
             return int(args.run(args))
         return 0
     except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:

@@ -7,6 +7,9 @@ import json
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from pyengine.atomic_file import write_atomically
 from pyengine.builder import build, build_plan, verify
@@ -27,10 +30,6 @@ def run_build(args: argparse.Namespace) -> int:
             shape = tuple(int(n) for n in args.sample_shape.split(","))
         except ValueError:
             raise ValueError(f"sample-shape must be 1,C,H,W, got {args.sample_shape!r}") from None
-    try:
-        preprocessing = json.loads(args.preprocessing) if args.preprocessing else None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"preprocessing is not JSON: {error}") from error
     _refuse_losses(args)
     plan_only = _makes_plan(args) and _is_engine(args.source)
     with tempfile.TemporaryDirectory() as folder:
@@ -41,7 +40,9 @@ def run_build(args: argparse.Namespace) -> int:
                 args.source, engine, shape, task=args.task,
                 classes=args.classes.split(",") if args.classes else None,
                 activation=args.activation, input_dtype=args.input_dtype,
-                preprocessing=preprocessing, weights=args.weights, store_onnx=args.store_onnx,
+                preprocessing=_json(args, "preprocessing"), colors=_json(args, "colors"),
+                provenance=_json(args, "provenance"), samples=_samples(args.samples),
+                weights=args.weights, store_onnx=args.store_onnx,
                 executor="cpu" if _makes_plan(args) else args.executor,
                 output_name=_names(args.output_name), label_rule=args.label_rule, halo=args.halo,
                 alignment=args.alignment, allow_tracer_warnings=args.allow_tracer_warnings,
@@ -60,7 +61,7 @@ _OF_PLANS: dict[str, object] = {
 }  # fmt: skip
 _OF_NETWORKS: dict[str, object] = {
     "sample_shape": None, "task": None, "classes": None, "activation": None, "input_dtype": None,
-    "preprocessing": None, "weights": "float32", "store_onnx": False, "output_name": None,
+    "preprocessing": None, "colors": None, "provenance": None, "samples": None, "weights": "float32", "store_onnx": False, "output_name": None,
     "label_rule": None, "halo": None, "alignment": None, "allow_tracer_warnings": False,
 }  # fmt: skip
 
@@ -98,6 +99,23 @@ def _refuse_losses(args: argparse.Namespace) -> None:
 
 def _makes_plan(args: argparse.Namespace) -> bool:
     return str(args.executor).startswith("tensorrt")
+
+
+def _json(args: argparse.Namespace, name: str) -> Any:
+    text = getattr(args, name)
+    try:
+        return json.loads(text) if text else None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{name} is not JSON: {error}") from error
+
+
+def _samples(path: str | None) -> list[Any] | None:
+    if path is None:
+        return None
+    array = np.load(path)
+    if array.ndim != 4:
+        raise ValueError(f"samples {path}: must have the axes (N, C, H, W), got {array.shape}")
+    return [array[i : i + 1] for i in range(len(array))]
 
 
 def _names(given: list[str] | None) -> str | list[str] | None:

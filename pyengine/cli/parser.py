@@ -45,6 +45,10 @@ def make_parser() -> argparse.ArgumentParser:
         help="what is written (default: labels)",
     )  # fmt: skip
     p.add_argument(
+        "--result", metavar="NAME",
+        help="of a network with results by name, the one that is written (info lists them)",
+    )  # fmt: skip
+    p.add_argument(
         "--tta", choices=AUGMENTATIONS, default="none",
         help="mean over flips (4 passes) or flips and quarter turns (8) of each image",
     )  # fmt: skip
@@ -86,6 +90,13 @@ def make_parser() -> argparse.ArgumentParser:
         help="of the images it was trained on, for information (default: the source's or float32)",
     )  # fmt: skip
     p.add_argument("--preprocessing", help="JSON list of steps, as in pyengine.build")
+    p.add_argument("--colors", help="JSON list of RGB, one for each class: [[0,0,0],[255,0,0]]")
+    p.add_argument("--provenance", help="JSON object: training data, metrics, terms")
+    p.add_argument(
+        "--samples", metavar="NPY",
+        help="float32 network inputs (N,C,H,W) for the comparison with the source (default: noise "
+        "and one like an image)",
+    )  # fmt: skip
     p.add_argument(
         "--weights", choices=["float32", "float16"], default="float32",
         help="how weights are stored; computation is float32 (default: float32)",

@@ -9,7 +9,6 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 from pyengine import phantoms
 from pyengine.arguments import OUTPUTS, Output, SegmentKeywords
@@ -40,6 +39,10 @@ def run_segment(args: argparse.Namespace) -> int:
     inputs = expand(args.input + args.more_inputs)
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
+    if args.result is not None:
+        if args.overlay:
+            raise ValueError("--overlay draws labels, --result writes a result by name")
+        args.output_kind = "probabilities"
     output = _one_output(args.output, args.output_kind)
     options: SegmentKeywords = {**tile_options(args), "tta": args.tta}
     jobs = _jobs(inputs, output, args.format, args.output_kind)
@@ -53,7 +56,7 @@ def run_segment(args: argparse.Namespace) -> int:
     from tqdm import tqdm
 
     made = made_by(engine, args)
-    with _range_warnings(args.strict):
+    with _strict_range(args.strict):
         for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
             try:
                 job = Job(path, target, args, made)
@@ -127,19 +130,11 @@ def _one_output(given: list[str], kind: str) -> str:
 
 
 @contextlib.contextmanager
-def _range_warnings(strict: bool) -> Iterator[None]:
-    """Show warnings of an image's range as one line each; raise them if `strict`."""
+def _strict_range(strict: bool) -> Iterator[None]:
+    """Raise warnings of an image's range if `strict`."""
     with warnings.catch_warnings():
-        warnings.simplefilter("error" if strict else "always", InputRangeWarning)
-        show = warnings.showwarning
-
-        def show_line(message: Any, category: type[Warning], *rest: Any, **more: Any) -> None:
-            if issubclass(category, InputRangeWarning):
-                print(f"pyengine: warning: {message}", file=sys.stderr)
-            else:
-                show(message, category, *rest, **more)
-
-        warnings.showwarning = show_line
+        if strict:
+            warnings.simplefilter("error", InputRangeWarning)
         yield
 
 

@@ -23,6 +23,7 @@ def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
     windows = {"mode": args.mode, "overlap": args.overlap, "tile": args.tile}
     return {
         **(windows if args.mode != "exact" else {}),
+        **({"result": args.result} if args.result else {}),
         "engine": hashlib.sha256(content).hexdigest(), "executor": engine.info.executor,
         "output": args.output_kind, "tta": args.tta, "accuracy": args.accuracy,
     }  # fmt: skip
@@ -35,6 +36,7 @@ class Job:
         self, path: str, target: str, args: argparse.Namespace, made_by: dict[str, Any]
     ) -> None:
         self.path, self.target, self.kind = path, target, args.output_kind
+        self.output = args.result or args.output_kind
         self.result = locate_result(target, self.kind)
         self.overlay = overlay_path(target) if args.overlay else None
         self.made = {**made_by, "source": _state(path, self.result.path)}
@@ -60,7 +62,7 @@ class Job:
         if not self.has_result:
             note_begin(path, self._name, bool(replaced_files(self.path, self.target)))
             engine.segment_file(
-                self.path, self.target, output=self.kind, progress=progress, **options
+                self.path, self.target, output=self.output, progress=progress, **options
             )
             note_made(path, self._name, self.made)
         if self.overlay is not None:

@@ -156,9 +156,13 @@ def test_a_result_of_another_resolution_has_its_own_size(tmp_path: Path, kind: s
     # A size that no whole number of its pixels fills.
     odd = engine.segment(image[:39, :53])
     assert odd.shape == ((20, 27) if kind == "half" else (78, 106))
-    np.save(tmp_path / "image.npy", image)
-    with pytest.raises(pyengine.UnsupportedError, match="another resolution"):
-        engine.segment_file(tmp_path / "image.npy", tmp_path / "out.npy")
+    # Files get it too, by bands, and by name.
+    np.save(tmp_path / "image.npy", image[:39, :53])
+    engine.segment_file(tmp_path / "image.npy", tmp_path / "out.npy", tile=8)
+    np.testing.assert_array_equal(np.load(tmp_path / "out.npy"), odd)
+    engine.segment_file(tmp_path / "image.npy", tmp_path / "out.npy", output=kind, tile=8)
+    scores = np.load(tmp_path / "out.npy")
+    np.testing.assert_array_equal(scores, engine.segment(image[:39, :53], output=kind))
 
 
 def test_results_of_no_whole_part_are_refused_by_name(tmp_path: Path) -> None:
@@ -182,6 +186,37 @@ def test_several_inputs_are_refused_by_name(tmp_path: Path) -> None:
     said = r"two\.onnx: the network takes 2 inputs \('image' \(1, 1, 32, 48\), 'mask' \(1"
     with pytest.raises(ValueError, match=said):
         pyengine.build(path, tmp_path / "x.pyengine")
+
+
+def test_the_command_line_writes_results_by_name(tmp_path: Path, capsys) -> None:
+    from pyengine.cli import main
+
+    net, source, path = Net("prob", "half"), tmp_path / "net.onnx", tmp_path / "x.pyengine"
+    torch.onnx.export(
+        Tuple("prob", "half"), (torch.zeros(SHAPE),), str(source), dynamo=False,
+        output_names=["prob", "half"], dynamic_axes={"input": {}},
+    )  # fmt: skip
+    np.save(tmp_path / "samples.npy", np.zeros((2, *SHAPE[1:]), np.float32) + np.float32(0.5))
+    build = ["build", str(source), "-o", str(path), "--output-name", "prob"]
+    assert main([*build, "--output-name", "half", "--provenance", '{"terms": "none"}']) == 0
+    assert pyengine.Engine(path).info.provenance["terms"] == "none"
+    capsys.readouterr()
+    assert main(["info", str(path)]) == 0
+    said = "prob: 1 channel(s), sigmoid; half: 3 channel(s), none, 1/2 of the image's resolution"
+    assert said in capsys.readouterr().out
+    image = random_image(np.random.default_rng(0), 40, 54)
+    np.save(tmp_path / "a.npy", image)
+    out = tmp_path / "b.npy"
+    segment = ["segment", str(tmp_path / "a.npy"), "-e", str(path), "-o", str(out)]
+    assert main([*segment, "--result", "half"]) == 0
+    assert np.load(out).shape == (3, 20, 27)
+    assert main([*segment, "--output-kind", "probabilities"]) == 2
+    assert "a file takes one result of this network's: 'prob', 'half'" in capsys.readouterr().err
+    assert main([*build, "--colors", "[[0,0,0],[9,9,9]]", "--samples", "samples.npy"]) == 2
+    colors = ["--colors", "[[0,0,0],[9,9,9]]", "--samples", str(tmp_path / "samples.npy")]
+    assert main([*build, *colors]) == 0
+    assert pyengine.Engine(path).info.colors[1] == (9, 9, 9)
+    assert net.kinds == ("prob", "half")
 
 
 # ---- regions ------------------------------------------------------------------------------------
