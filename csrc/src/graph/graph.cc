@@ -82,6 +82,10 @@ class GraphReader {
     inputs.reserve(node.inputs.size());
     for (int i : node.inputs) inputs.push_back(graph_.tensors[i]);
     const TensorInfo out = TypeOf(node.op).infer(json, node, inputs);
+    if (TypeOf(node.op).weight_shape(node, out.channels).empty()) {
+      node.weight.clear();
+      node.bias.clear();
+    }
     node.output = AddTensor(json.At("output"), out.channels, out.vector);
     graph_.nodes.push_back(std::move(node));
   }
@@ -93,17 +97,36 @@ class GraphReader {
       json.At("inputs").Fail(wanted == 2 ? "must hold two tensors" : "must hold one tensor");
   }
 
+  // What an operator has of the fields that a file gives: of the others the defaults stay, since
+  // what is shared by operators' code would act on them.
+  static void TakeShared(const Node& file, unsigned fields, Node& node) {
+    for (int axis = 0; axis < 2; ++axis) {
+      if (fields & kHasKernel) node.kernel[axis] = file.kernel[axis];
+      if (fields & kHasStride) node.stride[axis] = file.stride[axis];
+      if (fields & kHasDilation) node.dilation[axis] = file.dilation[axis];
+      if (fields & kHasOutputPadding) node.output_padding[axis] = file.output_padding[axis];
+    }
+    if (fields & kHasGroups) node.groups = file.groups;
+    if (fields & kHasAmounts) node.amounts = file.amounts;
+    if (fields & kHasBorder) {
+      node.border = file.border;
+      node.border_value = file.border_value;
+    }
+  }
+
   static void ReadAttributes(const Json& json, Node& node) {
-    ReadPair(json, "kernel", 1, kMaxKernel, node.kernel);
-    ReadPair(json, "stride", 1, 64, node.stride);
-    ReadPair(json, "dilation", 1, 1024, node.dilation);
-    ReadPair(json, "output_padding", 0, 63, node.output_padding);
-    ReadAmounts(json, "amounts", node.amounts);
-    if (json.Has("border")) node.border = ReadBorder(json.At("border"));
-    node.border_value = ReadFloat(json, "border_value", 0);
+    Node file = node;
+    ReadPair(json, "kernel", 1, kMaxKernel, file.kernel);
+    ReadPair(json, "stride", 1, 64, file.stride);
+    ReadPair(json, "dilation", 1, 1024, file.dilation);
+    ReadPair(json, "output_padding", 0, 63, file.output_padding);
+    ReadAmounts(json, "amounts", file.amounts);
+    if (json.Has("border")) file.border = ReadBorder(json.At("border"));
+    file.border_value = ReadFloat(json, "border_value", 0);
+    if (json.Has("groups")) file.groups = json.At("groups").Int(1, kMaxChannels);
+    TakeShared(file, TypeOf(node.op).fields, node);
     if (json.Has("count_include_pad")) node.count_include_pad = json.At("count_include_pad").Bool();
     if (json.Has("align_corners")) node.align_corners = json.At("align_corners").Bool();
-    if (json.Has("groups")) node.groups = json.At("groups").Int(1, kMaxChannels);
     if (json.Has("weight")) node.weight = json.At("weight").String();
     if (json.Has("bias")) node.bias = json.At("bias").String();
     if (json.Has("in_channels")) node.in_channels = json.At("in_channels").Int(1, kMaxChannels);

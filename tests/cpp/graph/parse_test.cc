@@ -129,5 +129,28 @@ TEST(ParseGraph, ReadsWhatItShould) {
   EXPECT_EQ(graph.tensors[graph.output].channels, 2);
 }
 
+// What operators share acts on what they share; a pooling with groups must stay a pooling.
+TEST(ParseGraph, PassesOverFieldsThatAnOperatorDoesNotHave) {
+  const std::string all =
+      R"("weight": "w", "bias": "b", "in_channels": 3, "out_channels": 3, "kernel": [3, 3],)"
+      R"("stride": [2, 2], "dilation": [2, 2], "groups": 3, "amounts": [1, 1, 1, 1],)"
+      R"("border": "reflect", "border_value": 2, "output_padding": [1, 1])";
+  const Graph linear = Parse(kVector + "," + Node("linear", all, "v"));
+  EXPECT_EQ(linear.nodes[1].kernel[0], 1);
+  EXPECT_EQ(linear.nodes[1].stride[0], 1);
+  EXPECT_EQ(linear.nodes[1].groups, 1);
+  EXPECT_EQ(linear.nodes[1].weight, "w");
+  const Graph pool = Parse(Node("max_pool", all));
+  EXPECT_EQ(pool.nodes[0].kernel[0], 3);
+  EXPECT_EQ(pool.nodes[0].dilation[0], 1);
+  EXPECT_EQ(pool.nodes[0].border, BorderMode::kZero);
+  EXPECT_EQ(pool.nodes[0].weight, "");  // else looked for among the tensors
+  EXPECT_EQ(pool.nodes[0].bias, "");
+  const Graph conv = Parse(Node("conv2d", all));
+  EXPECT_EQ(conv.nodes[0].groups, 3);
+  EXPECT_EQ(conv.nodes[0].border, BorderMode::kReflect);
+  EXPECT_EQ(conv.nodes[0].output_padding[0], 0);
+}
+
 }  // namespace
 }  // namespace pyengine

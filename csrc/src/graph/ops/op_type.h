@@ -18,10 +18,25 @@ struct StepFactor {
   int64_t num = 1, den = 1;
 };
 
+// The fields of Node that several operators share, of those whose value would matter to what an
+// operator without them does.
+enum SharedFields : unsigned {
+  kNoFields = 0,
+  kHasKernel = 1,
+  kHasStride = 2,
+  kHasDilation = 4,
+  kHasGroups = 8,
+  kHasAmounts = 16,
+  kHasBorder = 32,
+  kHasOutputPadding = 64,
+};
+
 struct OpType {
   const char* word;  // in the engine file
   int inputs;        // tensors that it reads; 0: one or more, which are joined
 
+  // SharedFields that it has; the others are checked in files, and passed over.
+  unsigned fields;
   // Reads what this operator alone has; graph.cc reads the fields that several share.
   void (*read)(const Json& json, Node& node);
   // Checks the attributes against the inputs; the result's channels, and whether it is a vector.
