@@ -69,7 +69,7 @@ FrameStream::FrameStream(const Engine& engine, StreamOptions options)
     slots_.back()->memory = SlotMemory(sizes_);
     memory_bytes_ += slots_.back()->memory.bytes();
   }
-  thread_ = StartWorker([this] { RunThread(); }, -1);
+  thread_ = StartWorker([this] { RunThread(); }, {.name = "pyengine stream"});
   Lock lock(mutex_);
   ended_.wait(lock, [&] { return ready_; });
   if (!why_not_ready_) return;

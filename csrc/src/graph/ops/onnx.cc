@@ -36,6 +36,7 @@ const char* SeesAll(const Node& node) {
 const OpType kOnnxType = {
     .word = "onnx",
     .inputs = 1,
+    .fields = kNoFields,
     .read = ReadOnnx,
     .infer = InferOnnx,
     .weight_shape = NoWeight,
