@@ -112,6 +112,11 @@ class DlpackArray(metaclass=_BoundType):
     @property
     def device(self) -> tuple[int, int]: ...
 
+class ImageStatistics(metaclass=_BoundType):
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # see Engine.statistics
+    def needs_image(self) -> bool: ...
+    def see(self, rows: BorrowedImage) -> None: ...
+
 class Engine(metaclass=_BoundType):
     def __init__(
         self,
@@ -135,7 +140,9 @@ class Engine(metaclass=_BoundType):
         kind: OutputKind,
         band: tuple[int, int],
         options: SegmentOptions,
+        statistics: ImageStatistics | None = None,
     ) -> npt.NDArray[Any]: ...
+    def statistics(self, height: int) -> ImageStatistics: ...
     def segment_on_device(
         self,
         image: BorrowedImage,

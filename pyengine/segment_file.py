@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -94,7 +95,7 @@ def _result_of(info: EngineInfo, output: str) -> NamedOutput | None:
 
 def _kind_of(output: str) -> Output:
     """What formats are asked to hold."""
-    return "labels" if output == "labels" else "probabilities"
+    return cast(Output, output) if output in OUTPUTS else "probabilities"
 
 
 # Windows that overlap two bands are computed for both: bands are several windows high.
@@ -160,6 +161,7 @@ class _Job:
         """The result in order."""
         size = self.height, self.width
         for page in range(self.reader.pages):
+            statistics = self._statistics(page)
             for begin in range(0, self.height, self.band_height):
                 given = segment_options(self._progress(page, begin), **self.options)
                 band = begin, min(begin + self.band_height, self.height)
@@ -171,8 +173,20 @@ class _Job:
                 if page == self.reader.pages - 1 and last == self.height:
                     self.range.finish()
                 image = _core.BorrowedImage(rows, first, self.height)
-                result = self.core.segment_band(image, self.kind, band, given)
+                result = self.core.segment_band(image, self.kind, band, given, statistics)
                 yield Band(page, self._scaled(begin), self.pick(result))
+
+    def _statistics(self, page: int) -> _core.ImageStatistics | None:
+        """What preprocessing must know of a page that is read by bands."""
+        if not self.banded:
+            return None
+        statistics = self.core.statistics(self.height)
+        while statistics.needs_image():
+            for begin in range(0, self.height, self.band_height):
+                end = min(begin + self.band_height, self.height)
+                rows = np.ascontiguousarray(self.reader.rows(page, begin, end))
+                statistics.see(_core.BorrowedImage(rows, begin, self.height))
+        return statistics
 
     def _progress(self, page: int, begin: int) -> Callable[[int, int], bool | None] | None:
         callback = self.callback

@@ -50,8 +50,9 @@ py::dict InfoDict(const Engine& engine) {
       "margin"_a = g.margin, "alignment"_a = g.alignment, "tileable"_a = g.tileable,
       "not_tileable_reason"_a = i.not_tileable_reason, "receptive_field"_a = i.receptive_field_px,
       "parameters"_a = i.parameters, "flops_per_pixel"_a = i.flops_per_pixel,
-      "activation"_a = i.activation, "classes"_a = classes, "layers"_a = layers, "isa"_a = i.isa,
-      "device"_a = i.device, "gpu"_a = i.gpu, "why_not_gpu"_a = i.why_not_gpu,
+      "activation"_a = i.activation, "preprocessing_needs_image"_a = i.preprocessing_needs_image,
+      "more_preprocessing"_a = i.more_preprocessing, "classes"_a = classes, "layers"_a = layers,
+      "isa"_a = i.isa, "device"_a = i.device, "gpu"_a = i.gpu, "why_not_gpu"_a = i.why_not_gpu,
       "threads"_a = i.threads, "manifest_json"_a = i.manifest_json);
 }
 
@@ -93,12 +94,13 @@ py::tuple BandRows(const Engine& engine, std::tuple<int64_t, int64_t> size,
 }
 
 py::array SegmentBand(const Engine& engine, const BorrowedImage& rows, OutputKind kind,
-                      std::tuple<int64_t, int64_t> band, const SegmentOptions& options) {
+                      std::tuple<int64_t, int64_t> band, const SegmentOptions& options,
+                      const ImageStatistics* statistics) {
   const auto [begin, end] = band;
   py::array out = NewOutput(engine, kind, end - begin, rows.view.width);
   void* data = out.mutable_data();
   WithoutGil([&, begin = begin, end = end] {
-    engine.SegmentBand(rows.view, kind, begin, end, data, options);
+    engine.SegmentBand(rows.view, kind, begin, end, data, options, statistics);
   });
   return out;
 }
@@ -166,6 +168,14 @@ void BindEngine(py::module_& m) {
       .def_property_readonly("pointer", [](const DeviceMemory& d) {
         return reinterpret_cast<uintptr_t>(d.memory.get());
       });
+  py::class_<ImageStatistics>(m, "ImageStatistics")
+      .def("needs_image", &ImageStatistics::NeedsImage)
+      .def(
+          "see",
+          [](ImageStatistics& statistics, const BorrowedImage& rows) {
+            WithoutGil([&] { statistics.See(rows.view); });
+          },
+          "rows"_a);
   py::class_<Engine>(m, "Engine")
       .def(py::init(&OpenEngine), "path"_a, "options"_a, "callable"_a = py::none(), "halo"_a = 0,
            "alignment"_a = 0)
@@ -173,7 +183,9 @@ void BindEngine(py::module_& m) {
       .def("plan", &Plan, "height"_a, "width"_a, "options"_a)
       .def("segment", &Segment, "image"_a, "kind"_a, "options"_a)
       .def("band_rows", &BandRows, "size"_a, "band"_a, "options"_a)
-      .def("segment_band", &SegmentBand, "rows"_a, "kind"_a, "band"_a, "options"_a)
+      .def("segment_band", &SegmentBand, "rows"_a, "kind"_a, "band"_a, "options"_a,
+           "statistics"_a = nullptr)
+      .def("statistics", &Engine::Statistics, "height"_a)
       .def("segment_on_device", &SegmentOnDevice, "image"_a, "kind"_a, "out"_a, "stream"_a,
            "options"_a)
       .def("classify", &Classify, "image"_a)

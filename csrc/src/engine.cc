@@ -14,6 +14,9 @@
 #include "core/scheduler.h"
 #include "core/thread_pool.h"
 #include "graph/geometry.h"
+#include "image_statistics.h"
+#include "preprocessing/read_row.h"
+#include "preprocessing/survey.h"
 #include "pyengine/error.h"
 #include "tiling/augment.h"
 
@@ -95,8 +98,11 @@ EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
   info.sample_height = file.manifest.sample_height;
   info.sample_width = file.manifest.sample_width;
   info.input_type = file.manifest.input_type;
-  info.input_gain = file.manifest.normalisation.gain;
-  info.input_offset = file.manifest.normalisation.offset;
+  info.input_gain = file.manifest.preprocessing.first.gain;
+  info.input_offset = file.manifest.preprocessing.first.offset;
+  info.preprocessing_needs_image = file.manifest.preprocessing.depends_on_image();
+  info.more_preprocessing =
+      info.preprocessing_needs_image || !file.manifest.preprocessing.first.affine();
   info.activation = ActivationOf(file.manifest.head);
   for (const NamedOutput& one : file.manifest.outputs)
     info.results.push_back({.name = one.name,
@@ -151,7 +157,7 @@ struct Engine::Impl {
     pool = std::make_shared<ThreadPool>(ThreadCount(options.threads), options.pin_threads);
     info.threads = pool->threads();
     const SegmentationModel model{.geometry = info.geometry,
-                                  .normalisation = file.manifest.normalisation,
+                                  .normalisation = NormalisationOfAll(),
                                   .head = file.manifest.head,
                                   .why_not_tileable = info.not_tileable_reason};
     const OpenRequest request{
@@ -161,10 +167,68 @@ struct Engine::Impl {
     file.attachments = {};
   }
 
+  // What back ends do with every image: gain and offset, or nothing where images bring more.
+  Normalisation NormalisationOfAll() const {
+    if (!info.more_preprocessing) return file.manifest.preprocessing.first;
+    const auto channels = static_cast<size_t>(info.geometry.channels);
+    return {.gain = std::vector<float>(channels, 1.0f),
+            .offset = std::vector<float>(channels, 0.0f)};
+  }
+
+  // An image with what preprocessing makes of it, where that is more than gain and offset. Tilers
+  // on the host apply it to each window; a GPU gets the network's input.
+  struct NormalisedImage {
+    NormalisedImage(const Impl& impl, const CheckedImage& checked,
+                    const ImageStatistics* statistics)
+        : image(checked) {
+      if (!impl.info.more_preprocessing) return;
+      own = impl.NormalisationOf(checked, statistics);
+      image = checked.Normalised(own);
+      if (impl.segmenter->device_arrays() == nullptr) return;
+      const ImageView& view = checked.view();
+      const auto plane = static_cast<size_t>(view.rows * view.width);
+      planes = AlignedBuffer<float>(static_cast<size_t>(view.channels) * plane);
+      impl.pool->ParallelFor(view.rows, [&](int64_t y) {
+        for (int64_t c = 0; c < view.channels; ++c)
+          ReadRow(view, c, view.first_row + y, own,
+                  planes.data() + static_cast<size_t>(c) * plane + y * view.width);
+      });
+      ImageView planar = PlanarView(planes.data(), view.channels, view.rows, view.width);
+      planar.height = view.height;
+      planar.first_row = view.first_row;
+      planar.rows = view.rows;
+      image = CheckedImage(planar, view.channels, *impl.pool);
+    }
+    NormalisedImage(const NormalisedImage&) = delete;
+    NormalisedImage& operator=(const NormalisedImage&) = delete;
+
+    CheckedImage image;
+    Normalisation own;
+    AlignedBuffer<float> planes;
+  };
+
+  Normalisation NormalisationOf(const CheckedImage& image,
+                                const ImageStatistics* statistics) const {
+    const Preprocessing& preprocessing = file.manifest.preprocessing;
+    if (!preprocessing.depends_on_image()) return preprocessing.first;
+    if (statistics != nullptr) {
+      const ImageStatistics::Impl& known = *statistics->impl_;
+      if (known.height != image.view().height ||
+          known.preprocessing.first.gain.size() != preprocessing.first.gain.size())
+        throw Error(ErrorCode::kInvalidArgument, "the statistics are of another image or engine");
+      return known.survey.result();
+    }
+    if (!image.whole())
+      throw Error(ErrorCode::kInvalidArgument,
+                  "this network's preprocessing depends on the whole image: gather its statistics "
+                  "from all rows first, and give them with each band");
+    return NormalisationFor(preprocessing, image.view(), *pool);
+  }
+
   // `rows` of an image in host memory. This and SegmentOnDevice are the doors of all images: what
   // is below asks nothing of them again.
   void Segment(const ImageView& view, Range rows, OutputKind kind, void* data, int64_t row_stride,
-               const SegmentOptions& options) const {
+               const SegmentOptions& options, const ImageStatistics* statistics = nullptr) const {
     const DefaultFloatEnvironment floats;
     RequireTask("segmentation");
     CheckOptions(options);
@@ -179,7 +243,9 @@ struct Engine::Impl {
     const CancellationScope cancellation(options.cancelled);
     const Scheduler::Turn turn(options.scheduler.get(), options.priority);
     const ThreadPool::Alone alone(options.one_thread);
-    const CheckedImage image(view, info.geometry.channels, *pool);
+    const CheckedImage checked(view, info.geometry.channels, *pool);
+    const NormalisedImage normalised(*this, checked, statistics);
+    const CheckedImage& image = normalised.image;
     // Heads of several outputs are their own matter, once their logits are there.
     OutputView to = out;
     const bool own_heads = kind == OutputKind::kProbabilities && !file.manifest.outputs.empty();
@@ -210,6 +276,11 @@ struct Engine::Impl {
     const DeviceArrays& arrays =
         RequireDevice("arrays on a GPU need an engine on that GPU; this one runs on the CPU" +
                       (info.why_not_gpu.empty() ? "" : " (" + info.why_not_gpu + ")"));
+    if (info.more_preprocessing)
+      throw Error(
+          ErrorCode::kUnsupported,
+          "arrays on a GPU: this network's preprocessing is more than gain and offset, which "
+          "is done on the host; give the image in host memory");
     if (!info.geometry.tileable || options.mode != TileMode::kExact)
       throw Error(ErrorCode::kUnsupported,
                   "arrays on a GPU need exact mode and a network with tiles");
@@ -369,8 +440,16 @@ void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t 
 }
 
 void Engine::SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin,
-                         int64_t row_end, void* out, const SegmentOptions& options) const {
-  impl_->Segment(image, {.begin = row_begin, .end = row_end}, kind, out, image.width, options);
+                         int64_t row_end, void* out, const SegmentOptions& options,
+                         const ImageStatistics* statistics) const {
+  impl_->Segment(image, {.begin = row_begin, .end = row_end}, kind, out, image.width, options,
+                 statistics);
+}
+
+ImageStatistics Engine::Statistics(int64_t height) const {
+  CheckSize(height, 1);
+  return ImageStatistics(std::make_unique<ImageStatistics::Impl>(impl_->file.manifest.preprocessing,
+                                                                 height, impl_->pool));
 }
 
 Classification Engine::Classify(const ImageView& image) const {
@@ -385,11 +464,11 @@ Classification Engine::Classify(const ImageView& image) const {
                                              " outputs per class; a classifier has one");
   const Classifier classifier{
       .input_size = {.height = manifest.sample_height, .width = manifest.sample_width},
-      .normalisation = manifest.normalisation,
+      .preprocessing = manifest.preprocessing,
       .head = manifest.head,
       .outputs = shape[0]};
   return ClassifyImage(classifier, {image, impl_->info.geometry.channels, *impl_->pool},
-                       [&](const float* in, float* logits) {
+                       *impl_->pool, [&](const float* in, float* logits) {
                          impl_->segmenter->Run(in, logits, 1, manifest.sample_height,
                                                manifest.sample_width);
                        });
@@ -399,7 +478,7 @@ void Engine::Normalise(const ImageView& image, float* planes) const {
   const DefaultFloatEnvironment floats;
   if (planes == nullptr) throw Error(ErrorCode::kInvalidArgument, "planes is null");
   NormaliseImage({image, impl_->info.geometry.channels, *impl_->pool},
-                 impl_->file.manifest.normalisation, planes);
+                 impl_->file.manifest.preprocessing, *impl_->pool, planes);
 }
 
 void Engine::RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const {

@@ -69,7 +69,9 @@ def make_manifest(
     defaults = {"dtype": "float32", "preprocessing": []} | brought.get("input", {})
     manifest = {
         "task": task,
-        "classes": _classes(classes, colors, brought.get("classes"), planes, head),
+        "classes": _classes(
+            classes or brought.get("class_names"), colors, brought.get("classes"), planes, head
+        ),
         "input": {
             "channels": source.sample_shape[1],
             **{key: defaults[key] if value is None else value for key, value in given.items()},

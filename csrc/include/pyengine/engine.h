@@ -18,6 +18,7 @@
 #include "pyengine/engine_info.h"
 #include "pyengine/executor.h"
 #include "pyengine/export.h"
+#include "pyengine/image_statistics.h"
 #include "pyengine/image_view.h"
 #include "pyengine/options.h"
 #include "pyengine/tile_plan.h"
@@ -95,12 +96,19 @@ class PYENGINE_EXPORT Engine {
                 const SegmentOptions& options, int64_t rows[2]) const;
 
   /// Rows [row_begin, row_end) of the result, from an image of which only some rows are present:
-  /// at least BandRows(). In exact mode `row_begin` must be a multiple of the tile height; the other
-  /// modes compute windows that reach into two bands for both. `out` holds uint8 (rows, W) or
+  /// at least BandRows(). In exact mode `row_begin` must be a multiple of the tile height; the
+  /// other modes compute windows that reach into two bands for both. `out` holds uint8 (rows, W) or
   /// float32 (K, rows, W). Bands, with the same options for all, are bit for bit the whole result.
-  /// \throws Error as SegmentLabels(); kInvalidArgument also where rows of the image are missing.
+  /// \throws Error as SegmentLabels(); kInvalidArgument also where rows of the image are missing,
+  ///   or `statistics` of the whole image where EngineInfo::preprocessing_needs_image.
   void SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin, int64_t row_end,
-                   void* out, const SegmentOptions& options = {}) const;
+                   void* out, const SegmentOptions& options = {},
+                   const ImageStatistics* statistics = nullptr) const;
+
+  /// Begins the statistics of an image of `height` rows, for preprocessing that depends on it. They
+  /// may outlive the engine.
+  /// \throws Error kInvalidArgument if `height` is out of range.
+  ImageStatistics Statistics(int64_t height) const;
 
   /// Class of a whole image, which is resized bilinearly (with antialiasing, as Pillow does it) to
   /// the size that the network was built with, and normalised.
@@ -108,8 +116,8 @@ class PYENGINE_EXPORT Engine {
   ///   image has another number of channels, or holds NaN or infinity.
   Classification Classify(const ImageView& image) const;
 
-  /// The pixels of an image as the network takes them: value * input_gain + input_offset, for
-  /// Run(). The size stays.
+  /// The pixels of an image as the network takes them, for Run(): all of its preprocessing. The
+  /// size stays.
   /// \param planes  Room for (channels, height, width) values, dense.
   /// \throws Error kInvalidArgument as Classify().
   void Normalise(const ImageView& image, float* planes) const;

@@ -58,9 +58,14 @@ struct EngineInfo {
   /// Of the training images, for information: their values were 0 to 255, 0 to 65535 or any. Images
   /// of other types are taken as they are, on the same scale.
   PixelType input_type = PixelType::kUint8;
-  std::vector<float> input_gain;    ///< Network input = pixel * gain + offset, one per channel.
+  /// Network input = pixel * gain + offset, one per channel; the first step where there are more
+  /// (`more_preprocessing`).
+  std::vector<float> input_gain;
   std::vector<float> input_offset;  ///< One per channel.
-  std::string activation;           ///< "softmax", "sigmoid" or "none": logits to probabilities.
+  bool more_preprocessing = false;  ///< Engine::Normalise() knows them.
+  /// Some of them depend on the whole image: SegmentBand() needs its ImageStatistics.
+  bool preprocessing_needs_image = false;
+  std::string activation;  ///< "softmax", "sigmoid" or "none": logits to probabilities.
   std::vector<ClassInfo> classes;
   std::vector<LayerInfo> layers;
   std::vector<ResultInfo> results;  ///< Empty: one, of the image's resolution.

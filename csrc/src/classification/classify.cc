@@ -5,8 +5,9 @@
 #include <utility>
 #include <vector>
 
+#include "preprocessing/read_row.h"
+#include "preprocessing/survey.h"
 #include "pyengine/error.h"
-#include "tiling/gather.h"
 
 namespace pyengine {
 namespace {
@@ -22,31 +23,35 @@ ImageView WholeView(const CheckedImage& image) {
 
 }  // namespace
 
-void NormaliseImage(const CheckedImage& image, const Normalisation& normalisation, float* planes) {
+void NormaliseImage(const CheckedImage& image, const Preprocessing& preprocessing, ThreadPool& pool,
+                    float* planes) {
   const ImageView view = WholeView(image);
+  const Normalisation normalisation = NormalisationFor(preprocessing, view, pool);
   for (int64_t c = 0; c < view.channels; ++c)
     for (int64_t y = 0; y < view.height; ++y, planes += view.width)
-      GatherRow(view, PaddingMode::kReflect, c, y, 0, view.width, normalisation.gain[c],
-                normalisation.offset[c], planes);
+      ReadRow(view, c, y, normalisation, planes);
 }
 
 Classification ClassifyImage(const Classifier& classifier, const CheckedImage& image,
-                             const Logits& network) {
+                             ThreadPool& pool, const Logits& network) {
   const ImageView view = WholeView(image);
   const PlaneSize from{.height = view.height, .width = view.width}, to = classifier.input_size;
-  std::vector<float> input;
-  input.reserve(static_cast<size_t>(view.channels * to.height * to.width));
+  const auto channels = static_cast<size_t>(view.channels);
+  const Normalisation as_it_is{.gain = std::vector<float>(channels, 1.0F),
+                               .offset = std::vector<float>(channels, 0.0F)};
+  std::vector<float> mixed;
+  mixed.reserve(channels * static_cast<size_t>(to.height * to.width));
   for (int64_t c = 0; c < view.channels; ++c) {
-    // Pixels are mixed before they are normalised, as at training.
     std::vector<float> plane(static_cast<size_t>(from.height * from.width));
     for (int64_t y = 0; y < from.height; ++y)
-      GatherRow(view, PaddingMode::kReflect, c, y, 0, from.width, 1.0F, 0.0F,
-                plane.data() + y * from.width);
-    const float gain = classifier.normalisation.gain[c],
-                offset = classifier.normalisation.offset[c];
-    for (const float value : ResizePlane(std::move(plane), from, to))
-      input.push_back(value * gain + offset);
+      ReadRow(view, c, y, as_it_is, plane.data() + y * from.width);
+    const std::vector<float> resized = ResizePlane(std::move(plane), from, to);
+    mixed.insert(mixed.end(), resized.begin(), resized.end());
   }
+  std::vector<float> input(mixed.size());
+  const CheckedImage resized(PlanarView(mixed.data(), view.channels, to.height, to.width),
+                             view.channels, pool);
+  NormaliseImage(resized, classifier.preprocessing, pool, input.data());
   Classification result;
   std::vector<float>& p = result.probabilities;
   p.resize(static_cast<size_t>(classifier.outputs));

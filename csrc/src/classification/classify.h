@@ -5,7 +5,7 @@
 
 #include "classification/resize.h"
 #include "graph/head.h"
-#include "graph/normalisation.h"
+#include "preprocessing/preprocessing.h"
 #include "pyengine/classification.h"
 #include "tiling/checked_image.h"
 
@@ -13,12 +13,13 @@ namespace pyengine {
 
 // Pixels as the network takes them, (channels, height, width), dense.
 // Throws Error(kInvalidArgument) unless the whole image is there; likewise below.
-void NormaliseImage(const CheckedImage& image, const Normalisation& normalisation, float* planes);
+void NormaliseImage(const CheckedImage& image, const Preprocessing& preprocessing, ThreadPool& pool,
+                    float* planes);
 
 // What a classifier is, but for its network.
 struct Classifier {
   PlaneSize input_size;
-  const Normalisation& normalisation;
+  const Preprocessing& preprocessing;
   Head head = Head::kNone;
   int64_t outputs = 1;  // logits of one image
 };
@@ -26,7 +27,9 @@ struct Classifier {
 // From a (1, channels, height, width) input of the classifier's size to its logits.
 using Logits = std::function<void(const float* input, float* logits)>;
 
+// Pixels are mixed before they are normalised, as at training: what preprocessing must know of the
+// image, it learns from the mixed ones.
 Classification ClassifyImage(const Classifier& classifier, const CheckedImage& image,
-                             const Logits& network);
+                             ThreadPool& pool, const Logits& network);
 
 }  // namespace pyengine

@@ -1,59 +1,9 @@
 #include "file/manifest.h"
 
-#include <cmath>
+#include "file/read_preprocessing.h"
 
 namespace pyengine {
 namespace {
-
-// One number for all channels, or one each.
-std::vector<double> Values(const Json& list, size_t channels) {
-  const auto& items = list.Items();
-  if (items.size() != 1 && items.size() != channels)
-    list.Fail("must hold 1 or " + std::to_string(channels) + " numbers");
-  std::vector<double> values;
-  values.reserve(channels);
-  for (size_t c = 0; c < channels; ++c) values.push_back(items[items.size() == 1 ? 0 : c].Number());
-  return values;
-}
-
-// One step of pre-processing, y = gain * x + offset.
-struct Step {
-  std::vector<double> gain, offset;
-};
-
-Step ReadStep(const Json& json, size_t channels) {
-  const std::string& name = json.At("name").String();
-  if (name == "scale_linear")
-    return {.gain = Values(json.At("gain"), channels),
-            .offset = Values(json.At("offset"), channels)};
-  if (name != "fixed_zero_mean_unit_variance")
-    json.At("name").Fail("unknown preprocessing '" + name +
-                         "'; scale_linear and fixed_zero_mean_unit_variance exist");
-  const std::vector<double> mean = Values(json.At("mean"), channels);
-  Step step;
-  step.gain = Values(json.At("std"), channels);
-  for (size_t c = 0; c < channels; ++c) {
-    if (!(step.gain[c] > 0)) json.At("std").Fail("must be positive");
-    step.gain[c] = 1 / step.gain[c];
-    step.offset.push_back(-mean[c] * step.gain[c]);
-  }
-  return step;
-}
-
-Normalisation ReadPreprocessing(const Json& steps, size_t channels) {
-  Normalisation n{.gain = std::vector<float>(channels, 1.0f),
-                  .offset = std::vector<float>(channels, 0.0f)};
-  for (const Json& json : steps.Items()) {
-    const Step step = ReadStep(json, channels);
-    // Steps compose: y = gain2 * (gain1 * x + offset1) + offset2.
-    for (size_t c = 0; c < channels; ++c) {
-      n.offset[c] = static_cast<float>(step.gain[c] * n.offset[c] + step.offset[c]);
-      n.gain[c] = static_cast<float>(step.gain[c] * n.gain[c]);
-      if (!std::isfinite(n.gain[c]) || !std::isfinite(n.offset[c])) json.Fail("overflows float32");
-    }
-  }
-  return n;
-}
 
 void ReadInput(const Json& input, int64_t channels, Manifest& m) {
   if (input.At("channels").Int(1, 1 << 20) != channels)
@@ -69,7 +19,7 @@ void ReadInput(const Json& input, int64_t channels, Manifest& m) {
   m.sample_height = sample[0].Int(1, 1 << 20);
   m.sample_width = sample[1].Int(1, 1 << 20);
   if (input.Has("fixed_size")) m.fixed_size = input.At("fixed_size").Bool();
-  m.normalisation = ReadPreprocessing(input.At("preprocessing"), static_cast<size_t>(channels));
+  m.preprocessing = ReadPreprocessing(input.At("preprocessing"), static_cast<size_t>(channels));
 }
 
 Head HeadNamed(const Json& activation) {

@@ -8,7 +8,7 @@
 #include "core/json.h"
 #include "graph/graph.h"
 #include "graph/head.h"
-#include "graph/normalisation.h"
+#include "preprocessing/preprocessing.h"
 #include "pyengine/engine_info.h"
 
 namespace pyengine {
@@ -29,7 +29,7 @@ struct Manifest {
   std::string task;
   std::vector<ClassInfo> classes;
   PixelType input_type = PixelType::kUint8;  // of the training images
-  Normalisation normalisation;
+  Preprocessing preprocessing;
   Head head = Head::kNone;
   bool head_in_network = false;      // Run() must apply the head, as the source network did
   std::vector<NamedOutput> outputs;  // empty: one, of the image's resolution

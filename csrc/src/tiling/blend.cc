@@ -148,7 +148,7 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range
     for (int64_t first = 0; first < columns; first += batch) {
       const int64_t n = std::min(batch, columns - first);
       for (int64_t i = 0; i < n; ++i)
-        runner.Gather(view, options.padding, y - net.margin, plan.columns[first + i] - net.margin,
+        runner.Gather(image, options.padding, y - net.margin, plan.columns[first + i] - net.margin,
                       in_h, in_w, buffers->windows.data() + i * in_floats);
       runner.executor().Run(buffers->windows.data(), buffers->logits.data(), n, in_h, in_w);
       for (int64_t i = 0; i < n; ++i)

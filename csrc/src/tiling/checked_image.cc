@@ -123,6 +123,18 @@ void CheckSize(int64_t height, int64_t width) {
     Refuse("the image is " + size + ", which is more than " + std::to_string(kMaxImagePx) + " px");
 }
 
+ImageView PlanarView(const float* planes, int64_t channels, int64_t height, int64_t width) {
+  constexpr auto kBytes = static_cast<int64_t>(sizeof(float));
+  return {.data = planes,
+          .type = PixelType::kFloat32,
+          .height = height,
+          .width = width,
+          .channels = channels,
+          .row_stride_bytes = width * kBytes,
+          .pixel_stride_bytes = kBytes,
+          .channel_stride_bytes = height * width * kBytes};
+}
+
 CheckedImage::CheckedImage(const ImageView& view, int64_t channels) : view_(view) {
   CheckSize(view.height, view.width);
   if (view.channels != channels)
@@ -140,6 +152,12 @@ CheckedImage::CheckedImage(const ImageView& view, int64_t channels, ThreadPool& 
 
 CheckedImage CheckedImage::OnDevice(const ImageView& view, int64_t channels) {
   return {view, channels};
+}
+
+CheckedImage CheckedImage::Normalised(const Normalisation& own) const {
+  CheckedImage normalised = *this;
+  normalised.normalisation_ = &own;
+  return normalised;
 }
 
 CheckedImage CheckedImage::Turned(const Symmetry& s) const {

@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "core/thread_pool.h"
+#include "preprocessing/normalisation.h"
 #include "pyengine/image_view.h"
 
 namespace pyengine {
@@ -27,6 +28,9 @@ struct Symmetry {
   bool flip_y = false, flip_x = false, transpose = false;
 };
 
+// Dense float planes (channels, height, width).
+ImageView PlanarView(const float* planes, int64_t channels, int64_t height, int64_t width);
+
 class CheckedImage {
  public:
   // An image in host memory. Throws Error(kInvalidArgument) with the value and the rule: size,
@@ -43,10 +47,18 @@ class CheckedImage {
   // The same pixels in another order; of a whole image.
   CheckedImage Turned(const Symmetry& symmetry) const;
 
+  // The same image, whose pixels become the network's input by `own` instead of by what the network
+  // does with every image. Borrowed.
+  CheckedImage Normalised(const Normalisation& own) const;
+  const Normalisation& NormalisationOr(const Normalisation& of_network) const noexcept {
+    return normalisation_ == nullptr ? of_network : *normalisation_;
+  }
+
  private:
   CheckedImage(const ImageView& view, int64_t channels);
 
   ImageView view_;
+  const Normalisation* normalisation_ = nullptr;
 };
 
 }  // namespace pyengine

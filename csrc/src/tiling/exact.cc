@@ -35,8 +35,8 @@ void SegmentExact(const WindowRunner& runner, const TileLayout& layout, const Ch
              layout.At(row, column + n) == tile;
            ++n) {
         const Range columns = layout.WindowColumns(column + n);
-        runner.Gather(view, options.padding, rows.begin, columns.begin, rows.size(), columns.size(),
-                      windows + n * window_floats);
+        runner.Gather(image, options.padding, rows.begin, columns.begin, rows.size(),
+                      columns.size(), windows + n * window_floats);
       }
       runner.executor().RunTile(windows, logits, n, tile);
       for (int64_t i = 0; i < n; ++i)

@@ -35,6 +35,18 @@ void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int6
   outside(right, width);
 }
 
+void ScaleRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t row, int64_t x,
+              int64_t width, float gain, float offset, float* out) {
+  switch (image.type) {
+    case PixelType::kUint8:
+      return GatherRowOf<uint8_t>(image, mode, channel, row, x, width, gain, offset, out);
+    case PixelType::kUint16:
+      return GatherRowOf<uint16_t>(image, mode, channel, row, x, width, gain, offset, out);
+    case PixelType::kFloat32:
+      return GatherRowOf<float>(image, mode, channel, row, x, width, gain, offset, out);
+  }
+}
+
 }  // namespace
 
 Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode) {
@@ -49,20 +61,22 @@ Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode) {
 }
 
 void GatherRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t y, int64_t x,
-               int64_t width, float gain, float offset, float* out) {
+               int64_t width, const Normalisation& n, float* out) {
   const int64_t row = BorderIndex(y, image.height, mode);
   if (row < 0) {
     std::fill_n(out, width, 0.0f);
     return;
   }
-  switch (image.type) {
-    case PixelType::kUint8:
-      return GatherRowOf<uint8_t>(image, mode, channel, row, x, width, gain, offset, out);
-    case PixelType::kUint16:
-      return GatherRowOf<uint16_t>(image, mode, channel, row, x, width, gain, offset, out);
-    case PixelType::kFloat32:
-      return GatherRowOf<float>(image, mode, channel, row, x, width, gain, offset, out);
-  }
+  ScaleRow(image, mode, channel, row, x, width, n.gain[static_cast<size_t>(channel)],
+           n.offset[static_cast<size_t>(channel)], out);
+  if (n.affine()) return;
+  ApplyFurtherSteps(n, channel, out, width);
+  if (mode != PaddingMode::kConstant) return;
+  // Zero is put there after all steps.
+  const int64_t left = std::clamp<int64_t>(-x, 0, width);
+  const int64_t right = std::clamp<int64_t>(image.width - x, left, width);
+  std::fill_n(out, left, 0.0f);
+  std::fill(out + right, out + width, 0.0f);
 }
 
 }  // namespace pyengine

@@ -8,7 +8,7 @@
 
 #include "core/range.h"
 #include "graph/head.h"
-#include "graph/normalisation.h"
+#include "preprocessing/normalisation.h"
 #include "pyengine/executor.h"
 #include "pyengine/options.h"
 #include "pyengine/tile_plan.h"

@@ -40,7 +40,7 @@ void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const O
   auto buffers =
       runner.Borrow(CheckedMul(CheckedMul(in_h, in_w, "image"), net.channels, "image"),
                     CheckedMul(CheckedMul(size.height, size.width, "image"), net.classes, "image"));
-  runner.Gather(view, options.padding, -net.margin, -net.margin, in_h, in_w,
+  runner.Gather(image, options.padding, -net.margin, -net.margin, in_h, in_w,
                 buffers->windows.data());
   runner.executor().Run(buffers->windows.data(), buffers->logits.data(), 1, in_h, in_w);
   runner.Write(buffers->logits.data(), size, 0, 0, view.height, view.width, out);

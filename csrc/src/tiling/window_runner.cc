@@ -29,14 +29,14 @@ WindowRunner::Lease WindowRunner::Borrow(int64_t window_floats, int64_t logit_fl
   return buffers;
 }
 
-void WindowRunner::Gather(const ImageView& image, PaddingMode padding, int64_t y, int64_t x,
+void WindowRunner::Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x,
                           int64_t height, int64_t width, float* window) const {
-  const Normalisation& n = model_.normalisation;
+  const Normalisation& n = image.NormalisationOr(model_.normalisation);
   const int64_t pieces = CeilDiv(height, kRowsPerPiece);
   pool_->ParallelFor(pieces * net().channels, [&](int64_t i) {
     const int64_t channel = i / pieces, begin = i % pieces * kRowsPerPiece;
     for (int64_t r = begin; r < std::min(height, begin + kRowsPerPiece); ++r)
-      GatherRow(image, padding, channel, y + r, x, width, n.gain[channel], n.offset[channel],
+      GatherRow(image.view(), padding, channel, y + r, x, width, n,
                 window + (channel * height + r) * width);
   });
 }

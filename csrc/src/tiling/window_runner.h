@@ -32,7 +32,7 @@ class WindowRunner {
   Lease Borrow(int64_t window_floats, int64_t logit_floats) const;
 
   // Normalised pixels of the plane, from (y, x) on: (channels, height, width).
-  void Gather(const ImageView& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
+  void Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
               int64_t width, float* window) const;
 
   // The first `rows` x `columns` pixels of logits (classes, size.height, size.width) to (y, x).

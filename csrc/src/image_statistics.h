@@ -1,0 +1,25 @@
+// What the facade keeps behind ImageStatistics.
+#pragma once
+
+#include <memory>
+
+#include "core/thread_pool.h"
+#include "preprocessing/survey.h"
+#include "pyengine/image_statistics.h"
+
+namespace pyengine {
+
+struct ImageStatistics::Impl {
+  Impl(const Preprocessing& steps, int64_t image_height, std::shared_ptr<ThreadPool> threads)
+      : preprocessing(steps),
+        height(image_height),
+        pool(std::move(threads)),
+        survey(preprocessing, height, *pool) {}
+
+  const Preprocessing preprocessing;
+  const int64_t height;
+  const std::shared_ptr<ThreadPool> pool;
+  Survey survey;
+};
+
+}  // namespace pyengine
