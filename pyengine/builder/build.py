@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ from pyengine.builder.arguments import (
 )
 from pyengine.builder.container import is_engine_file, refuse_engine_file, serialize
 from pyengine.builder.departure import first_departure
+from pyengine.builder.expected import check_expected
 from pyengine.builder.manifest import make_manifest
 from pyengine.builder.network import BuiltNetwork, any_size_onnx, cpu_network, onnx_network
 from pyengine.builder.outputs import choose_outputs
@@ -39,9 +40,13 @@ from pyengine.context_probe import probe
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source, source_files
-from pyengine.inputs.source import Array, Source, parity_samples
+from pyengine.inputs.source import Array, Source, SourceKeywords, parity_samples
 from pyengine.onnx_network import ATTACHMENT
 from pyengine.outputs import fold
+from pyengine.processing import head_of, preprocessing_steps
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class OnnxruntimeWarning(UserWarning):
@@ -61,7 +66,8 @@ def build(
     classes: list[str] | None = None,
     colors: list[tuple[int, int, int]] | None = None,
     input_dtype: str | None = None,
-    preprocessing: list[dict[str, Any]] | None = None,
+    preprocessing: Sequence[Mapping[str, Any]] | None = None,
+    postprocessing: Sequence[Mapping[str, Any]] | None = None,
     activation: Literal["softmax", "sigmoid", "none"] | None = None,
     weights: Literal["float32", "float16"] = "float32",
     provenance: dict[str, Any] | None = None,
@@ -74,6 +80,7 @@ def build(
     allow_tracer_warnings: bool = False,
     samples: list[npt.NDArray[np.float32]] | None = None,
     tolerance: float | None = None,
+    **source_options: Unpack[SourceKeywords],
 ) -> BuildReport:
     """Build an engine file from a trained network.
 
@@ -83,8 +90,10 @@ def build(
 
     Parameters
     ----------
-    source : torch.nn.Module, path or onnx.ModelProto
-        A module, an ``.onnx`` file, a checkpoint of ``train/``; see `pyengine.inputs`.
+    source : torch.nn.Module, torch.export.ExportedProgram, onnx.ModelProto or path
+        A network in memory, or a file or folder of one: ONNX, TorchScript, ``.pt2``, a package of
+        bioimage.io, a MONAI bundle, a Keras model, a checkpoint of ``train/``, or
+        weights together with `module`; see `pyengine.inputs`.
     path : path
         The ``*.pyengine`` file to write.
     sample_shape : tuple of int, optional
@@ -99,10 +108,19 @@ def build(
     input_dtype : {"uint8", "uint16", "float32"}, optional
         What images the network was trained on; for information. Default "float32".
     preprocessing : list of dict, optional
-        Steps from pixel values to network input, in bioimage.io's words:
-        ``{"name": "scale_linear", "gain": [..], "offset": [..]}`` or
-        ``{"name": "fixed_zero_mean_unit_variance", "mean": [..], "std": [..]}``, one number or one
-        per channel. Default: none.
+        Steps from pixel values to network input, in bioimage.io's words, in place of the source's
+        own; `[]` for none. ``{"name": "scale_linear", "gain": .., "offset": ..}``,
+        ``{"name": "fixed_zero_mean_unit_variance", "mean": .., "std": ..}``,
+        ``{"name": "binarize", "threshold": ..}``, ``{"name": "clip", "min": .., "max": ..}`` take
+        one number or one per channel. ``{"name": "zero_mean_unit_variance"}``,
+        ``{"name": "scale_range", "min_percentile": 0, "max_percentile": 100}`` and clip's
+        ``min_percentile`` and ``max_percentile`` are those of each image, whole; ``"axes"`` are
+        ``["channel", "y", "x"]`` (default: all channels together) or ``["y", "x"]`` (each by
+        itself), ``"eps"`` is added to what is divided by (1e-6).
+        ``{"name": "ensure_dtype", "dtype": "uint8"}`` cuts fractions off.
+    postprocessing : list of dict, optional
+        ``{"name": "sigmoid"}`` or ``{"name": "softmax"}``: another way to say `activation`; then
+        ``{"name": "binarize", "threshold": 0.5}``, which is what labels are.
     activation : {"softmax", "sigmoid", "none"}, optional
         From outputs to probabilities. Default: what the network ends in; else softmax for
         several outputs, sigmoid for one.
@@ -134,6 +152,9 @@ def build(
     tolerance : float, optional
         Largest |difference| from the source, as a fraction of its output's range. Default 1e-4,
         with float16 weights 1e-2.
+    **source_options : SourceKeywords
+        ``module``, ``arguments``, ``allow_code``, ``configuration``, ``fold``: what some kinds of
+        sources need to be told; see `pyengine.inputs.SourceKeywords`.
 
     Returns
     -------
@@ -181,12 +202,15 @@ def build(
     check_classes(classes)
     check_colors(colors)
     check_preprocessing(preprocessing)
+    steps = None if preprocessing is None else preprocessing_steps(preprocessing)
+    if postprocessing is not None:
+        activation = _activation(activation, head_of(postprocessing) or "none")
     check_tolerance(tolerance)
     refuse_engine_file(source)
     check_distinct(source_files(source), [(target, "the source")])
     if target.is_file() and target.stat().st_size > 0 and not is_engine_file(target):
         raise FileExistsError(f"{target}: exists and is no engine file; choose another name")
-    loaded = load_source(source, sample_shape)
+    loaded = load_source(source, sample_shape, **source_options)
     if loaded.doubts and not allow_tracer_warnings:
         raise ValueError(_doubts_text(loaded))
     inputs = parity_samples(loaded.sample_shape) if samples is None else list(samples)
@@ -198,7 +222,7 @@ def build(
     network = _network(loaded, seen, executor, weights, as_is, halo, alignment)
     manifest = make_manifest(
         loaded, network, names, task=task, classes=classes, colors=colors, input_dtype=input_dtype,
-        preprocessing=preprocessing, activation=activation, label_rule=label_rule,
+        preprocessing=steps, activation=activation, label_rule=label_rule,
         provenance=provenance,
     )  # fmt: skip
     tensors = dict(network.tensors)
@@ -223,6 +247,7 @@ def build(
             raise ValueError(
                 f"{target}: not written, the engine differs from its source: {report}{where}"
             )
+        check_expected(engine, loaded.expected, limit)
         report = _prove(engine, loaded, network, report, limit)
         report = replace(report, why_not_cpu=network.executor.get("reason", ""))
         proven = manifest | {"parity": report.as_dict()}
@@ -312,3 +337,11 @@ def _prove(
     if geometry["tileable"] and (said := probe(run, geometry, shape[1], shape[2:])):
         raise _core.UnsupportedError(f"{source.description}: {said}")
     return report
+
+
+def _activation(asked: Any, by_postprocessing: Any) -> Any:
+    if asked not in (None, by_postprocessing):
+        raise ValueError(
+            f"activation {asked!r} and postprocessing, which is {by_postprocessing!r}, differ"
+        )
+    return by_postprocessing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +17,11 @@ from pyengine.builder.outputs import choose_outputs
 from pyengine.checks import check_image
 from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source
-from pyengine.inputs.source import Array, Network, check_shape, parity_samples
+from pyengine.inputs.source import Array, Network, SourceKeywords, check_shape, parity_samples
 from pyengine.outputs import arrays_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 @dataclass(frozen=True)
@@ -153,6 +156,7 @@ def verify(
     images: Iterable[npt.NDArray[Any]] | None = None,
     sample_shape: tuple[int, ...] | None = None,
     tolerance: float = 1e-4,
+    **source_options: Unpack[SourceKeywords],
 ) -> BuildReport:
     """Repeat the parity check of `build`, on any images.
 
@@ -169,6 +173,8 @@ def verify(
         (1, C, H, W); default the one the engine was built with.
     tolerance : float
         Largest |difference| allowed, as a fraction of the output's range.
+    **source_options : SourceKeywords
+        As in `build`.
 
     Returns
     -------
@@ -189,7 +195,7 @@ def verify(
         spec["sample_size_px"] if sample_shape is None else check_shape(sample_shape)[2:]
     )
     shape = (1, spec["channels"], height, width)
-    loaded = load_source(source, shape)
+    loaded = load_source(source, shape, **source_options)
     names = opened.info.manifest.get("source_outputs")
     loaded, _ = choose_outputs(loaded, parity_samples(shape)[0], names)
     if images is None:

@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats.registry import locate, read_image
 from pyengine.inputs.registry import source_files
+from pyengine.inputs.source import SourceKeywords
+from pyengine.processing import parse_step
 from pyengine.shipped import engines, resolve
 
 
@@ -30,6 +32,9 @@ def run_build(args: argparse.Namespace) -> int:
             shape = tuple(int(n) for n in args.sample_shape.split(","))
         except ValueError:
             raise ValueError(f"sample-shape must be 1,C,H,W, got {args.sample_shape!r}") from None
+    preprocessing = _json("preprocessing", args.preprocessing)
+    if args.normalise:
+        preprocessing = [*(preprocessing or []), *map(parse_step, args.normalise)]
     _refuse_losses(args)
     plan_only = _makes_plan(args) and _is_engine(args.source)
     with tempfile.TemporaryDirectory() as folder:
@@ -40,19 +45,41 @@ def run_build(args: argparse.Namespace) -> int:
                 args.source, engine, shape, task=args.task,
                 classes=args.classes.split(",") if args.classes else None,
                 activation=args.activation, input_dtype=args.input_dtype,
-                preprocessing=_json(args, "preprocessing"), colors=_json(args, "colors"),
-                provenance=_json(args, "provenance"), samples=_samples(args.samples),
+                preprocessing=preprocessing, postprocessing=_postprocessing(args),
+                colors=_json("colors", args.colors),
+                provenance=_json("provenance", args.provenance), samples=_samples(args.samples),
                 weights=args.weights, store_onnx=args.store_onnx,
                 executor="cpu" if _makes_plan(args) else args.executor,
                 output_name=_names(args.output_name), label_rule=args.label_rule, halo=args.halo,
                 alignment=args.alignment, allow_tracer_warnings=args.allow_tracer_warnings,
-                tolerance=args.tolerance,
+                tolerance=args.tolerance, **_source_options(args),
             )  # fmt: skip
             print(f"{args.output}: {report}")
         if _makes_plan(args):
             _build_plan(args, args.source if plan_only else engine)
     print(f"{args.output}: {Path(args.output).stat().st_size / 1e6:.1f} MB")
     return 0
+
+
+def _json(name: str, text: str | None) -> Any:
+    try:
+        return json.loads(text) if text else None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{name} is not JSON: {error}") from error
+
+
+def _postprocessing(args: argparse.Namespace) -> list[dict[str, Any]] | None:
+    return [parse_step(text) for text in args.postprocess] or None
+
+
+def _source_options(args: argparse.Namespace) -> SourceKeywords:
+    """What the source needs to be told, where it was given."""
+    given = {
+        "module": args.module, "arguments": _json("arguments", args.arguments),
+        "allow_code": args.allow_code or None, "configuration": args.configuration,
+        "fold": int(args.fold) if str(args.fold or "").isdigit() else args.fold,
+    }  # fmt: skip
+    return cast(SourceKeywords, {k: v for k, v in given.items() if v is not None})
 
 
 # Options by what they are about; beside each its default.
@@ -63,6 +90,8 @@ _OF_NETWORKS: dict[str, object] = {
     "sample_shape": None, "task": None, "classes": None, "activation": None, "input_dtype": None,
     "preprocessing": None, "colors": None, "provenance": None, "samples": None, "weights": "float32", "store_onnx": False, "output_name": None,
     "label_rule": None, "halo": None, "alignment": None, "allow_tracer_warnings": False,
+    "normalise": [], "postprocess": [], "module": None, "arguments": None,
+    "allow_code": False, "configuration": None, "fold": None,
 }  # fmt: skip
 
 
@@ -99,14 +128,6 @@ def _refuse_losses(args: argparse.Namespace) -> None:
 
 def _makes_plan(args: argparse.Namespace) -> bool:
     return str(args.executor).startswith("tensorrt")
-
-
-def _json(args: argparse.Namespace, name: str) -> Any:
-    text = getattr(args, name)
-    try:
-        return json.loads(text) if text else None
-    except json.JSONDecodeError as error:
-        raise ValueError(f"{name} is not JSON: {error}") from error
 
 
 def _samples(path: str | None) -> list[Any] | None:

@@ -71,7 +71,7 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument("input", nargs="+", metavar="IN", help="image files, folders or globs")
     add_engine_options(p)
 
-    p = _verb(verbs, "build", run_build, "build an engine from a checkpoint or an ONNX file")
+    p = _verb(verbs, "build", run_build, "build an engine from a trained network")
     p.add_argument("source", help=f"{file_titles()}; with --executor also an engine")
     p.add_argument("--output", "-o", required=True, help="the .pyengine file to write")
     p.add_argument("--sample-shape", help="1,C,H,W: a size the network accepts")
@@ -97,6 +97,28 @@ def make_parser() -> argparse.ArgumentParser:
         help="float32 network inputs (N,C,H,W) for the comparison with the source (default: noise "
         "and one like an image)",
     )  # fmt: skip
+    p.add_argument(
+        "--normalise", action="append", default=[], metavar="NAME[:key=value,...]",
+        help="a step of preprocessing, such as zero_mean_unit_variance or "
+        "scale_range:min_percentile=1,max_percentile=99.8,axes=y+x; may be repeated (default: the "
+        "source's own)",
+    )  # fmt: skip
+    p.add_argument(
+        "--postprocess", action="append", default=[], metavar="NAME",
+        help="sigmoid or softmax: another way to say --activation; may be repeated",
+    )  # fmt: skip
+    p.add_argument(
+        "--module",
+        metavar="package.module:Class",
+        help="what makes the module of a file of weights",
+    )
+    p.add_argument("--arguments", metavar="JSON", help="keywords for --module, as a JSON object")
+    p.add_argument(
+        "--allow-code", action="store_true",
+        help="run Python code that the source brings along (default: never)",
+    )  # fmt: skip
+    p.add_argument("--configuration", help="of an nnU-Net results folder (default: its 2-D one)")
+    p.add_argument("--fold", help="of an nnU-Net results folder: a number, or 'all'")
     p.add_argument(
         "--weights", choices=["float32", "float16"], default="float32",
         help="how weights are stored; computation is float32 (default: float32)",

@@ -8,6 +8,7 @@ defines it. What PyTorch itself answered to a few inputs is kept for the parity 
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,13 @@ from pyengine.inputs.source import (
     Array,
     InputKind,
     Source,
+    SourceKeywords,
     check_shape,
     is_path,
     parity_samples,
     require,
 )
+from pyengine.inputs.torch_file import archive_names
 
 _MARK = "pyengine-checkpoint"
 _VERSION = 3
@@ -71,9 +74,11 @@ class Checkpoint(InputKind):
     file_title = "checkpoint of train/"
 
     def takes(self, source: Any) -> bool:
-        return is_path(source)
+        return is_path(source) and _bears_mark(Path(source))
 
-    def load(self, source: Any, sample_shape: tuple[int, ...] | None) -> Source:
+    def load(
+        self, source: Any, sample_shape: tuple[int, ...] | None, options: SourceKeywords
+    ) -> Source:
         import onnx
 
         content = read_checkpoint(source)
@@ -102,6 +107,15 @@ class Checkpoint(InputKind):
 
         loaded.run = run
         return loaded
+
+
+def _bears_mark(path: Path) -> bool:
+    """Whether a file is a checkpoint by the text in its pickle, which is not run."""
+    if "data.pkl" not in archive_names(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        name = next(n for n in archive.namelist() if n.endswith("data.pkl"))
+        return _MARK.encode() in archive.read(name)
 
 
 def write_checkpoint(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.inputs.source import Array, InputKind, Source, check_shape
+from pyengine.inputs.source import Array, InputKind, Source, SourceKeywords, check_shape
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +27,9 @@ class Module(InputKind):
         torch = sys.modules.get("torch")  # where there is a module, torch has been imported
         return torch is not None and isinstance(source, torch.nn.Module)
 
-    def load(self, source: Any, sample_shape: tuple[int, ...] | None) -> Source:
+    def load(
+        self, source: Any, sample_shape: tuple[int, ...] | None, options: SourceKeywords
+    ) -> Source:
         import onnx
 
         shape = check_shape(sample_shape)

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.inputs.source import Array, InputKind, Network, Source, check_shape, is_path
+from pyengine.inputs.source import (
+    Array,
+    InputKind,
+    Network,
+    Source,
+    SourceKeywords,
+    check_shape,
+    is_path,
+)
 
 if TYPE_CHECKING:
     import onnx
@@ -25,7 +33,9 @@ class Onnx(InputKind):
 
         return _is_file(source) or isinstance(source, onnx.ModelProto)
 
-    def load(self, source: Any, sample_shape: tuple[int, ...] | None) -> Source:
+    def load(
+        self, source: Any, sample_shape: tuple[int, ...] | None, options: SourceKeywords
+    ) -> Source:
         import onnx
 
         if not _is_file(source):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import abc
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,29 @@ Array = npt.NDArray[np.float32]
 Network = Callable[[Array], Array | list[Array]]
 
 SEED = 2015
+
+
+class SourceKeywords(TypedDict, total=False):
+    """What some kinds of sources need to be told.
+
+    module : str or callable
+        For a file of weights: what makes its module, ``"package.module:Class"`` or the class.
+    arguments : dict
+        Keywords for `module`.
+    allow_code : bool
+        Run Python code that the source brings along (an architecture of bioimage.io, expressions of
+        a MONAI bundle). Default: never.
+    configuration : str
+        Of an nnU-Net results folder that was trained in several; "2d" where there is one.
+    fold : int or "all"
+        Of an nnU-Net results folder; needed where there are several.
+    """
+
+    module: str | Callable[..., Any]
+    arguments: Mapping[str, Any]
+    allow_code: bool
+    configuration: str
+    fold: int | str
 
 
 @dataclass
@@ -46,6 +69,9 @@ class Source:
         Who made the source vouches that it is one network at all sizes, though `run` may take one.
     of_any_size : callable, optional
         Makes the network as ONNX with free height and width, where `model` may have fixed ones.
+    expected : list of (ndarray, ndarray)
+        Images as for `Engine.segment`, and the probabilities (K, H, W) that the source documents for
+        them.
     """
 
     model: onnx.ModelProto
@@ -56,6 +82,7 @@ class Source:
     doubts: tuple[str, ...] = ()
     any_size: bool = False
     of_any_size: Callable[[], onnx.ModelProto] | None = None
+    expected: list[tuple[npt.NDArray[Any], npt.NDArray[np.float32]]] = field(default_factory=list)
 
 
 class InputKind(abc.ABC):
@@ -69,17 +96,22 @@ class InputKind(abc.ABC):
         What it is, with its article; for messages.
     file_title : str
         What its files are called in help texts; empty for what lives in memory only.
+    keywords : tuple of str
+        Which of `SourceKeywords` it takes.
     """
 
     title: str
     file_title: str = ""
+    keywords: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def takes(self, source: Any) -> bool:
-        """Whether this kind should load `source`. Paths are those of files that exist."""
+        """Whether this kind should load `source`. Paths are those of files and folders that exist."""
 
     @abc.abstractmethod
-    def load(self, source: Any, sample_shape: tuple[int, ...] | None) -> Source:
+    def load(
+        self, source: Any, sample_shape: tuple[int, ...] | None, options: SourceKeywords
+    ) -> Source:
         """Read the network.
 
         Parameters
@@ -88,6 +120,8 @@ class InputKind(abc.ABC):
             What `takes` said yes to.
         sample_shape : tuple of int, optional
             (1, C, H, W), a size that the network accepts, where the source does not say.
+        options : SourceKeywords
+            Those of `keywords` that were given.
 
         Raises
         ------
@@ -99,11 +133,14 @@ class InputKind(abc.ABC):
 
     def files(self, source: Any) -> list[Path]:
         """All files that `load` reads."""
-        return [Path(source)] if is_path(source) else []
+        if not is_path(source):
+            return []
+        path = Path(source)
+        return sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
 
 
 def is_path(source: Any) -> bool:
-    """Whether a source is the name of a file."""
+    """Whether a source is the name of a file or folder."""
     return isinstance(source, (str, os.PathLike))
 
 

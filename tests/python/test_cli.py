@@ -52,7 +52,7 @@ def images(tmp_path: Path) -> Path:
 def test_helps_are_sentences(capsys) -> None:
     for main_, arguments, words in (
         (main, ["info"], "layer table, FLOPs and receptive"),
-        (main, ["build"], "Build an engine from a checkpoint or an ONNX file"),
+        (main, ["build"], "Build an engine from a trained network"),
         (train.main, ["results"], "Renew the table of results, train/RESULTS.md"),
     ):
         with pytest.raises(SystemExit):

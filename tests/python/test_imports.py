@@ -44,7 +44,8 @@ def test_no_package_imports_what_stands_above_it(package: str, foreign: set[str]
 
 def test_no_import_by_name() -> None:
     """What the test above cannot see: imports by text, and additions to the search path."""
-    for path in (ROOT / "pyengine").rglob("*.py"):
+    users_own = ROOT / "pyengine/inputs/weights.py"  # imports what --module names
+    for path in set((ROOT / "pyengine").rglob("*.py")) - {users_own}:
         text = path.read_text()
         assert "import_module" not in text, path
         assert "sys.path" not in text, path

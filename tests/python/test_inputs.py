@@ -13,7 +13,7 @@ import pytest
 import torch
 
 import pyengine
-from pyengine.inputs import INPUT_KINDS, InputKind, Source, load_source
+from pyengine.inputs import INPUT_KINDS, InputKind, Source, SourceKeywords, load_source
 from pyengine.inputs.checkpoint import read_checkpoint, write_checkpoint
 
 SHAPE = (1, 1, 24, 20)
@@ -165,7 +165,9 @@ class Recipe(InputKind):
     def takes(self, source: Any) -> bool:
         return isinstance(source, (str, Path)) and Path(source).suffix == ".recipe"
 
-    def load(self, source: Any, sample_shape: tuple[int, ...] | None) -> Source:
+    def load(
+        self, source: Any, sample_shape: tuple[int, ...] | None, options: SourceKeywords
+    ) -> Source:
         torch.manual_seed(0)
         outputs = json.loads(Path(source).read_text())["outputs"]
         return load_source(torch.nn.Conv2d(1, outputs, 3, padding=1), sample_shape or SHAPE)
