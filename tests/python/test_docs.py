@@ -20,7 +20,7 @@ from pyengine.cli.parser import make_parser
 
 MODULES = ["pyengine", "pyengine.engine", "pyengine.builder.build"]
 README_LINES = 120
-FOLDERS_OF_PAGES = [".", "benchmarks", "csrc", "docs", "pyengine/engines", "train"]
+FOLDERS_OF_PAGES = [".", "benchmarks", "csrc", "docs", "docs/quality", "pyengine/engines", "train"]
 PAGES = sorted(
     page.relative_to(ROOT).as_posix()
     for folder in FOLDERS_OF_PAGES
