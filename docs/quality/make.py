@@ -23,12 +23,14 @@ ROOT = HERE.parents[1]
 PAGE = HERE / "SOUP.md"
 
 
+def load(key: str) -> list[Any]:
+    loaded: list[Any] = tomllib.loads((HERE / "requirements.toml").read_text())[key]
+    return loaded
+
+
 def chapters() -> list[dict[str, Any]]:
     """Chapters of requirements, each with ``title`` and ``requirement``, a list."""
-    loaded: list[dict[str, Any]] = tomllib.loads((HERE / "requirements.toml").read_text())[
-        "chapter"
-    ]
-    return loaded
+    return load("chapter")
 
 
 def requirements() -> Iterator[dict[str, Any]]:
@@ -71,8 +73,10 @@ def faults() -> list[str]:
     named = {function for item in requirements() for function in item.get("functions", [])}
     symbols = (ROOT / "tests/install/symbols.txt").read_text().split("\n")
     exported = {name for name in symbols if name.startswith("pye_")}
-    found += [f"{name}: in no requirement" for name in sorted(exported - named)]
-    found += [f"{name}: in a requirement, not exported" for name in sorted(named - exported)]
+    bare = set(load("without_requirement"))
+    found += [f"{name}: in no requirement" for name in sorted(exported - named - bare)]
+    found += [f"{name}: named, but not exported" for name in sorted((named | bare) - exported)]
+    found += [f"{name}: has a requirement" for name in sorted(named & bare)]
     return found
 
 
@@ -131,6 +135,7 @@ def page() -> str:
         count=len(listed),
         tests=len({test for item in listed for test in item["tests"]}),
         requirements=requirement_tables(),
+        bare=", ".join(f"`{name}`" for name in load("without_requirement")) or "none",
         size=256,
         errors=error_table(),
         anomalies=anomaly_table(),
