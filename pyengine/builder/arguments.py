@@ -13,6 +13,7 @@ TASKS = ("segmentation", "classification")
 ACTIVATIONS = ("softmax", "sigmoid", "none")
 INPUT_DTYPES = ("uint8", "uint16", "float32")
 EXECUTORS = ("auto", "cpu", "onnxruntime")
+STATISTICS = ("image", "frozen")
 LABEL_RULES = ("highest", "regions")
 
 
@@ -71,6 +72,17 @@ def check_context(executor: str, halo: Any, alignment: Any) -> None:
     if halo is not None and halo != 0:
         positive("halo", halo)
     positive("alignment", alignment)
+
+
+def check_statistics(statistics: Any, samples: Any, executor: str) -> None:
+    """Refuse frozen statistics of nothing, or of a network that is not looked into; ValueError."""
+    check_word("statistics", statistics, STATISTICS)
+    if statistics != "frozen":
+        return
+    if not samples:
+        raise ValueError("statistics='frozen' is measured over samples=: give network inputs")
+    if executor == "onnxruntime":
+        raise ValueError("statistics='frozen' is for the CPU engine, not for onnxruntime")
 
 
 def _is_list(value: object) -> bool:

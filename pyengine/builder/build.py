@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from pyengine import _core
 from pyengine.atomic_file import write_atomically
 from pyengine.builder.arguments import (
     ACTIVATIONS,
@@ -25,24 +23,21 @@ from pyengine.builder.arguments import (
     check_context,
     check_output_name,
     check_preprocessing,
+    check_statistics,
     check_word,
 )
 from pyengine.builder.container import is_engine_file, refuse_engine_file, serialize
-from pyengine.builder.departure import first_departure
-from pyengine.builder.expected import check_expected
 from pyengine.builder.manifest import make_manifest
-from pyengine.builder.network import BuiltNetwork, any_size_onnx, cpu_network, onnx_network
+from pyengine.builder.network import BuiltNetwork, any_size_onnx, cpu_network, make_network
 from pyengine.builder.outputs import choose_outputs
-from pyengine.builder.parity import BuildReport, check_tolerance, compare
-from pyengine.builder.sizes import FixedSizeWarning, why_one_size
+from pyengine.builder.parity import BuildReport, check_tolerance
+from pyengine.builder.proof import measure_frozen, prove
+from pyengine.builder.sizes import FixedSizeWarning
 from pyengine.checks import check_batch
-from pyengine.context_probe import probe
 from pyengine.distinct_files import check_distinct
-from pyengine.engine import Engine
 from pyengine.inputs.registry import load_source, source_files
-from pyengine.inputs.source import Array, Source, SourceKeywords, parity_samples
+from pyengine.inputs.source import Source, SourceKeywords, parity_samples
 from pyengine.onnx_network import ATTACHMENT
-from pyengine.outputs import fold
 from pyengine.processing import head_of, preprocessing_steps
 
 if TYPE_CHECKING:
@@ -77,6 +72,7 @@ def build(
     label_rule: Literal["highest", "regions"] | None = None,
     halo: int | None = None,
     alignment: int | None = None,
+    statistics: Literal["image", "frozen"] = "image",
     allow_tracer_warnings: bool = False,
     samples: list[npt.NDArray[np.float32]] | None = None,
     tolerance: float | None = None,
@@ -145,6 +141,10 @@ def build(
         For onnxruntime, whose graph is not looked into: context that a tile needs on each side, and
         what tile origins and sizes are multiples of [px]; checked by the network's response.
         Without a halo it has no exact tiles.
+    statistics : {"image", "frozen"}
+        Of instance and group norms. "image": of each image, as the source computes them; the
+        network then has no tiles. "frozen": the means over `samples`, as constants; it has tiles,
+        and is another network, whose difference on them is reported.
     allow_tracer_warnings : bool
         Build a module that decides by the values of pixels, by what the sample took.
     samples : list of ndarray of float32, shape (1, C, H, W), optional
@@ -197,6 +197,7 @@ def build(
     check_word("label_rule", label_rule, LABEL_RULES)
     check_output_name(output_name)
     check_context(executor, halo, alignment)
+    check_statistics(statistics, samples, executor)
     if weights not in _TOLERANCE:
         raise ValueError(f"weights must be 'float32' or 'float16', got {weights!r}")
     check_classes(classes)
@@ -216,44 +217,39 @@ def build(
     inputs = parity_samples(loaded.sample_shape) if samples is None else list(samples)
     for i, sample in enumerate(inputs):
         check_batch(sample, loaded.sample_shape[1], f"samples[{i}]")
-    seen = inputs[0] if inputs else parity_samples(loaded.sample_shape)[0]
+    seen = parity_samples(loaded.sample_shape)[0]
     loaded, names = choose_outputs(loaded, seen, output_name)
     as_is = (task or loaded.manifest.get("task")) == "classification"
-    network = _network(loaded, seen, executor, weights, as_is, halo, alignment)
-    manifest = make_manifest(
-        loaded, network, names, task=task, classes=classes, colors=colors, input_dtype=input_dtype,
-        preprocessing=steps, activation=activation, label_rule=label_rule,
-        provenance=provenance,
-    )  # fmt: skip
-    tensors = dict(network.tensors)
-    if store_onnx and ATTACHMENT not in tensors:
-        tensors[ATTACHMENT] = np.frombuffer(any_size_onnx(loaded).SerializeToString(), np.uint8)
     limit = _TOLERANCE[weights] if tolerance is None else tolerance
+
+    def manifest_of(network: BuiltNetwork) -> dict[str, Any]:
+        return make_manifest(
+            loaded, network, names, task=task, classes=classes, colors=colors,
+            input_dtype=input_dtype, preprocessing=steps, activation=activation,
+            label_rule=label_rule, provenance=provenance,
+        )  # fmt: skip
+
+    results = loaded.run(seen)
+    runs_on = "cpu" if statistics == "frozen" else executor
+    network = make_network(loaded, results, runs_on, weights, as_is, halo, alignment)
+    manifest = manifest_of(network)
+    kept: dict[str, npt.NDArray[Any]] = {}
+    if store_onnx:
+        kept[ATTACHMENT] = np.frombuffer(any_size_onnx(loaded).SerializeToString(), np.uint8)
     reports: list[BuildReport] = []
 
     def write(temporary: Path) -> None:
-        temporary.write_bytes(serialize(manifest, network.graph_json, tensors))
-        try:
-            engine = Engine(temporary)
-        except _core.EngineFileError as error:  # arguments that only the core can judge
-            raise ValueError(str(error).replace(str(temporary), f"{target}: not written")) from None
-        report = compare(engine, loaded.run, inputs, limit)
-        if not report.passed:
-            where = ""
-            if network.graph is not None:
-                where = first_departure(
-                    loaded.model, network.graph_json, network.tensors, seen, limit
-                )
-            raise ValueError(
-                f"{target}: not written, the engine differs from its source: {report}{where}"
-            )
-        check_expected(engine, loaded.expected, limit)
-        report = _prove(engine, loaded, network, report, limit)
-        report = replace(report, why_not_cpu=network.executor.get("reason", ""))
-        proven = manifest | {"parity": report.as_dict()}
+        report = prove(temporary, target, loaded, network, manifest, inputs, limit)
+        final, final_manifest = network, manifest
+        if statistics == "frozen":
+            final = cpu_network(loaded, results, weights, as_is, inputs)
+            final_manifest = manifest_of(final)
+            report = measure_frozen(temporary, loaded, final, final_manifest, inputs, report)
+        final_manifest = final_manifest | {"parity": report.as_dict()}
         if report.fixed_size:
-            proven |= {"input": manifest["input"] | {"fixed_size": True}}
-        temporary.write_bytes(serialize(proven, network.graph_json, tensors))
+            final_manifest["input"] = final_manifest["input"] | {"fixed_size": True}
+        tensors = kept | final.tensors
+        temporary.write_bytes(serialize(final_manifest, final.graph_json, tensors))
         reports.append(report)
 
     write_atomically(target, write)
@@ -284,59 +280,6 @@ def _doubts_text(source: Source) -> str:
         f"follow: {shown}{more}. Where the decision does not matter, allow_tracer_warnings=True "
         "builds what the sample took"
     )
-
-
-def _network(
-    source: Source,
-    sample: Array,
-    executor: str,
-    weights: str,
-    as_is: bool,
-    halo: int | None,
-    alignment: int | None,
-) -> BuiltNetwork:
-    """For the CPU engine where it runs the network, unless onnxruntime is asked for."""
-    results = source.run(sample)
-    if executor == "onnxruntime":
-        reason = "onnxruntime was asked for when it was built"
-        return onnx_network(source, results, reason, halo, alignment)
-    try:
-        return cpu_network(source, results, weights, as_is)
-    except (_core.UnsupportedError, _core.EngineFileError) as refusal:
-        if executor == "cpu":
-            if isinstance(refusal, _core.UnsupportedError):
-                raise
-            raise _core.UnsupportedError(
-                f"{source.description}: the CPU engine does not run this network ({refusal}); "
-                "executor='onnxruntime' does"
-            ) from refusal
-        reason = str(refusal).split(". ")[0]
-        try:
-            return onnx_network(source, results, reason, halo, alignment)
-        except ImportError as missing:
-            raise _core.UnsupportedError(f"{refusal}. {missing}") from refusal
-
-
-def _prove(
-    engine: Engine, source: Source, network: BuiltNetwork, report: BuildReport, tolerance: float
-) -> BuildReport:
-    """What holds beyond the sample: other sizes, and the context that tiles need."""
-    geometry = network.geometry
-    if not geometry["dense"]:
-        return report
-
-    def run(x: Array) -> Array:
-        return fold(source.run(x), network.outputs)
-
-    shape = source.sample_shape
-    why = network.fixed_size
-    if not source.any_size:
-        why = why or why_one_size(engine.run, source.run, shape, geometry["alignment"], tolerance)
-    if why:
-        return replace(report, fixed_size=why)
-    if geometry["tileable"] and (said := probe(run, geometry, shape[1], shape[2:])):
-        raise _core.UnsupportedError(f"{source.description}: {said}")
-    return report
 
 
 def _activation(asked: Any, by_postprocessing: Any) -> Any:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
+from pyengine.builder.frozen import freeze_statistics
 from pyengine.builder.graph import GraphBuilder
 from pyengine.builder.onnx_import import import_onnx
 from pyengine.builder.ops import IMPORT
@@ -62,8 +63,42 @@ class BuiltNetwork:
     graph: GraphBuilder | None = None
 
 
+def make_network(
+    source: Source,
+    results: Array | list[Array],
+    executor: str,
+    weights: str,
+    as_is: bool,
+    halo: int | None,
+    alignment: int | None,
+) -> BuiltNetwork:
+    """For the CPU engine where it runs the network, unless onnxruntime is asked for."""
+    if executor == "onnxruntime":
+        reason = "onnxruntime was asked for when it was built"
+        return onnx_network(source, results, reason, halo, alignment)
+    try:
+        return cpu_network(source, results, weights, as_is)
+    except (_core.UnsupportedError, _core.EngineFileError) as refusal:
+        if executor == "cpu":
+            if isinstance(refusal, _core.UnsupportedError):
+                raise
+            raise _core.UnsupportedError(
+                f"{source.description}: the CPU engine does not run this network ({refusal}); "
+                "executor='onnxruntime' does"
+            ) from refusal
+        reason = str(refusal).split(". ")[0]
+        try:
+            return onnx_network(source, results, reason, halo, alignment)
+        except ImportError as missing:
+            raise _core.UnsupportedError(f"{refusal}. {missing}") from refusal
+
+
 def cpu_network(
-    source: Source, results: Array | list[Array], weights: str, as_is: bool
+    source: Source,
+    results: Array | list[Array],
+    weights: str,
+    as_is: bool,
+    frozen_on: list[Array] | None = None,
 ) -> BuiltNetwork:
     """The network for the CPU engine.
 
@@ -76,6 +111,8 @@ def cpu_network(
         The type that is stored.
     as_is : bool
         A single result stays as it is, whatever its size: it is no segmentation.
+    frozen_on : list of ndarray, optional
+        Inputs over which the statistics of norms are measured, which then are constants.
 
     Raises
     ------
@@ -85,6 +122,8 @@ def cpu_network(
         Not an image network, or weights that are not finite in that type.
     """
     graph = import_onnx(source.model, source.sample_shape)
+    if frozen_on is not None:
+        freeze_statistics(graph, source.model, frozen_on)
     size = source.sample_shape[2:]
     in_network: str | None = None
     outputs: tuple[NamedOutput, ...] = ()
@@ -101,6 +140,8 @@ def cpu_network(
         if outputs:
             join(graph, [graph.output], outputs)
             geometry = _core.analyze(graph.json(), *size)
+    if outputs and not geometry["dense"]:
+        raise _core.UnsupportedError(f"{source.description}: {geometry['reason']}")
     tensors = {k: v.astype(weights) for k, v in graph.weights.items()}
     for name, tensor in tensors.items():
         if not np.isfinite(tensor).all():

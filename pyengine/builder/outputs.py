@@ -134,12 +134,21 @@ def lay_out(
         return ()
     found: list[NamedOutput] = []
     first = 0
+    margin = not single and _lost_alike([array.shape for array in arrays], image)
     for name, array in zip(names, arrays, strict=True):
-        shrink, enlarge = _scale(name, array.shape, image)
+        shrink, enlarge = (1, 1) if margin else _scale(name, array.shape, image)
         planes = array.shape[1] * enlarge**2
         found.append(NamedOutput(name, first, planes, shrink=shrink, enlarge=enlarge))
         first += planes
     return tuple(found)
+
+
+def _lost_alike(shapes: list[tuple[int, ...]], image: tuple[int, ...]) -> bool:
+    """Whether all results lose the same margin on all sides, as by convolutions without padding."""
+    if len({shape[2:] for shape in shapes}) != 1 or any(len(shape) != 4 for shape in shapes):
+        return False
+    lost = {n - own for n, own in zip(image[2:], shapes[0][2:], strict=True)}
+    return len(lost) == 1 and 0 < 2 * lost.pop() < min(image[2:])
 
 
 def _scale(name: str, shape: tuple[int, ...], image: tuple[int, ...]) -> tuple[int, int]:

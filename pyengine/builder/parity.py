@@ -47,6 +47,9 @@ class BuildReport:
         Why the engine is for the sample's size alone; empty if it is not.
     why_not_cpu : str
         Why the network is kept as ONNX for onnxruntime; empty if the CPU engine runs it.
+    frozen : dict
+        With frozen statistics: ``relative_error`` and ``label_agreement`` of what was written with
+        the source, over so many ``images``. All else tells of the network before.
     """
 
     max_abs_error: float
@@ -58,6 +61,7 @@ class BuildReport:
     by_output: dict[str, float] = field(default_factory=dict)
     fixed_size: str = ""
     why_not_cpu: str = ""
+    frozen: dict[str, float] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -66,7 +70,7 @@ class BuildReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        optional = ("by_output", "fixed_size", "why_not_cpu")
+        optional = ("by_output", "fixed_size", "why_not_cpu", "frozen")
         return {k: v for k, v in asdict(self).items() if k not in optional or v}
 
     def __str__(self) -> str:
@@ -74,6 +78,12 @@ class BuildReport:
             f"max |difference| {self.max_abs_error:.3g} = {self.relative_error:.3g} of the range "
             f"{self.output_range:.3g} (tolerance {self.tolerance:g}), labels agree on "
             f"{100 * self.label_agreement:.4f} % over {self.samples} sample(s)"
+            + (
+                f"; with frozen statistics {self.frozen['relative_error']:.3g}, labels agree on "
+                f"{100 * self.frozen['label_agreement']:.4f} %"
+                if self.frozen
+                else ""
+            )
             + "".join(f"; {name}: {error:.3g}" for name, error in self.by_output.items())
         )
 

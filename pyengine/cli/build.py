@@ -50,7 +50,8 @@ def run_build(args: argparse.Namespace) -> int:
                 provenance=_json("provenance", args.provenance), samples=_samples(args.samples),
                 weights=args.weights, store_onnx=args.store_onnx,
                 executor="cpu" if _makes_plan(args) else args.executor,
-                output_name=_names(args.output_name), label_rule=args.label_rule, halo=args.halo,
+                output_name=_names(args.output_name), label_rule=args.label_rule,
+                statistics=args.statistics, halo=args.halo,
                 alignment=args.alignment, allow_tracer_warnings=args.allow_tracer_warnings,
                 tolerance=args.tolerance, **_source_options(args),
             )  # fmt: skip
@@ -89,7 +90,7 @@ _OF_PLANS: dict[str, object] = {
 _OF_NETWORKS: dict[str, object] = {
     "sample_shape": None, "task": None, "classes": None, "activation": None, "input_dtype": None,
     "preprocessing": None, "colors": None, "provenance": None, "samples": None, "weights": "float32", "store_onnx": False, "output_name": None,
-    "label_rule": None, "halo": None, "alignment": None, "allow_tracer_warnings": False,
+    "label_rule": None, "statistics": "image", "halo": None, "alignment": None, "allow_tracer_warnings": False,
     "normalise": [], "postprocess": [], "module": None, "arguments": None,
     "allow_code": False, "configuration": None, "fold": None,
 }  # fmt: skip

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyengine import __version__
 from pyengine.arguments import AUGMENTATIONS, OUTPUTS
-from pyengine.builder.arguments import LABEL_RULES
+from pyengine.builder.arguments import LABEL_RULES, STATISTICS
 from pyengine.cli.build import run_build, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.options import add_engine_options, add_tile_options
@@ -143,6 +143,10 @@ def make_parser() -> argparse.ArgumentParser:
         "--label-rule", choices=LABEL_RULES,
         help="labels of several sigmoids: regions (the last above one half, else background; "
         "default) or highest",
+    )  # fmt: skip
+    p.add_argument(
+        "--statistics", choices=STATISTICS, default="image",
+        help="of norms over the image: image (default), or frozen over --samples, for exact tiles",
     )  # fmt: skip
     p.add_argument("--halo", type=int, help="for onnxruntime: context of a tile in pixels")
     p.add_argument(

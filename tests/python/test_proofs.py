@@ -273,3 +273,62 @@ def test_a_memory_limit_that_costs_time_is_told(tmp_path: Path) -> None:
     enough = int(str(told[0].message).split("max_memory=")[2].split()[0])
     assert engine.plan(96, 96, max_memory=enough).slowdown < 1.3
     assert engine.plan(96, 96, max_memory=700_000).slowdown > 2
+
+
+# ---- frozen statistics --------------------------------------------------------------------------
+
+
+def test_frozen_statistics_of_one_image_are_its_own(monkeypatch) -> None:
+    from pyengine.builder.departure import _run_up_to
+    from pyengine.builder.frozen import freeze_statistics
+    from pyengine.builder.onnx_import import import_onnx
+    from pyengine.builder.ops import IMPORT
+    from pyengine.inputs import load_source
+
+    def norm(w, node, a):
+        gain = w.constant(node, 1, "scale")
+        w.emit(node, "group_norm", groups=len(gain), weight=gain, bias=w.constant(node, 2, "bias"))
+
+    monkeypatch.setitem(IMPORT, "InstanceNormalization", norm)
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.InstanceNorm2d(6, affine=True), nn.ReLU(),
+        nn.Conv2d(6, 4, 3, padding=1), nn.InstanceNorm2d(4), nn.Conv2d(4, 2, 1),
+    )  # fmt: skip
+    with torch.no_grad():
+        net[1].weight.uniform_(0.5, 2)
+        net[1].bias.normal_()
+    source = load_source(net, SHAPE)
+    rng = np.random.default_rng(0)
+    images = [rng.standard_normal(SHAPE, dtype=np.float32) * (i + 1) for i in range(3)]
+
+    def frozen(samples):
+        graph = import_onnx(source.model, SHAPE)
+        assert freeze_statistics(graph, source.model, samples) == 2
+        graph.simplify()
+        assert [node["op"] for node in graph.nodes if node["op"] == "affine"] == []
+        weights = {name: w.astype(np.float32) for name, w in graph.weights.items()}
+        parts = {"input": {"name": graph.input_name, "channels": 1}, "nodes": graph.nodes}
+        return lambda x: _run_up_to(parts, graph.output, weights, x)
+
+    for image in images:
+        with torch.inference_mode():
+            want = net(torch.from_numpy(image)).numpy()
+        np.testing.assert_allclose(frozen([image])(image), want, atol=1e-4)
+    # Over several images it is one network for all of them: it commutes with moving the image.
+    run = frozen(images)
+    moved = np.roll(images[0], (3, 5), (2, 3))
+    np.testing.assert_allclose(
+        run(moved)[:, :, 10:-10, 10:-10], np.roll(run(images[0]), (3, 5), (2, 3))[:, :, 10:-10, 10:-10],
+        atol=1e-5,
+    )  # fmt: skip
+
+
+def test_frozen_statistics_need_images_and_norms(tmp_path: Path) -> None:
+    path = tmp_path / "x.pyengine"
+    with pytest.raises(ValueError, match="measured over samples=: give network inputs"):
+        pyengine.build(convolution(), path, SHAPE, statistics="frozen")
+    samples = [np.zeros(SHAPE, np.float32)]
+    with pytest.raises(ValueError, match="the network has no norm over the whole image"):
+        pyengine.build(convolution(), path, SHAPE, statistics="frozen", samples=samples)
+    assert not path.exists()
