@@ -274,10 +274,10 @@ class Engine:
         self,
         images: Iterable[npt.NDArray[Any]],
         *,
-        output: Output = "labels",
+        output: Output | str | Sequence[str] = "labels",
         progress: Progress = False,
         **options: Unpack[SegmentKeywords],
-    ) -> Iterator[npt.NDArray[Any]]:
+    ) -> Iterator[Any]:
         """Segment images, lazily and in order.
 
         Small images (up to 256 x 256 px) run side by side on the CPU, one thread each, so that a
@@ -288,8 +288,8 @@ class Engine:
         ----------
         images : iterable of ndarray
             As in `segment`; sizes may differ.
-        output : {"labels", "probabilities", "logits"}
-            What comes back.
+        output : {"labels", "probabilities", "logits"}, str or sequence of str
+            As in `segment`.
         progress : bool or callable
             As in `segment`. Other than False, every image runs by itself.
         **options : SegmentKeywords

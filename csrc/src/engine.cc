@@ -259,6 +259,12 @@ struct Engine::Impl {
 
   void SegmentTurned(const CheckedImage& image, const OutputView& out,
                      const SegmentOptions& options) const {
+    if (file.manifest.outputs.size() > 1 ||
+        (!file.manifest.outputs.empty() && file.manifest.outputs[0].enlarge > 1))
+      throw Error(
+          ErrorCode::kUnsupported,
+          "augmentation: this network's results are not averaged over turned views, as what "
+          "they say, of directions for one, turns with the image");
     SegmentAugmented(
         image, out, options, info.geometry.classes, file.manifest.head, *pool,
         [&](const CheckedImage& turned, const OutputView& logits, const SegmentOptions& once) {

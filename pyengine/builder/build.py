@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -36,7 +37,7 @@ from pyengine.builder.sizes import FixedSizeWarning
 from pyengine.checks import check_batch
 from pyengine.distinct_files import check_distinct
 from pyengine.inputs.registry import load_source, source_files
-from pyengine.inputs.source import Source, SourceKeywords, parity_samples
+from pyengine.inputs.source import Array, Network, Source, SourceKeywords, parity_samples
 from pyengine.onnx_network import ATTACHMENT
 from pyengine.processing import head_of, preprocessing_steps
 
@@ -217,7 +218,7 @@ def build(
     inputs = parity_samples(loaded.sample_shape) if samples is None else list(samples)
     for i, sample in enumerate(inputs):
         check_batch(sample, loaded.sample_shape[1], f"samples[{i}]")
-    seen = parity_samples(loaded.sample_shape)[0]
+    seen = inputs[0] if samples is None else parity_samples(loaded.sample_shape)[0]
     loaded, names = choose_outputs(loaded, seen, output_name)
     as_is = (task or loaded.manifest.get("task")) == "classification"
     limit = _TOLERANCE[weights] if tolerance is None else tolerance
@@ -230,6 +231,7 @@ def build(
         )  # fmt: skip
 
     results = loaded.run(seen)
+    loaded = replace(loaded, run=_remembering(loaded.run, seen, results))
     runs_on = "cpu" if statistics == "frozen" else executor
     network = make_network(loaded, results, runs_on, weights, as_is, halo, alignment)
     manifest = manifest_of(network)
@@ -270,6 +272,11 @@ def build(
             stacklevel=2,
         )
     return report
+
+
+def _remembering(run: Network, seen: Array, results: Array | list[Array]) -> Network:
+    """`run`, without a second run on what was seen."""
+    return lambda x: results if x is seen else run(x)
 
 
 def _doubts_text(source: Source) -> str:

@@ -126,6 +126,8 @@ def test_named_results(tmp_path: Path) -> None:
         pyengine.UnsupportedError, match="labels: this network's results are 'dist'"
     ):
         engine.segment(image)
+    with pytest.raises(pyengine.UnsupportedError, match="turns with the image"):
+        engine.segment(image, output="dist", tta="flips")
     with pytest.raises(ValueError, match="'depth' is not one of this network's: 'dist', 'prob'"):
         engine.segment(image, output=("depth",))
     assert pyengine.verify(path, net).passed

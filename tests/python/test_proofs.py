@@ -109,6 +109,30 @@ def test_networks_without_tiles_are_compared_at_a_second_size(tmp_path: Path) ->
         pyengine.Engine(path).segment(np.zeros((40, 40), np.float32))
 
 
+def test_corners_that_are_aligned_make_it_a_network_of_whole_images(tmp_path: Path) -> None:
+    """Common in segmentation, and exact in one piece alone: that is said, and so computed."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.MaxPool2d(2), nn.Conv2d(6, 6, 3, padding=1), nn.ReLU(),
+        nn.Upsample(scale_factor=2, mode="bilinear", align_corners=True), nn.Conv2d(6, 2, 1),
+    )  # fmt: skip
+    path = tmp_path / "x.pyengine"
+    pyengine.build(net, path, SHAPE)
+    engine = pyengine.Engine(path)
+    assert not engine.info.tileable
+    assert "align_corners=True stretches with the size" in engine.info.not_tileable_reason
+    told = []
+    for size in ((32, 32), (48, 80)):
+        image = random_image(np.random.default_rng(0), *size, dtype=np.float32)
+        with torch.inference_mode():
+            want = net(torch.from_numpy(image)[None, None])[0].numpy()
+        got = engine.segment(image, output="logits", progress=lambda *of: told.append(of))
+        np.testing.assert_allclose(got, want, atol=1e-5)
+    assert told == [(1, 1), (1, 1)]
+    with pytest.raises(pyengine.CancelledError):
+        engine.segment(image, progress=lambda done, total: False)
+
+
 @pytest.mark.parametrize("free", [True, False])
 def test_onnx_files_are_compared_at_a_second_size(tmp_path: Path, free: bool) -> None:
     def export(net: nn.Module, name: str) -> Path:
