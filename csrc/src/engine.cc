@@ -25,6 +25,7 @@ namespace {
 
 constexpr int kMaxThreads = 1024;
 constexpr int64_t kMaxInputSidePx = 1 << 20;  // of Run
+constexpr int64_t kHeadPixels = 1 << 14;      // that a thread turns into probabilities at a time
 
 int ThreadCount(int wanted) {
   if (wanted < 0 || wanted > kMaxThreads)
@@ -308,8 +309,11 @@ struct Engine::Impl {
       if (!all && !one.head_in_network) continue;
       const int64_t phases = one.enlarge * one.enlarge, classes = one.planes / phases;
       for (int64_t phase = 0; phase < phases; ++phase)
-        ApplyHead(planes + (one.first_plane + phase * classes) * plane_stride, plane_stride,
-                  classes, count, one.head);
+        pool->ParallelFor(CeilDiv(count, kHeadPixels), [&](int64_t i) {
+          const int64_t begin = i * kHeadPixels;
+          ApplyHead(planes + (one.first_plane + phase * classes) * plane_stride + begin,
+                    plane_stride, classes, std::min(kHeadPixels, count - begin), one.head);
+        });
     }
   }
 

@@ -103,9 +103,12 @@ def measure_frozen(
     path.write_bytes(serialize(manifest, network.graph_json, network.tensors))
     engine = Engine(path)
     found = compare(engine, source.run, inputs, report.tolerance)
-    geometry = network.geometry
-    shape = source.sample_shape
-    if geometry["tileable"] and (said := probe(engine.run, geometry, shape[1], shape[2:])):
+    geometry, shape = network.geometry, source.sample_shape
+
+    def run(x: Array) -> Array:
+        return fold(engine.run(x), network.outputs)
+
+    if geometry["tileable"] and (said := probe(run, geometry, shape[1], shape[2:])):
         raise _core.UnsupportedError(f"{source.description}: {said}")
     frozen = {
         "relative_error": found.relative_error, "label_agreement": found.label_agreement,

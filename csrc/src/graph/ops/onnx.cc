@@ -36,7 +36,7 @@ const char* SeesAll(const Node& node) {
 const OpType kOnnxType = {
     .word = "onnx",
     .inputs = 1,
-    .fields = kNoFields,
+    .fields = kHasAmounts,
     .read = ReadOnnx,
     .infer = InferOnnx,
     .weight_shape = NoWeight,
