@@ -131,6 +131,13 @@ class OnnxWriter:
         self.nodes.append(helper.make_node(op, inputs, [result], name=result, **attributes))
         return result
 
+    def number(self, node: Node, x: str) -> None:
+        """The node's result from integers or truths."""
+        from onnx import TensorProto
+
+        half = self.half[node["name"]]
+        self.add("Cast", node, [x], to=TensorProto.FLOAT16 if half else TensorProto.FLOAT)
+
     def kernel(self, node: Node, shape: tuple[int, ...] | None = None, axis: int = 0) -> str:
         """The node's weights; int8 with a scale for each output channel, which lies on `axis`."""
         if self.types[node["name"]] != "int8":

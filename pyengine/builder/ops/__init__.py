@@ -2,9 +2,19 @@
 
 from pyengine.builder.onnx_walk import ImportFn
 from pyengine.builder.onnx_write import ExportFn
-from pyengine.builder.ops import conv, onnx, pointwise, pool, resize, shape
+from pyengine.builder.ops import (
+    arithmetic,
+    conv,
+    norm,
+    onnx,
+    pointwise,
+    pool,
+    reduce,
+    resize,
+    shape,
+)
 
-_FAMILIES = (conv, pointwise, pool, resize, shape, onnx)
+_FAMILIES = (arithmetic, conv, norm, pointwise, pool, reduce, resize, shape, onnx)
 
 IMPORT: dict[str, ImportFn] = {k: v for family in _FAMILIES for k, v in family.IMPORT.items()}
 """By ONNX's name of the operator."""

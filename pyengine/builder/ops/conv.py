@@ -111,6 +111,7 @@ def export_conv_transpose(e: OnnxWriter, node: Node, x: str) -> None:
         kernel_shape=node["kernel"], strides=node.get("stride", [1, 1]),
         pads=node.get("amounts", [0, 0, 0, 0]), group=node.get("groups", 1),
         output_padding=node.get("output_padding", [0, 0]),
+        dilations=node.get("dilation", [1, 1]),
     )  # fmt: skip
 
 

@@ -168,6 +168,10 @@ def export_activation(e: OnnxWriter, node: Node, x: str) -> None:
         e.add("Mul", node, [x, e.add("Sigmoid", node, [x], "gate")])
     elif kind in ("gelu", "gelu_tanh"):
         e.add("Gelu", node, [x], approximate="tanh" if kind == "gelu_tanh" else "none")
+    elif kind == "softplus":
+        sharpness = e.constant(node, "alpha", np.array(node.get("alpha", 1.0), np.float32))
+        scaled = e.add("Mul", node, [x, sharpness], "scaled")
+        e.add("Div", node, [e.add("Softplus", node, [scaled], "soft"), sharpness])
     elif kind == "hard_sigmoid":
         e.add("HardSigmoid", node, [x], alpha=alpha, beta=beta)
     elif kind == "clip":
@@ -177,7 +181,7 @@ def export_activation(e: OnnxWriter, node: Node, x: str) -> None:
         e.add("Clip", node, [x, *limits])
     else:
         plain = {"relu": "Relu", "sigmoid": "Sigmoid", "tanh": "Tanh", "hard_swish": "HardSwish",
-                 "erf": "Erf"}  # fmt: skip
+                 "erf": "Erf", "abs": "Abs", "exp": "Exp", "mish": "Mish", "softsign": "Softsign"}  # fmt: skip
         e.add(plain[kind], node, [x])
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from pyengine import _core
 from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 from pyengine.builder.ops.conv import pads_of
@@ -53,11 +56,53 @@ def export_pool(e: OnnxWriter, node: Node, x: str) -> None:
         "kernel_shape": node["kernel"], "strides": node.get("stride", [1, 1]),
         "pads": node.get("amounts", [0, 0, 0, 0]),
     }  # fmt: skip
-    if node["op"] == "max_pool":
+    if node["op"] == "pool":
+        shared |= {"dilations": node.get("dilation", [1, 1]),
+                   "ceil_mode": int(node.get("ceil_mode", False))}  # fmt: skip
+    if node["op"] == "max_pool" or node.get("kind") == "max":
         e.add("MaxPool", node, [x], **shared)
     else:
         counted = int(node.get("count_include_pad", True))
         e.add("AveragePool", node, [x], count_include_pad=counted, **shared)
+
+
+def export_adaptive_pool(e: OnnxWriter, node: Node, x: str) -> None:
+    raise _core.UnsupportedError(
+        f"adaptive_pool ('{node['name']}') has no form in ONNX that fits images of every size"
+    )
+
+
+def _square_blocks(node: Node) -> int:
+    kernel, stride = node["kernel"], node.get("stride", [1, 1])
+    if kernel != stride or kernel[0] != kernel[1] or any(node.get("amounts", [0, 0, 0, 0])):
+        raise _core.UnsupportedError(
+            f"{node['op']} ('{node['name']}') goes to ONNX for square windows side by side alone, "
+            f"it has a kernel of {kernel}, strides of {stride} and padding of {node.get('amounts')}"
+        )
+    return int(kernel[0])
+
+
+def export_max_pool_indices(e: OnnxWriter, node: Node, x: str) -> None:
+    block = _square_blocks(node)
+    taps = e.add("SpaceToDepth", node, [x], "taps", blocksize=block)  # tap * channels + channel
+    size = e.add("Shape", node, [taps], "size", start=2)
+    tall = e.add(
+        "Concat", node, [e.constant(node, "split", np.array([0, block * block, -1])), size],
+        "tall", axis=0,
+    )  # fmt: skip
+    apart = e.add("Reshape", node, [taps, tall], "apart")
+    e.number(node, e.add("ArgMax", node, [apart], "index", axis=1, keepdims=0))
+
+
+def export_max_unpool(e: OnnxWriter, node: Node, x: str, indices: str, *like: str) -> None:
+    block = _square_blocks(node)
+    zero = e.constant(node, "zero", np.array(0, np.float32))
+    taps = []
+    for tap in range(block * block):
+        number = e.constant(node, f"tap{tap}", np.array(tap, np.float32))
+        here = e.add("Equal", node, [indices, number], f"here{tap}")
+        taps.append(e.add("Where", node, [here, x, zero], f"at{tap}"))
+    e.add("DepthToSpace", node, [e.add("Concat", node, taps, "taps", axis=1)], blocksize=block)
 
 
 # By ONNX's name of the operator, and by ours.
@@ -71,4 +116,8 @@ EXPORT: dict[str, ExportFn] = {
     "max_pool": export_pool,
     "avg_pool": export_pool,
     "global_avg_pool": lambda e, node, x: e.add("GlobalAveragePool", node, [x]),
+    "pool": export_pool,
+    "adaptive_pool": export_adaptive_pool,
+    "max_pool_indices": export_max_pool_indices,
+    "max_unpool": export_max_unpool,
 }

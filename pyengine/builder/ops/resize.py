@@ -72,6 +72,45 @@ def export_depth_to_space(e: OnnxWriter, node: Node, x: str) -> None:
     e.add("DepthToSpace", node, [x], blocksize=node["stride"][0], mode=mode)
 
 
+def export_resize(e: OnnxWriter, node: Node, x: str, *like: str) -> None:
+    how = {
+        "mode": node["mode"], "axes": [2, 3],
+        "coordinate_transformation_mode": node.get("coordinates", "half_pixel"),
+        "nearest_mode": node.get("rounding", "round_prefer_floor"),
+        "cubic_coeff_a": float(node.get("cubic_coefficient", -0.75)),
+        "exclude_outside": int(node.get("exclude_outside", False)),
+        "antialias": int(node.get("antialias", False)),
+    }  # fmt: skip
+    if like:
+        sizes = e.add("Shape", node, [like[0]], "size", start=2)
+    elif "size" in node:
+        sizes = e.constant(node, "size", np.array(node["size"]))
+    else:
+        # Scales are float32 whatever the data's type.
+        name = f"{e.names[node['output']]}.scales"
+        e.constants[name] = np.array([num / den for num, den in node["scale"]], np.float32)
+        e.add("Resize", node, [x, "", name], **how)
+        return
+    e.add("Resize", node, [x, "", "", sizes], **how)
+
+
+def export_space_to_depth(e: OnnxWriter, node: Node, x: str) -> None:
+    block = node["stride"][0]
+    if node.get("order") == "blocks_first":
+        e.add("SpaceToDepth", node, [x], blocksize=block)
+        return
+    # What ONNX puts at pixel * channels + channel belongs to channel * pixels + pixel.
+    deep = e.add("SpaceToDepth", node, [x], "deep", blocksize=block)
+    size = e.add("Shape", node, [deep], "size", start=2)
+    apart = e.constant(node, "apart", np.array([0, block * block, -1]))
+    together = e.constant(node, "together", np.array([0, -1]))
+    split = e.add("Concat", node, [apart, size], "split", axis=0)
+    joined = e.add("Concat", node, [together, size], "joined", axis=0)
+    blocks = e.add("Reshape", node, [deep, split], "blocks")
+    channels = e.add("Transpose", node, [blocks], "channels", perm=[0, 2, 1, 3, 4])
+    e.add("Reshape", node, [channels, joined])
+
+
 # By ONNX's name of the operator, and by ours.
 IMPORT: dict[str, ImportFn] = {
     "Resize": import_resize,
@@ -82,4 +121,6 @@ EXPORT: dict[str, ExportFn] = {
     "upsample_nearest": export_upsample,
     "upsample_bilinear": export_upsample,
     "depth_to_space": export_depth_to_space,
+    "space_to_depth": export_space_to_depth,
+    "resize": export_resize,
 }

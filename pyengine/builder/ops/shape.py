@@ -123,6 +123,26 @@ def export_flatten(e: OnnxWriter, node: Node, x: str) -> None:
     e.add("Reshape", node, [x, e.constant(node, "shape", np.array([0, -1, 1, 1]))])
 
 
+def export_select(e: OnnxWriter, node: Node, x: str) -> None:
+    channels = e.constant(node, "channels", np.array(node["channels"], np.int64))
+    e.add("Gather", node, [x, channels], axis=1)
+
+
+def export_expand(e: OnnxWriter, node: Node, x: str, like: str) -> None:
+    channels = e.add("Shape", node, [x], "channels", end=2)
+    size = e.add("Shape", node, [like], "size", start=2)
+    e.add("Expand", node, [x, e.add("Concat", node, [channels, size], "shape", axis=0)])
+
+
+def export_constant(e: OnnxWriter, node: Node, like: str) -> None:
+    batch = e.add("Shape", node, [like], "batch", end=1)
+    one = e.constant(node, "one", np.array([1, 1, 1]))
+    shape = e.add("Concat", node, [batch, one], "shape", axis=0)
+    e.add(
+        "Expand", node, [e.values(node, "weight", (1, node["out_channels"], *node["size"])), shape]
+    )
+
+
 # By ONNX's name of the operator, and by ours.
 IMPORT: dict[str, ImportFn] = {
     "Concat": import_concat,
@@ -141,4 +161,7 @@ EXPORT: dict[str, ExportFn] = {
     "crop": export_crop,
     "pad": lambda e, node, x: e.border(node, x),
     "flatten": export_flatten,
+    "select": export_select,
+    "expand": export_expand,
+    "constant": export_constant,
 }
