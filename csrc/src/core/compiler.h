@@ -20,6 +20,7 @@
 #define PYENGINE_INLINE __attribute__((always_inline)) static inline
 #define PYENGINE_INLINE_LAMBDA __attribute__((always_inline))
 #define PYENGINE_INFINITY __builtin_inff()
+#define PYENGINE_SQRT(x) __builtin_sqrt(x)
 // Hints to the caches. SECOND_LEVEL: to be read, but not at once.
 #define PYENGINE_PREFETCH(p) __builtin_prefetch(p)
 #define PYENGINE_PREFETCH_SECOND_LEVEL(p) __builtin_prefetch(p, 0, 2)
@@ -36,11 +37,13 @@
 #elif defined(_MSC_VER)
 
 #include <intrin.h>
+#include <math.h>
 
 #define PYENGINE_UNROLL
 #define PYENGINE_INLINE static __forceinline
 #define PYENGINE_INLINE_LAMBDA [[msvc::forceinline]]
 #define PYENGINE_INFINITY __builtin_huge_valf()
+#define PYENGINE_SQRT(x) sqrt(x)
 #if defined(PYENGINE_X86_64)
 #define PYENGINE_PREFETCH(p) _mm_prefetch((const char*)(p), _MM_HINT_T0)
 #define PYENGINE_PREFETCH_SECOND_LEVEL(p) _mm_prefetch((const char*)(p), _MM_HINT_T1)

@@ -86,11 +86,11 @@ std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
   }
   auto plan = std::make_shared<Plan>();
   if (key.program == &tile_program_) {
-    *plan = MakePlan(graph_, tile_program_, TileRegions(key.tile), pool_->threads());
+    *plan = MakePlan(tile_program_, TileRegions(key.tile), pool_->threads());
   } else {
     const TileSize& size = key.tile.size;
     const std::vector<Extent> extents = Extents(graph_, size.height, size.width);
-    *plan = MakePlan(graph_, whole_program_, WholeRegions(extents), pool_->threads());
+    *plan = MakePlan(whole_program_, WholeRegions(extents), pool_->threads());
     plan->extents = extents;
   }
   std::scoped_lock lock(mutex_);
@@ -138,7 +138,7 @@ void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
 
 int64_t CpuExecutor::TileMemoryBytes(const Tile& tile) const {
   const std::vector<Region> regions = TileRegions(tile);
-  const Plan plan = MakePlan(graph_, tile_program_, regions, pool_->threads());
+  const Plan plan = MakePlan(tile_program_, regions, pool_->threads());
   const int64_t window = regions[0].axis[0].size() * regions[0].axis[1].size();
   const int64_t floats = plan.arena_floats + pool_->threads() * plan.scratch_floats +
                          window * geometry().channels +
@@ -147,8 +147,7 @@ int64_t CpuExecutor::TileMemoryBytes(const Tile& tile) const {
 }
 
 int64_t CpuExecutor::RunMemoryBytes(int64_t h, int64_t w) const {
-  const Plan plan =
-      MakePlan(graph_, whole_program_, WholeRegions(Extents(graph_, h, w)), pool_->threads());
+  const Plan plan = MakePlan(whole_program_, WholeRegions(Extents(graph_, h, w)), pool_->threads());
   return (plan.arena_floats + pool_->threads() * plan.scratch_floats) *
          static_cast<int64_t>(sizeof(float));
 }

@@ -71,6 +71,46 @@ void DepthToSpaceRows(const DepthToSpaceArgs& args, int64_t out_block, int64_t w
   }
 }
 
+void SpaceToDepthRows(const SpaceToDepthArgs& args, int64_t out_block, int64_t width,
+                      int64_t y_begin, int64_t y_end) {
+  const Plane& out = args.out[out_block];
+  const int64_t block = args.block_y * args.block_x;
+  for (int64_t lane = 0; lane < kBlock; ++lane) {
+    // Lanes beyond the last channel repeat it: they must hold numbers.
+    const int64_t channel = std::min(out_block * kBlock + lane, args.channels - 1);
+    const int64_t pixel = args.blocks_first ? channel / args.in_channels : channel % block;
+    const int64_t c = args.blocks_first ? channel % args.in_channels : channel / block;
+    const Plane& in = args.in[c / kBlock];
+    for (int64_t y = y_begin; y < y_end; ++y) {
+      const int64_t row = y * args.block_y + pixel / args.block_x;
+      const float* from =
+          in.data + row * in.row_stride + pixel % args.block_x * kBlock + c % kBlock;
+      float* to = out.data + y * out.row_stride + lane;
+      for (int64_t x = 0; x < width; ++x) to[x * kBlock] = from[x * args.block_x * kBlock];
+    }
+  }
+}
+
+void SelectRows(const Plane* in, const Plane& out, const int64_t* channels, int64_t count,
+                int64_t width, int64_t y_begin, int64_t y_end) {
+  for (int64_t lane = 0; lane < kBlock; ++lane) {
+    const int64_t channel = channels[std::min(lane, count - 1)];
+    const Plane& plane = in[channel / kBlock];
+    for (int64_t y = y_begin; y < y_end; ++y) {
+      const float* from = plane.data + y * plane.row_stride + channel % kBlock;
+      float* to = out.data + y * out.row_stride + lane;
+      for (int64_t x = 0; x < width; ++x) to[x * kBlock] = from[x * kBlock];
+    }
+  }
+}
+
+void ExpandRows(const Plane& pixel, const Plane& out, int64_t width, int64_t y_begin,
+                int64_t y_end) {
+  for (int64_t y = y_begin; y < y_end; ++y)
+    for (int64_t x = 0; x < width; ++x)
+      std::memcpy(out.data + y * out.row_stride + x * kBlock, pixel.data, kBlock * sizeof(float));
+}
+
 namespace {
 
 int64_t Source(int64_t i, int64_t size, BorderMode mode) {

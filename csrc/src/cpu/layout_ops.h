@@ -34,6 +34,26 @@ struct DepthToSpaceArgs {
 void DepthToSpaceRows(const DepthToSpaceArgs& args, int64_t out_block, int64_t width,
                       int64_t y_begin, int64_t y_end);
 
+// The reverse: output pixel (y, x) gathers a block of the input, which begins at (y * block_y, x *
+// block_x), into channels: input channel * pixels + pixel, or pixel * `in_channels` + channel.
+struct SpaceToDepthArgs {
+  const Plane* in;
+  Plane* out;
+  int64_t block_y, block_x;
+  int64_t in_channels, channels;
+  bool blocks_first;
+};
+void SpaceToDepthRows(const SpaceToDepthArgs& args, int64_t out_block, int64_t width,
+                      int64_t y_begin, int64_t y_end);
+
+// Rows [y_begin, y_end) of one block of output channels, which are the `channels` of the input.
+void SelectRows(const Plane* in, const Plane& out, const int64_t* channels, int64_t count,
+                int64_t width, int64_t y_begin, int64_t y_end);
+
+// One pixel at every place of rows [y_begin, y_end).
+void ExpandRows(const Plane& pixel, const Plane& out, int64_t width, int64_t y_begin,
+                int64_t y_end);
+
 // Fills the `border` around rows [y_begin, y_end) of the height x width pixels at `plane` (blocks
 // of `lanes` channels): beside them, above row 0 and below the last row. What lies above row 0 is
 // made of as many rows below it, which must be there.

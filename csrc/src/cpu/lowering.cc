@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "cpu/steps/copy.h"
+#include "graph/ops/op_type.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -63,7 +64,8 @@ void Lowering::FindLive() {
     const Node& node = graph_.nodes[i];
     if (!needed[node.output]) continue;
     live_[i] = true;
-    for (int t : node.inputs) needed[t] = true, ++consumers_[t];
+    for (int t : node.inputs)
+      if (t != LikeOf(node)) needed[t] = true, ++consumers_[t];
   }
 }
 
@@ -87,7 +89,8 @@ Op* Lowering::LastWriter(const Value& last) {
       return std::any_of(refs.begin(), refs.end(),
                          [&](const BlockRef& ref) { return ref.storage == last.refs[0].storage; });
     };
-    if (uses(op.in[0]) || uses(op.in[1]) || (writer && uses(op.out))) return nullptr;
+    if (uses(op.in[0]) || uses(op.in[1]) || uses(op.in[2]) || (writer && uses(op.out)))
+      return nullptr;
     if (uses(op.out)) writer = &op;
   }
   return writer && writer->out_tensor == graph_.output ? writer : nullptr;
@@ -100,6 +103,15 @@ int Lowering::AddStorage(int tensor, int64_t lanes) {
   storage.lanes = lanes;
   program_.storages.push_back(storage);
   return static_cast<int>(program_.storages.size()) - 1;
+}
+
+int Lowering::AddTable(int tensor, int64_t pixels, int64_t rows, int64_t blocks) {
+  const int index = AddStorage(tensor, kBlock);
+  Storage& table = program_.storages[index];
+  table.table_pixels = pixels;
+  table.table_rows = rows;
+  if (blocks) table.channels = blocks * kBlock;
+  return index;
 }
 
 Value Lowering::Whole(int storage) const {
@@ -171,9 +183,8 @@ Op& Lowering::Emit(Op op) {
   Value& value = values_[op.out_tensor];
   if (value.refs.empty()) value = Whole(AddStorage(op.out_tensor, kBlock));
   op.out = value.refs;
-  CountPlanes(op.in[0].size() + op.in[1].size() + op.out.size());
   value.producers.push_back(static_cast<int>(program_.ops.size()));
-  program_.ops.push_back(std::move(op));
+  Append(std::move(op));
   return program_.ops.back();
 }
 
@@ -181,6 +192,11 @@ void Lowering::EmitBlocked(int index, std::unique_ptr<Step> step) {
   Op op = NewOp(index, std::move(step));
   op.in[0] = Blocked(graph_.nodes[index].inputs[0]).refs;
   Emit(std::move(op));
+}
+
+void Lowering::Append(Op op) {
+  CountPlanes(op.in[0].size() + op.in[1].size() + op.in[2].size() + op.out.size());
+  program_.ops.push_back(std::move(op));
 }
 
 void Lowering::EmitCopy(const Value& from, int in_tensor, int out_tensor, const Value& to,
@@ -193,9 +209,8 @@ void Lowering::EmitCopy(const Value& from, int in_tensor, int out_tensor, const 
   op.in_lanes = from.lanes;
   op.out_lanes = to.lanes;
   op.channels = graph_.tensors[in_tensor].channels;
-  CountPlanes(op.in[0].size() + op.out.size());
   op.step = MakeCopy(channel_offset);
-  program_.ops.push_back(std::move(op));
+  Append(std::move(op));
 }
 
 bool Lowering::Fuse(int index, const ActivationArgs& activation) {

@@ -32,6 +32,8 @@ class Lowering {
   const TensorInfo& tensor(int tensor) const { return graph_.tensors[tensor]; }
   const KernelTable& kernels() const { return kernels_; }
   PackedWeights& weights() { return weights_; }
+  // The network on a whole image; else on the infinite plane.
+  bool finite() const { return program_.finite; }
   // Algorithms that round more than float32 does by itself are allowed.
   bool fast() const { return fast_; }
 
@@ -40,6 +42,9 @@ class Lowering {
 
   // Memory for a tensor, and the value that fills it.
   int AddStorage(int tensor, int64_t lanes);
+  // Memory for numbers beside a tensor: `pixels` per row, and `rows` (0: as many as the tensor
+  // has), for each block of its channels; `blocks` 0: as many as the tensor has.
+  int AddTable(int tensor, int64_t pixels, int64_t rows = 0, int64_t blocks = 0);
   Value Whole(int storage) const;
   // The value in blocks of 16, as every kernel but the convolution wants it.
   Value Blocked(int tensor);
@@ -54,6 +59,8 @@ class Lowering {
   Op& Emit(Op op);
   // The whole of most lowerings: an operation that reads the node's first input in blocks of 16.
   void EmitBlocked(int index, std::unique_ptr<Step> step);
+  // Appends an operation whose planes are all set.
+  void Append(Op op);
   // Copies a tensor into channels from `channel_offset` on of `to`.
   void EmitCopy(const Value& from, int in_tensor, int out_tensor, const Value& to,
                 int64_t channel_offset);

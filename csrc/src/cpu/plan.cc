@@ -15,9 +15,8 @@ constexpr int64_t kFloatsPerLine = 16;  // 64-byte cache line
 
 class Planner {
  public:
-  Planner(const Graph& graph, const Program& program, const std::vector<Region>& regions,
-          int threads)
-      : graph_(graph), program_(program), regions_(regions), threads_(threads) {
+  Planner(const Program& program, const std::vector<Region>& regions, int threads)
+      : program_(program), regions_(regions), threads_(threads) {
     plan_.program = &program;
   }
 
@@ -46,8 +45,11 @@ class Planner {
 
   Buffer BufferFor(const Storage& storage) const {
     const Region& region = RegionOf(storage.tensor);
-    const Range rows = WholeGroups(region.axis[0], storage.group[0]);
-    const Range columns = WholeGroups(region.axis[1], storage.group[1]);
+    const auto range = [&](int axis, int64_t of_table) {
+      return of_table ? Range{.begin = 0, .end = of_table}
+                      : WholeGroups(region.axis[axis], storage.group[axis]);
+    };
+    const Range rows = range(0, storage.table_rows), columns = range(1, storage.table_pixels);
     Buffer b;
     b.y0 = rows.begin - storage.border.top;
     b.x0 = columns.begin - storage.border.left;
@@ -105,7 +107,7 @@ class Planner {
     std::vector<int> first(count, -1), last(count, -1);
     for (size_t i = 0; i < program_.ops.size(); ++i) {
       const Op& op = program_.ops[i];
-      for (const auto* refs : {&op.in[0], &op.in[1], &op.out})
+      for (const auto* refs : {&op.in[0], &op.in[1], &op.in[2], &op.out})
         for (const BlockRef& ref : *refs) {
           if (first[ref.storage] < 0) first[ref.storage] = groups[i];
           last[ref.storage] = groups[i];
@@ -164,11 +166,9 @@ class Planner {
     OpPlan plan;
     plan.height = placing.size[0];
     plan.width = placing.size[1];
-    for (int i = 0; i < 2; ++i) {
-      // A vector beside planes is the same pixel in every row.
-      const bool vector = op.in_tensor[i] >= 0 && graph_.tensors[op.in_tensor[i]].vector;
-      plan.in_row[i] = vector ? 0 : placing.in_at[0];
-      plan.in_column[i] = vector ? 0 : placing.in_at[1];
+    for (int i = 0; i < kOpInputs; ++i) {
+      plan.in_row[i] = op.still[i] ? 0 : placing.in_at[0];
+      plan.in_column[i] = op.still[i] ? 0 : placing.in_at[1];
     }
     plan.out_row = placing.out_at[0];
     plan.out_column = placing.out_at[1];
@@ -179,12 +179,9 @@ class Planner {
 
   void PlacePlanes(const Op& op, OpPlan& plan) {
     plan.out_begin = AddPlanes(op.out, plan.out_row, plan.out_column, plan.out_row_step);
-    for (int i = 0; i < 2; ++i) {
-      if (op.in_tensor[i] < 0) continue;
-      const bool vector = graph_.tensors[op.in_tensor[i]].vector;
+    for (int i = 0; i < kOpInputs; ++i)
       plan.in_begin[i] =
-          AddPlanes(op.in[i], plan.in_row[i], plan.in_column[i], vector && plan.height > 1 ? 0 : 1);
-    }
+          AddPlanes(op.in[i], plan.in_row[i], plan.in_column[i], op.still[i] ? 0 : 1);
   }
 
   void SizeScratch() {
@@ -205,7 +202,6 @@ class Planner {
         plan_.ops[writer[s]].borders_after.push_back(static_cast<int>(s));
   }
 
-  const Graph& graph_;
   const Program& program_;
   const std::vector<Region>& regions_;
   const int threads_;
@@ -214,9 +210,8 @@ class Planner {
 
 }  // namespace
 
-Plan MakePlan(const Graph& graph, const Program& program, const std::vector<Region>& regions,
-              int threads) {
-  return Planner(graph, program, regions, threads).Run();
+Plan MakePlan(const Program& program, const std::vector<Region>& regions, int threads) {
+  return Planner(program, regions, threads).Run();
 }
 
 }  // namespace pyengine

@@ -31,11 +31,11 @@ struct PlaneSpec {
 
 // What Op lacks to run at this size: what all steps have, and the step's own part.
 struct OpPlan {
-  int64_t height = 0, width = 0;                  // outputs to compute (of one phase)
-  size_t in_begin[2] = {0, 0}, out_begin = 0;     // in `specs`
-  int64_t in_row[2] = {0, 0};                     // input planes' row 0, in tensor indices
-  int64_t out_row = 0, out_row_step = 1;          // output planes' rows, likewise
-  int64_t in_column[2] = {0, 0}, out_column = 0;  // planes' column 0, likewise
+  int64_t height = 0, width = 0;                      // outputs to compute (of one phase)
+  size_t in_begin[kOpInputs] = {}, out_begin = 0;     // in `specs`
+  int64_t in_row[kOpInputs] = {};                     // input planes' row 0, in tensor indices
+  int64_t out_row = 0, out_row_step = 1;              // output planes' rows, likewise
+  int64_t in_column[kOpInputs] = {}, out_column = 0;  // planes' column 0, likewise
   int pooled_by = -1;              // the Winograd convolution that computes this pooling, or -1
   std::vector<int> borders_after;  // storages whose padding to fill now
   StepPart part;
@@ -70,7 +70,6 @@ struct Plan {
 };
 
 // `regions`: per tensor, the part to compute (finite programs: the whole extent).
-Plan MakePlan(const Graph& graph, const Program& program, const std::vector<Region>& regions,
-              int threads);
+Plan MakePlan(const Program& program, const std::vector<Region>& regions, int threads);
 
 }  // namespace pyengine

@@ -27,6 +27,8 @@ struct Storage {
   BorderMode border_mode = BorderMode::kZero;
   float border_value = 0;
   bool has_border = false;
+  // Tables beside tensors: pixels per row, and rows; 0: as the tensor's region has.
+  int64_t table_pixels = 0, table_rows = 0;
   int64_t blocks() const { return (channels + lanes - 1) / lanes; }
 };
 
@@ -38,11 +40,14 @@ struct BlockRef {
 };
 
 // One operation: which planes it reads and writes. How it computes them is its step's matter.
+constexpr int kOpInputs = 3;  // at most
 struct Op {
   int node = -1;  // graph node it stems from; -1: a copy between layouts
-  int in_tensor[2] = {-1, -1};
+  int in_tensor[kOpInputs] = {-1, -1, -1};
+  // One pixel that meets every output: a vector beside planes.
+  bool still[kOpInputs] = {false, false, false};
   int out_tensor = -1;  // whose region it computes
-  std::vector<BlockRef> in[2], out;
+  std::vector<BlockRef> in[kOpInputs], out;
   int64_t in_lanes = 16, out_lanes = 16;  // out_lanes 1: planar, as the caller wants its result
   int64_t in_channels = 0, channels = 0;
   std::unique_ptr<Step> step;

@@ -30,7 +30,7 @@ class Roller {
         }
       // A pooling fused into a convolution reads what was written just now.
       if (sizes.pooled_by >= 0) continue;
-      for (int k = 0; k < 2; ++k)
+      for (int k = 0; k < kOpInputs; ++k)
         for (const BlockRef& ref : op.in[k])
           if (ref.storage == storage)
             readers_.push_back({.op = static_cast<int>(i), .row = sizes.in_row[k] + ref.dy});
@@ -99,7 +99,7 @@ void RollBuffers(const Program& program, const std::vector<int>& groups, Plan& p
   std::vector<bool> rolls(program.storages.size(), true);
   for (size_t i = 0; i < program.ops.size(); ++i) {
     const Op& op = program.ops[i];
-    for (const auto* refs : {&op.in[0], &op.in[1], &op.out})
+    for (const auto* refs : {&op.in[0], &op.in[1], &op.in[2], &op.out})
       for (const BlockRef& ref : *refs) {
         int& one = group[ref.storage];
         if (one >= 0 && one != groups[i]) rolls[ref.storage] = false;

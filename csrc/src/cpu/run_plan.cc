@@ -101,17 +101,18 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
   const Plan& plan = *context_.plan;
   const OpPlan& sizes = plan.ops[work.op];
   Plane* planes = context_.planes.data();
-  op.step->Run({.op = op,
-                .plan = sizes,
-                .work = work,
-                .all = plan,
-                .planes = planes,
-                .in = {planes + sizes.in_begin[0], planes + sizes.in_begin[1]},
-                .out = planes + sizes.out_begin,
-                .kernels = kernels_,
-                .pool = pool_,
-                .scratch = context_.arena.data() + plan.arena_floats,
-                .scratch_stride = plan.scratch_floats});
+  op.step->Run(
+      {.op = op,
+       .plan = sizes,
+       .work = work,
+       .all = plan,
+       .planes = planes,
+       .in = {planes + sizes.in_begin[0], planes + sizes.in_begin[1], planes + sizes.in_begin[2]},
+       .out = planes + sizes.out_begin,
+       .kernels = kernels_,
+       .pool = pool_,
+       .scratch = context_.arena.data() + plan.arena_floats,
+       .scratch_stride = plan.scratch_floats});
 }
 
 }  // namespace

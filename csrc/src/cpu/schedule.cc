@@ -66,7 +66,7 @@ class Scheduler {
     const OpPlan& plan = plan_.ops[op_index];
     target = std::min(RoundUp(target, op.step->patch_px()), plan.height);
     if (target <= done_[op_index]) return;
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < kOpInputs; ++i)
       for (const BlockRef& ref : op.in[i]) {
         const int writer = writer_[ref.storage];
         if (writer < 0 || writer == op_index) continue;
@@ -117,7 +117,7 @@ std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buf
     const int out = op.out[0].storage;
     const Storage& storage = program.storages[out];
     bool follows = false;  // reads a large plane of this group
-    for (int i = 0; i < 2; ++i)
+    for (int i = 0; i < kOpInputs; ++i)
       for (const BlockRef& ref : op.in[i])
         follows = follows || (in_group[ref.storage] && StorageBytes(program.storages[ref.storage],
                                                                     buffers[ref.storage]) >= least);

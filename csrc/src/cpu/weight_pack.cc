@@ -64,6 +64,14 @@ std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int6
   return packed;
 }
 
+// Tap (ky, kx) of the kernel number `kernel` of a transposed convolution, counted with the zeros
+// that its dilation puts between them.
+float DilatedTap(const Node& node, const float* weights, int64_t kernel, int64_t ky, int64_t kx) {
+  if (ky % node.dilation[0] || kx % node.dilation[1]) return 0;
+  return weights[(kernel * node.kernel[0] + ky / node.dilation[0]) * node.kernel[1] +
+                 kx / node.dilation[1]];
+}
+
 }  // namespace
 
 void WinogradKernel(const float* kernel, int64_t patch_px, double* out) {
@@ -96,15 +104,15 @@ PackedWeights::PackedWeights(const Graph& graph, const WeightMap& weights, Threa
     : graph_(graph), weights_(weights), pool_(pool) {
   // What packed weights depend on, by the first node that has it.
   std::map<std::tuple<OpKind, std::string, std::string, int64_t, int64_t, int64_t, int64_t, int64_t,
-                      int64_t, int64_t>,
+                      int64_t, int64_t, int64_t, int64_t>,
            int>
       known;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& n = graph.nodes[i];
-    const auto [found, is_new] =
-        known.try_emplace({n.op, n.weight, n.bias, n.in_channels, n.out_channels, n.groups,
-                           n.kernel[0], n.kernel[1], n.stride[0], n.stride[1]},
-                          static_cast<int>(i));
+    const auto [found, is_new] = known.try_emplace(
+        {n.op, n.weight, n.bias, n.in_channels, n.out_channels, n.groups, n.kernel[0], n.kernel[1],
+         n.stride[0], n.stride[1], n.dilation[0], n.dilation[1]},
+        static_cast<int>(i));
     first_.push_back(found->second);
   }
 }
@@ -181,16 +189,14 @@ const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
   const int64_t cin_group = node.in_channels / node.groups;
   const int64_t cout_group = node.out_channels / node.groups;
-  slot = Pack(
-      node.in_channels, node.out_channels, node.groups, taps[0], taps[1], kBlock,
-      [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
-        // Later inputs meet earlier taps: reading order is the reverse of tap order.
-        const int64_t ky = phase[0] + (taps[0] - 1 - ty) * node.stride[0];
-        const int64_t kx = phase[1] + (taps[1] - 1 - tx) * node.stride[1];
-        const int64_t input = o / cout_group * cin_group + i;
-        return w[((input * cout_group + o % cout_group) * node.kernel[0] + ky) * node.kernel[1] +
-                 kx];
-      });
+  slot = Pack(node.in_channels, node.out_channels, node.groups, taps[0], taps[1], kBlock,
+              [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
+                // Later inputs meet earlier taps: reading order is the reverse of tap order.
+                const int64_t ky = phase[0] + (taps[0] - 1 - ty) * node.stride[0];
+                const int64_t kx = phase[1] + (taps[1] - 1 - tx) * node.stride[1];
+                const int64_t input = o / cout_group * cin_group + i;
+                return DilatedTap(node, w, input * cout_group + o % cout_group, ky, kx);
+              });
   slot->bias = PadToBlocks(bias, node.out_channels, node.out_channels);
   return slot.get();
 }
@@ -204,16 +210,14 @@ const PackedConv* PackedWeights::TransposedPhases(int index, const int64_t taps[
   const int64_t phases = node.stride[0] * node.stride[1];
   const int64_t blocks = CeilDiv(node.out_channels, kBlock) * phases;
   const auto channel = [&](int64_t o) { return o / kBlock / phases * kBlock + o % kBlock; };
-  slot = Pack(
-      node.in_channels, blocks * kBlock, 1, taps[0], taps[1], kBlock,
-      [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
-        if (channel(o) >= node.out_channels) return 0.0f;
-        const int64_t phase = o / kBlock % phases;
-        const int64_t ky = phase / node.stride[1] + (taps[0] - 1 - ty) * node.stride[0];
-        const int64_t kx = phase % node.stride[1] + (taps[1] - 1 - tx) * node.stride[1];
-        return w[((i * node.out_channels + channel(o)) * node.kernel[0] + ky) * node.kernel[1] +
-                 kx];
-      });
+  slot = Pack(node.in_channels, blocks * kBlock, 1, taps[0], taps[1], kBlock,
+              [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
+                if (channel(o) >= node.out_channels) return 0.0f;
+                const int64_t phase = o / kBlock % phases;
+                const int64_t ky = phase / node.stride[1] + (taps[0] - 1 - ty) * node.stride[0];
+                const int64_t kx = phase % node.stride[1] + (taps[1] - 1 - tx) * node.stride[1];
+                return DilatedTap(node, w, i * node.out_channels + channel(o), ky, kx);
+              });
   slot->bias = Zeros(blocks * kBlock);
   for (int64_t o = 0; o < blocks * kBlock; ++o)
     if (bias && channel(o) < node.out_channels) slot->bias[o] = bias[channel(o)];
@@ -226,10 +230,24 @@ const PackedAffine* PackedWeights::Affine(int index) {
   const Node& node = graph_.nodes[index];
   const int64_t channels = graph_.tensors[node.output].channels;
   slot = std::make_unique<PackedAffine>();
-  slot->scale = PadToBlocks(weights_.at(node.weight).values.data(), channels, channels);
+  if (!node.weight.empty())
+    slot->scale = PadToBlocks(weights_.at(node.weight).values.data(), channels, channels);
   if (!node.bias.empty())
     slot->shift = PadToBlocks(weights_.at(node.bias).values.data(), channels, channels);
   return slot.get();
+}
+
+const float* PackedWeights::Planes(int index) {
+  AlignedBuffer<float>& planes = planes_[first_[index]];
+  if (planes.size()) return planes.data();
+  const Node& node = graph_.nodes[index];
+  const int64_t pixels = node.size[0] * node.size[1], channels = node.out_channels;
+  const float* values = weights_.at(node.weight).values.data();
+  planes = Zeros(RoundUp(channels, kBlock) * pixels);
+  for (int64_t c = 0; c < channels; ++c)
+    for (int64_t i = 0; i < pixels; ++i)
+      planes[(c / kBlock * pixels + i) * kBlock + c % kBlock] = values[c * pixels + i];
+  return planes.data();
 }
 
 const float* PackedWeights::Slopes(int index) {

@@ -22,6 +22,7 @@ struct PackedConv {
   std::vector<ConvBlock> blocks;  // none: depthwise, or Winograd's
 };
 
+// Numbers per channel, padded to blocks; empty where the node names none.
 struct PackedAffine {
   AlignedBuffer<float> scale, shift;
 };
@@ -47,7 +48,9 @@ class PackedWeights {
   // channels, phase).
   const PackedConv* TransposedPhases(int node, const int64_t taps[2]);
   const PackedAffine* Affine(int node);
-  // PReLU slopes padded to blocks.
+  // The planes of a constant, in blocks of 16 channels.
+  const float* Planes(int node);
+  // PReLU slopes, or other constants per channel, padded to blocks.
   const float* Slopes(int node);
 
   static bool IsDepthwise(const Node& node) {
@@ -72,6 +75,7 @@ class PackedWeights {
   std::vector<int> first_;  // by node, the first node whose packed weights are the same
   std::map<ConvKey, std::unique_ptr<PackedConv>> convs_;
   std::map<int, std::unique_ptr<PackedAffine>> affines_;
+  std::map<int, AlignedBuffer<float>> planes_;
 };
 
 }  // namespace pyengine

@@ -24,7 +24,8 @@ std::vector<Region> WalkBack(const Graph& graph, const Region& out, F&& grow) {
     const OpType& type = TypeOf(node->op);
     for (int axis = 0; axis < 2; ++axis)
       in.axis[axis] = type.needed_input(*node, axis, need.axis[axis]);
-    for (int i : node->inputs) regions[i].Include(in);
+    for (int i : node->inputs)
+      if (i != LikeOf(*node)) regions[i].Include(in);
   }
   return regions;
 }
@@ -35,10 +36,14 @@ std::string Px(const Extent& extent) {
   return std::to_string(extent.size[0]) + " x " + std::to_string(extent.size[1]);
 }
 
-// A positive rational: grid steps are products and quotients of strides.
+// A positive rational: grid steps are products and quotients of strides. Vectors and planes of a
+// size that does not follow the image's have none.
 struct Ratio {
   int64_t num = 1, den = 1;
+  static Ratio None() { return {.num = 0, .den = 1}; }
+  bool none() const { return num == 0; }
   Ratio Times(StepFactor factor) const {
+    if (none() || factor.num == 0) return None();
     Ratio r{.num = CheckedMul(num, factor.num, "stride"),
             .den = CheckedMul(den, factor.den, "stride")};
     const int64_t g = std::gcd(r.num, r.den);
@@ -57,14 +62,19 @@ int64_t OutputSize(const Node& node, int axis, int64_t in) {
   return out;
 }
 
+// The input whose planes tell the size of what the node joins: the first that is no vector.
+int Leading(const Graph& graph, const Node& node) {
+  for (int i : node.inputs)
+    if (!graph.tensors[i].vector) return i;
+  return node.inputs[0];
+}
+
 // The planes that one node joins must have one size.
-void CheckJoined(const Graph& graph, const Node& node, const std::vector<Extent>& extents,
-                 Extent& out) {
-  const Extent& image = extents[0];
+void CheckJoined(const Graph& graph, const Node& node, const std::vector<Extent>& extents) {
+  const Extent &image = extents[0], &out = extents[Leading(graph, node)];
   for (int i : node.inputs) {
-    if (graph.tensors[i].vector) continue;
+    if (graph.tensors[i].vector || i == LikeOf(node)) continue;
     const Extent& other = extents[i];
-    if (graph.tensors[node.inputs[0]].vector) out = other;
     if (other.size[0] != out.size[0] || other.size[1] != out.size[1])
       throw Error(ErrorCode::kInvalidArgument,
                   "an input of " + Px(image) + " px does not fit the network: '" + node.name +
@@ -72,9 +82,47 @@ void CheckJoined(const Graph& graph, const Node& node, const std::vector<Extent>
   }
 }
 
+// The first input with a step, else the first.
+int Stepping(const Node& node, const std::vector<Ratio>& steps) {
+  for (int i : node.inputs)
+    if (!steps[i].none()) return i;
+  return node.inputs[0];
+}
+
 std::string WholeImageReason(const Node& node) {
   const std::string reason = TypeOf(node.op).whole_image_reason(node);
   return reason.empty() ? "" : "'" + node.name + "' (" + OpName(node.op) + ") " + reason;
+}
+
+// How far apart the pixels of all tensors lie on the image, and the least common multiple of that.
+struct Steps {
+  std::vector<Ratio> axis[2];
+  int64_t alignment = 1;
+};
+
+Steps FindSteps(const Graph& graph) {
+  Steps steps;
+  for (std::vector<Ratio>& axis : steps.axis) axis.resize(graph.tensors.size());
+  for (const Node& node : graph.nodes) {
+    const int like = LikeOf(node), leading = like >= 0 ? like : Stepping(node, steps.axis[0]);
+    for (int axis = 0; axis < 2; ++axis) {
+      std::vector<Ratio>& step = steps.axis[axis];
+      const StepFactor factor = like >= 0 ? StepFactor{} : TypeOf(node.op).step(node, axis);
+      Ratio& out = step[node.output];
+      out = graph.tensors[node.output].vector ? Ratio::None() : step[leading].Times(factor);
+      for (int i : node.inputs)
+        if (like < 0 && !step[i].none() && !(step[i] == step[leading]))
+          throw Error(ErrorCode::kUnsupported,
+                      "'" + node.name + "' joins planes of different resolution");
+      steps.alignment = std::lcm(steps.alignment, node.cell_px);
+      if (out.none()) continue;
+      steps.alignment = std::lcm(steps.alignment, out.num);
+      if (steps.alignment > kMaxStridePx || out.den > kMaxStridePx)
+        throw Error(ErrorCode::kUnsupported,
+                    "the network shrinks or enlarges its planes more than 4096 times");
+    }
+  }
+  return steps;
 }
 
 }  // namespace
@@ -99,14 +147,15 @@ std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
   std::vector<Extent> extents(graph.tensors.size());
   extents[0] = {{h, w}};
   for (const Node& node : graph.nodes) {
-    const TensorInfo& in = graph.tensors[node.inputs[0]];
-    const Extent& in_extent = extents[node.inputs[0]];
+    const int leading = Leading(graph, node), like = LikeOf(node);
+    const Extent& in = extents[leading];
     Extent out;
-    if (!graph.tensors[node.output].vector)
-      for (int axis = 0; axis < 2; ++axis)
-        out.size[axis] = OutputSize(node, axis, in_extent.size[axis]);
-    TypeOf(node.op).check_extent(node, in, in_extent, extents[0]);
-    if (node.inputs.size() > 1) CheckJoined(graph, node, extents, out);
+    if (like >= 0)
+      out = extents[like];
+    else if (!graph.tensors[node.output].vector)
+      for (int axis = 0; axis < 2; ++axis) out.size[axis] = OutputSize(node, axis, in.size[axis]);
+    TypeOf(node.op).check_extent(node, graph.tensors[leading], in, extents[0]);
+    CheckJoined(graph, node, extents);
     extents[node.output] = out;
   }
   return extents;
@@ -119,30 +168,19 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
   net.classes = graph.tensors[graph.output].channels;
   const std::vector<Extent> extents = Extents(graph, sample_h, sample_w);
 
-  std::vector<Ratio> step_y(graph.tensors.size()), step_x(graph.tensors.size());
-  int64_t alignment = 1;
-  for (const Node& node : graph.nodes) {
+  const Steps steps = FindSteps(graph);
+  const int64_t alignment = net.alignment = steps.alignment;
+  for (const Node& node : graph.nodes)
     if (result.not_tileable_reason.empty()) result.not_tileable_reason = WholeImageReason(node);
-    const OpType& type = TypeOf(node.op);
-    step_y[node.output] = step_y[node.inputs[0]].Times(type.step(node, 0));
-    step_x[node.output] = step_x[node.inputs[0]].Times(type.step(node, 1));
-    for (int i : node.inputs)
-      if (!graph.tensors[i].vector && !graph.tensors[node.inputs[0]].vector &&
-          (!(step_y[i] == step_y[node.inputs[0]]) || !(step_x[i] == step_x[node.inputs[0]])))
-        throw Error(ErrorCode::kUnsupported,
-                    "'" + node.name + "' joins planes of different resolution");
-    alignment = std::lcm(alignment, std::lcm(step_y[node.output].num, step_x[node.output].num));
-    alignment = std::lcm(alignment, node.cell_px);
-    if (alignment > kMaxStridePx || step_y[node.output].den > kMaxStridePx ||
-        step_x[node.output].den > kMaxStridePx)
-      throw Error(ErrorCode::kUnsupported,
-                  "the network shrinks or enlarges its planes more than 4096 times");
+  for (size_t t = 0; t < graph.tensors.size(); ++t) {
+    const Ratio& step = steps.axis[0][t];
+    // A pixel of what has no step stands for its share of the sample image.
+    result.stride_px.push_back(step.none() ? double(sample_h) / double(extents[t].size[0])
+                                           : step.value());
   }
-  for (size_t t = 0; t < graph.tensors.size(); ++t) result.stride_px.push_back(step_y[t].value());
-  net.alignment = alignment;
 
-  const bool dense = step_y[graph.output] == Ratio{} && step_x[graph.output] == Ratio{} &&
-                     !graph.tensors[graph.output].vector;
+  const bool dense =
+      steps.axis[0][graph.output] == Ratio{} && steps.axis[1][graph.output] == Ratio{};
   if (result.not_tileable_reason.empty() && !dense)
     result.not_tileable_reason = "the output has another resolution than the image";
   const Extent& out = extents[graph.output];
@@ -184,9 +222,8 @@ GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
   }
   for (const Node& node : graph.nodes) {
     const int64_t t = node.output;
-    const double density = 1.0 / (step_y[t].value() * step_x[t].value());
-    const double pixels =
-        net.tileable ? density : double(extents[t].size[0]) * double(extents[t].size[1]);
+    const double pixels = net.tileable ? 1.0 / (steps.axis[0][t].value() * steps.axis[1][t].value())
+                                       : double(extents[t].size[0]) * double(extents[t].size[1]);
     result.node_flops.push_back(TypeOf(node.op).flops(node, pixels));
     result.flops_per_pixel += result.node_flops.back();
   }

@@ -84,17 +84,20 @@ class GraphReader {
     const TensorInfo out = TypeOf(node.op).infer(json, node, inputs);
     if (TypeOf(node.op).weight_shape(node, out.channels).empty()) {
       node.weight.clear();
-      node.bias.clear();
+      if (!(TypeOf(node.op).fields & kHasBias)) node.bias.clear();
     }
     node.output = AddTensor(json.At("output"), out.channels, out.vector);
     graph_.nodes.push_back(std::move(node));
   }
 
   static void CheckInputs(const Json& json, const Node& node) {
-    const auto wanted = static_cast<size_t>(TypeOf(node.op).inputs);
-    if (node.inputs.empty()) json.At("inputs").Fail("is empty");
-    if (wanted != 0 && node.inputs.size() != wanted)
-      json.At("inputs").Fail(wanted == 2 ? "must hold two tensors" : "must hold one tensor");
+    const OpType& type = TypeOf(node.op);
+    const auto given = static_cast<int>(node.inputs.size());
+    if (given == 0) json.At("inputs").Fail("is empty");
+    if (type.inputs == 0 || (given >= type.inputs && given <= type.inputs + type.optional)) return;
+    const char* words[] = {"one tensor", "two tensors", "three tensors"};
+    const std::string least = words[type.inputs - 1], most = words[type.inputs + type.optional - 1];
+    json.At("inputs").Fail("must hold " + (type.optional ? least + " to " + most : least));
   }
 
   // What an operator has of the fields that a file gives: of the others the defaults stay, since

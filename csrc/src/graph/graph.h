@@ -7,6 +7,7 @@
 
 #include "core/json.h"
 #include "graph/activation_kind.h"
+#include "graph/resize_taps.h"
 
 namespace pyengine {
 
@@ -14,6 +15,32 @@ enum class OpKind {
 #define PYENGINE_OP(name) k##name,
 #include "graph/ops/op_list.inc"
 #undef PYENGINE_OP
+};
+
+// Functions of the C library.
+enum class FunctionKind {
+  kSqrt,
+  kReciprocal,
+  kLog,
+  kSign,
+  kFloor,
+  kCeil,
+  kRound,  // halves to even
+  kTrunc,
+  kSin,
+  kCos,
+  kPow,  // last: graph/ops/arithmetic.cc counts by it; alpha: the exponent
+};
+
+// How many numbers become one.
+enum class ReduceKind {
+  kMean,
+  kSum,
+  kMax,
+  kMin,
+  kL1,
+  kL2,
+  kSumSquare,  // last: graph/ops/reduce.cc counts by it
 };
 
 enum class BorderMode { kZero, kReflect, kReplicate, kConstant };
@@ -41,6 +68,7 @@ struct Node {
   BorderMode border = BorderMode::kZero;
   float border_value = 0;
   bool count_include_pad = true;
+  bool ceil_mode = false;  // a last window may reach beyond the padding
   bool align_corners = false;
   // depth_to_space: input channel = pixel of the block * channels + channel.
   bool blocks_first = false;
@@ -49,7 +77,19 @@ struct Node {
   bool whole_image = false, vector = false;
 
   ActivationKind activation = ActivationKind::kNone;
+  BinaryKind binary = BinaryKind::kAdd;
+  FunctionKind function = FunctionKind::kSqrt;
+  ReduceKind reduce = ReduceKind::kMean;
   float alpha = 0, beta = 0;
+  bool constant_first = false;  // binary: the weight is the left operand
+  bool over_channels = false;   // reduce: of each pixel, else over all pixels
+  double epsilon = 1e-5;        // norms
+  bool subtract_mean = true;    // layer norm
+
+  ResizeRule resize;
+  int64_t scale_num[2] = {0, 0}, scale_den[2] = {1, 1};  // resize; 0: to `size`
+  int64_t size[2] = {0, 0};                              // of the result
+  std::vector<int64_t> channels;                         // select: those that are taken
 };
 
 // A tensor is a stack of planes, or a vector (planes of 1 x 1, which no tile can change).

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 
 #include "cpu/isa.h"
 #include "support/random_tensor.h"
@@ -181,26 +182,33 @@ TEST_P(Kernels, DepthwiseEqualsReference) {
 TEST_P(Kernels, PoolEqualsReferenceAlsoAtBorders) {
   for (int64_t width : kWidths)
     for (bool maximum : {true, false})
-      for (bool count_all : {true, false}) {
-        GuardedPlanes in(2, 9, 2 * width + 3, 1), out(2, 4, width, 2), want(2, 4, width, 2);
-        PoolArgs args{.in = in.planes.data(),
-                      .out = out.planes.data(),
-                      .maximum = maximum,
-                      .count_all = count_all,
-                      .kernel_y = 3,
-                      .kernel_x = 3,
-                      .stride_y = 2,
-                      .stride_x = 2,
-                      .valid_y_begin = 1,
-                      .valid_y_end = 8,
-                      .valid_x_begin = 1,
-                      .valid_x_end = 2 * width};
-        const Span span{0, 2, 0, 4, 0, width};
-        fast.pool(args, span);
-        args.out = want.planes.data();
-        reference.pool(args, span);
-        ExpectEqual(want, out);
-      }
+      for (bool count_padding : {true, false})
+        for (int64_t dilation : {1, 2}) {
+          GuardedPlanes in(2, 12, 2 * width + 5, 1), out(2, 4, width, 2), want(2, 4, width, 2);
+          const int64_t more = count_padding ? 1 : 0;
+          PoolArgs args{.in = in.planes.data(),
+                        .out = out.planes.data(),
+                        .maximum = maximum,
+                        .y = {.kernel = 3,
+                              .stride = 2,
+                              .dilation = dilation,
+                              .valid_begin = 1,
+                              .valid_end = 8,
+                              .counted_begin = 1 - more,
+                              .counted_end = 8 + more},
+                        .x = {.kernel = 3,
+                              .stride = 2,
+                              .dilation = dilation,
+                              .valid_begin = 1,
+                              .valid_end = 2 * width + 1,
+                              .counted_begin = 1 - more,
+                              .counted_end = 2 * width + 1 + more}};
+          const Span span{0, 2, 0, 4, 0, width};
+          fast.pool(args, span);
+          args.out = want.planes.data();
+          reference.pool(args, span);
+          ExpectEqual(want, out);
+        }
 }
 
 TEST_P(Kernels, UpsampleEqualsReference) {
@@ -229,11 +237,98 @@ TEST_P(Kernels, UpsampleEqualsReference) {
     }
 }
 
+TEST_P(Kernels, ResampleEqualsReference) {
+  for (int64_t taps : {1, 2, 4, 7})
+    for (int64_t width : kWidths) {
+      GuardedPlanes in(2, 5, width + 3, 1), out(2, 4, width, 2), want(2, 4, width, 2);
+      std::vector<int64_t> y, x;
+      for (int64_t i = 0; i < 4 * taps; ++i) y.push_back(i * 3 % 5);
+      for (int64_t i = 0; i < width * taps; ++i) x.push_back(i * 7 % (width + 3));
+      const auto wy = Random(4 * taps, 3), wx = Random(width * taps, 4);
+      ResampleArgs args{.in = in.planes.data(),
+                        .out = out.planes.data(),
+                        .y_taps = taps,
+                        .x_taps = taps,
+                        .y_index = y.data(),
+                        .x_index = x.data(),
+                        .y_weight = wy.data(),
+                        .x_weight = wx.data()};
+      const Span span{0, 2, 1, 4, 0, width};
+      fast.resample(args, span);
+      args.out = want.planes.data();
+      reference.resample(args, span);
+      ExpectEqual(want, out);
+    }
+}
+
+// Doubles that lie in planes of floats: the same bits.
+TEST_P(Kernels, RowMomentsEqualReferenceBitForBit) {
+  for (int64_t width : kWidths) {
+    GuardedPlanes in(2, 3, width, 1), out(2, 3, 4, 2), want(2, 3, 4, 2);
+    for (Plane& plane : in.planes)
+      for (int64_t i = 0; i < kBlock; ++i) plane.data[i] += 1000;  // the first pixel is far off
+    RowMomentsArgs args{.in = in.planes.data(), .out = out.planes.data()};
+    const Span span{0, 2, 1, 3, 0, width};
+    fast.row_moments(args, span);
+    args.out = want.planes.data();
+    reference.row_moments(args, span);
+    out.CheckGuards();
+    ASSERT_EQ(
+        std::memcmp(out.values().data(), want.values().data(), out.values().size() * sizeof(float)),
+        0);
+    double moments[2];
+    std::memcpy(&moments[0], out.planes[1].data + out.planes[1].row_stride + 2 * 5, sizeof(double));
+    std::memcpy(&moments[1], out.planes[1].data + out.planes[1].row_stride + 2 * kBlock + 2 * 5,
+                sizeof(double));
+    double mean = 0, squares = 0;
+    const float* row = in.planes[1].data + in.planes[1].row_stride + 5;
+    for (int64_t x = 0; x < width; ++x) mean += double(row[x * kBlock]) / double(width);
+    for (int64_t x = 0; x < width; ++x)
+      squares += (double(row[x * kBlock]) - mean) * (double(row[x * kBlock]) - mean);
+    EXPECT_NEAR(moments[0], mean, 1e-11);    // 1000 * 97 roundings of 1.1e-16
+    EXPECT_NEAR(moments[1], squares, 1e-7);  // 1e6 * 97 of them, a few times
+  }
+}
+
+// Float32 sums of up to 40 blocks and a few roundings after: 40 / 2 * 6e-8 of numbers of about 1.
+TEST_P(Kernels, LayerNormFollowsReference) {
+  const auto scale = Random(3 * kBlock, 7), shift = Random(3 * kBlock, 8);
+  for (int64_t channels : {1, 3, 15, 16, 17, 33, 48})
+    for (bool subtract_mean : {true, false})
+      for (bool affine : {true, false}) {
+        const int64_t blocks = (channels + kBlock - 1) / kBlock;
+        GuardedPlanes in(blocks, 2, 7, 1), out(blocks, 2, 7, 2), want(blocks, 2, 7, 2);
+        // A mean far from 0 must not cost precision.
+        for (int64_t c = 0; c < channels; ++c) in.planes[c / kBlock].data[c % kBlock] += 1000;
+        LayerNormArgs args{.in = in.planes.data(),
+                           .out = out.planes.data(),
+                           .scale = affine ? scale.data() : nullptr,
+                           .shift = affine ? shift.data() : nullptr,
+                           .channels = channels,
+                           .epsilon = 1e-3,
+                           .subtract_mean = subtract_mean,
+                           .activation = kNoActivation};
+        const Span span{0, blocks, 0, 2, 0, 7};
+        fast.layer_norm(args, span);
+        args.out = want.planes.data();
+        reference.layer_norm(args, span);
+        out.CheckGuards();
+        for (int64_t pixel = 0; pixel < 14; ++pixel)
+          for (int64_t c = 0; c < channels; ++c)
+            ASSERT_NEAR(out.planes[c / kBlock].data[pixel * kBlock + c % kBlock],
+                        want.planes[c / kBlock].data[pixel * kBlock + c % kBlock], 5e-6f)
+                << channels << " " << pixel << " " << c;
+      }
+}
+
 TEST_P(Kernels, BinaryEqualsReferenceWithBroadcasts) {
-  for (Binary op : {Binary::kAdd, Binary::kMul})
+  for (int kind = 0; kind <= static_cast<int>(Binary::kEqual); ++kind)
     for (int64_t pixel : {16, 0})
       for (bool broadcast : {false, true}) {
+        const auto op = static_cast<Binary>(kind);
+        const bool takes_activation = op == Binary::kAdd || op == Binary::kMul;
         GuardedPlanes a(2, 3, 5, 1), b(2, 3, 5, 5), out(2, 3, 5, 2), want(2, 3, 5, 2);
+        std::copy_n(b.planes[0].data, 5, a.planes[0].data);  // some are equal
         if (pixel == 0)
           for (Plane& plane : b.planes) plane.row_stride = 0;
         BinaryArgs args{.a = a.planes.data(),
@@ -243,8 +338,9 @@ TEST_P(Kernels, BinaryEqualsReferenceWithBroadcasts) {
                         .b_pixel_stride = pixel,
                         .a_broadcast = false,
                         .b_broadcast = broadcast,
+                        .channels = 20,
                         .op = op,
-                        .activation = kRelu};
+                        .activation = takes_activation ? kRelu : kNoActivation};
         const Span span{0, 2, 0, 3, 0, 5};
         fast.binary(args, span);
         args.out = want.planes.data();
@@ -255,7 +351,7 @@ TEST_P(Kernels, BinaryEqualsReferenceWithBroadcasts) {
 
 TEST_P(Kernels, ActivationsFollowReference) {
   const auto slopes = Random(2 * kBlock, 9);
-  for (int kind = 0; kind <= static_cast<int>(Activation::kErf); ++kind) {
+  for (int kind = 0; kind <= static_cast<int>(Activation::kSoftsign); ++kind) {
     GuardedPlanes in(2, 3, 97, 1), out(2, 3, 97, 2), want(2, 3, 97, 2);
     // Large arguments too: exp must neither overflow nor lose the sign of its limits.
     for (int i = 0; i < 64; ++i) in.planes[0].data[i] = static_cast<float>(i - 32) * 5;

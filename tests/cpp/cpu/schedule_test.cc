@@ -106,7 +106,7 @@ TEST_P(Schedule, ReadsWhatWasWrittenAndIsStillHeld) {
           std::vector<Region> regions;
           for (const Extent& extent : Extents(net.graph, height, width))
             regions.push_back({{{0, extent.size[0]}, {0, extent.size[1]}}});
-          const Plan plan = MakePlan(net.graph, program, regions, threads);
+          const Plan plan = MakePlan(program, regions, threads);
           Replay(plan).Run();
           const bool rolls =
               std::any_of(plan.buffers.begin(), plan.buffers.end(),

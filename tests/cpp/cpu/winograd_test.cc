@@ -183,18 +183,20 @@ TEST_P(Winograd, IsTheConvolution) {
         ExpectEqual(out, grouped);
         std::vector<Plane> windows = out.planes;
         for (Plane& plane : windows) plane.data += pool_y * plane.row_stride + pool_x * kBlock;
+        const auto axis = [](int64_t pixels) {
+          return PoolAxis{.kernel = 2,
+                          .stride = 2,
+                          .dilation = 1,
+                          .valid_begin = 0,
+                          .valid_end = pixels,
+                          .counted_begin = 0,
+                          .counted_end = pixels};
+        };
         const PoolArgs pool{.in = windows.data(),
                             .out = pooled_after.planes.data(),
                             .maximum = true,
-                            .count_all = true,
-                            .kernel_y = 2,
-                            .kernel_x = 2,
-                            .stride_y = 2,
-                            .stride_x = 2,
-                            .valid_y_begin = 0,
-                            .valid_y_end = 2 * down,
-                            .valid_x_begin = 0,
-                            .valid_x_end = 2 * across};
+                            .y = axis(2 * down),
+                            .x = axis(2 * across)};
         fast.pool(pool, {0, blocks, 0, down, 0, across});
         ExpectEqual(pooled_after, pooled);
         double error = 0, signal = 0;

@@ -26,14 +26,28 @@ std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
     case OpKind::kConv:
     case OpKind::kMaxPool:
     case OpKind::kAvgPool:
+    case OpKind::kPool:
+    case OpKind::kMaxPoolIndices:
       for (int64_t tap = 0; tap < k; ++tap) taps.push_back(i * s - before + tap * d);
       return taps;
     case OpKind::kConvTranspose:
       // Input j meets outputs j * s + tap, less what is cut off.
       for (int64_t j = -kFar; j < kFar; ++j)
         for (int64_t tap = 0; tap < k; ++tap)
-          if (j * s + tap - before == i) taps.push_back(j);
+          if (j * s + tap * d - before == i) taps.push_back(j);
       return taps;
+    case OpKind::kMaxUnpool:
+      return {static_cast<int64_t>(std::floor(double(i + before) / double(s)))};
+    case OpKind::kSpaceToDepth:
+      for (int64_t pixel = 0; pixel < s; ++pixel) taps.push_back(i * s + pixel);
+      return taps;
+    case OpKind::kResize: {
+      // Linear, to num / den as many pixels.
+      const double num = double(node.scale_num[axis]), den = double(node.scale_den[axis]);
+      const auto first =
+          static_cast<int64_t>(std::floor(((2 * double(i) + 1) * den - num) / (2 * num)));
+      return {first, first + 1};
+    }
     case OpKind::kUpsampleNearest:
     case OpKind::kDepthToSpace:
       return {static_cast<int64_t>(std::floor(double(i) / double(s)))};
@@ -54,8 +68,19 @@ std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
     case OpKind::kConcat:
     case OpKind::kAdd:
     case OpKind::kMul:
+    case OpKind::kBinary:
+    case OpKind::kWhere:
+    case OpKind::kFunction:
     case OpKind::kFlatten:
     case OpKind::kSoftmax:
+    case OpKind::kArgMax:
+    case OpKind::kReduce:
+    case OpKind::kGroupNorm:
+    case OpKind::kLayerNorm:
+    case OpKind::kAdaptivePool:
+    case OpKind::kSelect:
+    case OpKind::kExpand:
+    case OpKind::kConstant:
       return {i};
   }
   return taps;
@@ -69,13 +94,31 @@ int64_t CountOutputs(const Node& node, int axis, int64_t in) {
   switch (node.op) {
     case OpKind::kConv:
     case OpKind::kMaxPool:
-    case OpKind::kAvgPool: {
+    case OpKind::kAvgPool:
+    case OpKind::kPool:
+    case OpKind::kMaxPoolIndices: {
       int64_t count = 0;
       while (Taps(node, axis, count).back() < in + after) ++count;
+      // One more window that begins before the padding behind the image, if pixels are left over.
+      const bool left = count == 0 || Taps(node, axis, count - 1).back() + 1 < in + after;
+      if (node.ceil_mode && left && Taps(node, axis, count).front() < in) ++count;
       return count;
     }
+    case OpKind::kSpaceToDepth:
+      return in / node.stride[axis];
+    case OpKind::kResize: {
+      int64_t count = 0;
+      while ((count + 1) * node.scale_den[axis] <= in * node.scale_num[axis]) ++count;
+      return count;
+    }
+    case OpKind::kMaxUnpool:
+      return (in - 1) * node.stride[axis] + node.kernel[axis] - before - after;
+    case OpKind::kAdaptivePool:
+    case OpKind::kConstant:
+      return node.size[axis];
     case OpKind::kConvTranspose: {
-      const int64_t last = (in - 1) * node.stride[axis] + node.kernel[axis] - 1;
+      const int64_t last =
+          (in - 1) * node.stride[axis] + (node.kernel[axis] - 1) * node.dilation[axis];
       return last + 1 - before - after + node.output_padding[axis];
     }
     case OpKind::kUpsampleNearest:
@@ -96,9 +139,18 @@ int64_t CountOutputs(const Node& node, int axis, int64_t in) {
     case OpKind::kConcat:
     case OpKind::kAdd:
     case OpKind::kMul:
+    case OpKind::kBinary:
+    case OpKind::kWhere:
+    case OpKind::kFunction:
     case OpKind::kFlatten:
     case OpKind::kSoftmax:
     case OpKind::kOnnx:
+    case OpKind::kArgMax:
+    case OpKind::kReduce:
+    case OpKind::kGroupNorm:
+    case OpKind::kLayerNorm:
+    case OpKind::kSelect:
+    case OpKind::kExpand:
       return in;
   }
   return in;
@@ -119,9 +171,16 @@ std::vector<Node> Variants(OpKind kind, int axis) {
             node.stride[axis] = stride;
             node.stride[1 - axis] = 5;
             // Only convolutions have one; a file that gives it to others is refused or ignored.
-            node.dilation[axis] = kind == OpKind::kConv ? dilation : 1;
+            const bool dilates =
+                kind == OpKind::kConv || kind == OpKind::kConvTranspose || kind == OpKind::kPool;
+            node.dilation[axis] = dilates ? dilation : 1;
             node.amounts = axis == 0 ? Amounts{before, 6, after, 5} : Amounts{6, before, 5, after};
             if (kind == OpKind::kConvTranspose) node.output_padding[axis] = stride - 1;
+            node.ceil_mode = kind == OpKind::kPool && after == 2;
+            node.resize.mode = ResizeRule::Mode::kLinear;
+            node.scale_num[axis] = kernel;
+            node.scale_den[axis] = stride;
+            node.size[axis] = 4;
             nodes.push_back(node);
           }
   return nodes;
@@ -137,6 +196,11 @@ TEST(Ops, NeedTheInputsOfAllTaps) {
             for (int64_t i = begin; i < end; ++i)
               for (int64_t tap : Taps(node, axis, i)) taps.Include({tap, tap + 1});
             const Range need = TypeOf(kind).needed_input(node, axis, {begin, end});
+            // Between the taps of a dilated kernel, inputs are asked for that meet zeros.
+            if (kind == OpKind::kConvTranspose && node.dilation[axis] > 1) {
+              ASSERT_TRUE(taps.empty() || (need.begin <= taps.begin && need.end >= taps.end));
+              continue;
+            }
             if (taps.empty()) {
               ASSERT_TRUE(need.empty()) << OpName(kind);
               continue;
@@ -169,6 +233,7 @@ TEST(Ops, StepOnTheImageAsTheirOutputsDo) {
         const auto begin = [&](int64_t i) {
           return TypeOf(kind).needed_input(node, axis, {i, i + node.stride[axis]}).begin;
         };
+        if (step.num == 0) continue;  // of a size that does not follow the input's
         const int64_t outputs = 6 * step.den;
         ASSERT_EQ(begin(outputs) - begin(0), 6 * step.num) << OpName(kind);
       }

@@ -53,6 +53,7 @@ inline void ExpectEqual(const GuardedPlanes& a, const GuardedPlanes& b, float to
   b.CheckGuards();
   for (size_t i = 0; i < a.values().size(); ++i) {
     const float x = a.values()[i], y = b.values()[i];
+    if (x == y) continue;  // infinities, too
     ASSERT_NEAR(x, y, tolerance * std::max(1.0f, std::fabs(x))) << i;
   }
 }

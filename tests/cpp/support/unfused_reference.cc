@@ -1,6 +1,7 @@
 #include "support/unfused_reference.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace pyengine {
 namespace {

@@ -128,15 +128,20 @@ struct DepthwiseArgs {
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 
-// Maximum or mean over windows. The input plane points at tap 0 of output 0; taps outside
-// [valid_*_begin, valid_*_end), counted from there, are skipped. The mean divides by the window's
-// size if `count_all`, else by the number of taps used.
+// Of one axis: taps outside [valid_begin, valid_end), counted from tap 0 of output 0, are skipped.
+// A mean divides by the number of taps inside [counted_begin, counted_end).
+struct PoolAxis {
+  int64_t kernel, stride, dilation;
+  int64_t valid_begin, valid_end;
+  int64_t counted_begin, counted_end;
+};
+
+// Maximum or mean over windows. The input plane points at tap 0 of output 0.
 struct PoolArgs {
   const Plane* in;
   Plane* out;
-  bool maximum, count_all;
-  int64_t kernel_y, kernel_x, stride_y, stride_x;
-  int64_t valid_y_begin, valid_y_end, valid_x_begin, valid_x_end;
+  bool maximum;
+  PoolAxis y, x;
 };
 
 // Two taps per axis, weights by table: out = (a * (1 - wx) + b * wx) mixed along y alike.
@@ -148,15 +153,26 @@ struct UpsampleArgs {
   const float *y_weight, *x_weight;  // of the second tap; null: nearest, first tap only
 };
 
-enum class Binary : int { kAdd, kMul };
+// As many taps per axis as the tables say: out = sum_y wy * (sum_x wx * in), summed in order by
+// multiply-adds from 0. The taps of output i begin at i * taps.
+struct ResampleArgs {
+  const Plane* in;
+  Plane* out;
+  int64_t y_taps, x_taps;
+  const int64_t *y_index, *x_index;
+  const float *y_weight, *x_weight;
+};
 
-// out = act(a op b). An operand may be one pixel wide (pixel and row stride 0) or have one channel
-// for all lanes and blocks (broadcast).
+using Binary = BinaryKind;
+
+// out = act(a op b); sums and products alone take an activation. An operand may be one pixel wide
+// (pixel and row stride 0) or have one channel for all lanes and blocks (broadcast).
 struct BinaryArgs {
   const Plane *a, *b;
   Plane* out;
   int64_t a_pixel_stride, b_pixel_stride;  // [floats] 16 or 0
   bool a_broadcast, b_broadcast;
+  int64_t channels;  // lanes beyond them are 0 after a division
   Binary op;
   ActivationArgs activation;
 };
@@ -176,6 +192,27 @@ struct SoftmaxArgs {
   int64_t channels;
 };
 
+// Of each row and lane, mean and sum of squared distances from it: 16 doubles of each, one after
+// the other, in the row of the output plane. Double throughout, in the order of the pixels, from
+// the row's first pixel: nothing cancels, and all tables give the same bits.
+struct RowMomentsArgs {
+  const Plane* in;
+  Plane* out;
+};
+
+// Each pixel's channels less their mean (or not) and over the root of their mean square distance
+// from it (or from 0) plus epsilon; times scale, plus shift, where they are given. `span` covers
+// all blocks.
+struct LayerNormArgs {
+  const Plane* in;
+  Plane* out;
+  const float *scale, *shift;  // padded to blocks, or null
+  int64_t channels;
+  double epsilon;
+  bool subtract_mean;
+  ActivationArgs activation;
+};
+
 // The functions of one instruction set.
 struct KernelTable {
   const char* isa;  // its name, as users give it
@@ -188,9 +225,12 @@ struct KernelTable {
   void (*depthwise)(const DepthwiseArgs&, const Span&);
   void (*pool)(const PoolArgs&, const Span&);
   void (*upsample)(const UpsampleArgs&, const Span&);
+  void (*resample)(const ResampleArgs&, const Span&);
   void (*binary)(const BinaryArgs&, const Span&);
   void (*affine)(const AffineArgs&, const Span&);
   void (*softmax)(const SoftmaxArgs&, const Span&);
+  void (*row_moments)(const RowMomentsArgs&, const Span&);
+  void (*layer_norm)(const LayerNormArgs&, const Span&);
 };
 
 extern const KernelTable kReferenceKernels;

@@ -42,6 +42,74 @@ class FlattenStep final : public WholePlane {
   }
 };
 
+// Channels in another order.
+class Select final : public RowByRow {
+ public:
+  explicit Select(std::vector<int64_t> channels) : channels_(std::move(channels)) {}
+
+  const char* algorithm() const override { return "copy"; }
+
+  void Run(const StepRun& run) const override {
+    const auto count = static_cast<int64_t>(channels_.size());
+    ParallelSpans(run, [&](const Span& span) {
+      for (int64_t b = span.block_begin; b < span.block_end; ++b)
+        SelectRows(run.in[0], run.out[b], channels_.data() + b * kBlock,
+                   std::min<int64_t>(kBlock, count - b * kBlock), run.plan.width, span.y_begin,
+                   span.y_end);
+    });
+  }
+
+ private:
+  std::vector<int64_t> channels_;
+};
+
+// A vector at every pixel.
+class Expand final : public RowByRow {
+ public:
+  const char* algorithm() const override { return "copy"; }
+
+  void Run(const StepRun& run) const override {
+    ParallelSpans(run, [&](const Span& span) {
+      for (int64_t b = span.block_begin; b < span.block_end; ++b)
+        ExpandRows(run.in[0][b], run.out[b], run.plan.width, span.y_begin, span.y_end);
+    });
+  }
+};
+
+// Planes that are the same for every image.
+class Constant final : public RowByRow {
+ public:
+  Constant(const Node& node, const float* planes)
+      : height_(node.size[0]), width_(node.size[1]), planes_(planes) {}
+
+  const char* algorithm() const override { return "copy"; }
+
+  void Run(const StepRun& run) const override {
+    // Kernels never write through their input planes.
+    float* planes = const_cast<float*>(planes_);
+    const int64_t row_stride = width_ * kBlock;
+    ParallelSpans(run, [&](const Span& span) {
+      for (int64_t b = span.block_begin; b < span.block_end; ++b) {
+        const Plane from{.data = planes + b * height_ * row_stride, .row_stride = row_stride};
+        CopyChannels(&from, kBlock, &run.out[b], kBlock, kBlock, 0, width_, span.y_begin,
+                     span.y_end);
+      }
+    });
+  }
+
+ private:
+  int64_t height_, width_;
+  const float* planes_;
+};
+
+// Whether channels [begin, end) of the result are the lanes of one block, in order.
+bool IsBlock(const std::vector<int64_t>& channels, size_t begin, size_t end) {
+  bool same = channels[begin] % kBlock == 0;
+  for (size_t i = begin; i < end; ++i)
+    same = same && channels[i] == channels[begin] + static_cast<int64_t>(i - begin);
+  return same;
+}
+
 }  // namespace
 
 std::unique_ptr<Step> MakeCopy(int64_t channel_offset) {
@@ -82,6 +150,37 @@ void LowerConcat(Lowering& lowering, int index) {
     offset += lowering.tensor(t).channels;
   }
   lowering.value(node.output) = out;
+}
+
+// Free where whole blocks are taken.
+void LowerSelect(Lowering& lowering, int index) {
+  const Node& node = lowering.node(index);
+  const Value in = lowering.Blocked(node.inputs[0]);
+  Value taken = in;
+  taken.refs.clear();
+  taken.producers.clear();
+  for (size_t begin = 0; begin < node.channels.size(); begin += kBlock) {
+    const size_t end = std::min(node.channels.size(), begin + kBlock);
+    if (!IsBlock(node.channels, begin, end))
+      return lowering.EmitBlocked(index, std::make_unique<Select>(node.channels));
+    taken.refs.push_back(in.refs[static_cast<size_t>(node.channels[begin] / kBlock)]);
+  }
+  lowering.value(node.output) = std::move(taken);
+}
+
+void LowerExpand(Lowering& lowering, int index) {
+  Op op = lowering.NewOp(index, std::make_unique<Expand>());
+  op.in[0] = lowering.Blocked(lowering.node(index).inputs[0]).refs;
+  op.still[0] = true;
+  lowering.Emit(std::move(op));
+}
+
+// Its input tells nothing but the size, which is that of its output.
+void LowerConstant(Lowering& lowering, int index) {
+  const Node& node = lowering.node(index);
+  Op op = lowering.NewOp(index, std::make_unique<Constant>(node, lowering.weights().Planes(index)));
+  op.in_tensor[0] = node.output;
+  lowering.Emit(std::move(op));
 }
 
 void LowerCrop(Lowering& lowering, int index) {

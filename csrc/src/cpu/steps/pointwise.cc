@@ -1,4 +1,4 @@
-// Per channel, per pixel: affine steps and activations, sums and products, softmax.
+// Per channel, per pixel: affine steps, activations, softmax.
 #include "cpu/lowering.h"
 #include "cpu/steps/step_run.h"
 
@@ -26,35 +26,6 @@ class Affine final : public WithActivation<RowByRow> {
   const PackedAffine* affine_;
 };
 
-// A vector beside planes is one pixel that meets every pixel; one channel meets all.
-class BinaryStep final : public WithActivation<RowByRow> {
- public:
-  struct Operand {
-    bool vector_beside_planes, one_channel;
-  };
-
-  BinaryStep(Binary op, Operand a, Operand b) : op_(op), a_(a), b_(b) {}
-
-  const char* algorithm() const override { return "element-wise"; }
-
-  void Run(const StepRun& run) const override {
-    const BinaryArgs args{.a = run.in[0],
-                          .b = run.in[1],
-                          .out = run.out,
-                          .a_pixel_stride = a_.vector_beside_planes ? 0 : kBlock,
-                          .b_pixel_stride = b_.vector_beside_planes ? 0 : kBlock,
-                          .a_broadcast = a_.one_channel,
-                          .b_broadcast = b_.one_channel,
-                          .op = op_,
-                          .activation = activation()};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.binary(args, span); });
-  }
-
- private:
-  Binary op_;
-  Operand a_, b_;
-};
-
 class Softmax final : public RowByRow {
  public:
   const char* algorithm() const override { return "element-wise"; }
@@ -69,22 +40,6 @@ class Softmax final : public RowByRow {
     ParallelSpans(run, [&](const Span& span) { run.kernels.softmax(args, span); });
   }
 };
-
-void LowerBinary(Lowering& lowering, int index, Binary kind) {
-  const Node& node = lowering.node(index);
-  const auto operand = [&](int i) {
-    const TensorInfo& in = lowering.tensor(node.inputs[i]);
-    const TensorInfo& out = lowering.tensor(node.output);
-    return BinaryStep::Operand{.vector_beside_planes = in.vector && !out.vector,
-                               .one_channel = in.channels == 1 && out.channels > 1};
-  };
-  Op op = lowering.NewOp(index, std::make_unique<BinaryStep>(kind, operand(0), operand(1)));
-  for (int i = 0; i < 2; ++i) {
-    op.in_tensor[i] = node.inputs[i];
-    op.in[i] = lowering.Blocked(node.inputs[i]).refs;
-  }
-  lowering.Emit(std::move(op));
-}
 
 }  // namespace
 
@@ -102,14 +57,6 @@ void LowerActivation(Lowering& lowering, int index) {
                                   .slopes = slopes ? lowering.weights().Slopes(index) : nullptr};
   if (lowering.Fuse(index, activation)) return;
   lowering.EmitBlocked(index, std::make_unique<Affine>(nullptr, activation));
-}
-
-void LowerAdd(Lowering& lowering, int index) {
-  LowerBinary(lowering, index, Binary::kAdd);
-}
-
-void LowerMul(Lowering& lowering, int index) {
-  LowerBinary(lowering, index, Binary::kMul);
 }
 
 void LowerSoftmax(Lowering& lowering, int index) {

@@ -1,8 +1,8 @@
 // Maxima and means of windows, and means of whole planes.
 #include "cpu/layout_ops.h"
 #include "cpu/lowering.h"
+#include "cpu/reduce_ops.h"
 #include "cpu/steps/step_run.h"
-#include "graph/ops/op_type.h"
 
 namespace pyengine {
 namespace {
@@ -13,7 +13,8 @@ class Pool final : public Step {
       : window_(WindowOf(node)),
         padding_(node.amounts),
         maximum_(maximum),
-        count_all_(node.count_include_pad) {}
+        count_all_(node.count_include_pad),
+        ceil_mode_(node.ceil_mode) {}
 
   const char* algorithm() const override { return "pool"; }
   bool by_rows() const override { return true; }
@@ -27,46 +28,59 @@ class Pool final : public Step {
   double InputsPerOutput() const override { return double(window_.stride_area()); }
 
   bool is_maximum_of_2x2() const override {
-    return maximum_ && !padding_.Any() && window_.kernel[0] == 2 && window_.kernel[1] == 2 &&
-           window_.stride[0] == 2 && window_.stride[1] == 2;
+    return maximum_ && !ceil_mode_ && !padding_.Any() && window_.taps() == 4 &&
+           window_.kernel[0] == 2 && window_.stride[0] == 2 && window_.stride[1] == 2 &&
+           window_.dilation[0] == 1 && window_.dilation[1] == 1;
   }
 
   Placing Place(const Region& out, const Region& in) const override {
-    Placing placing = PlaceAlike(out);
-    WindowPart part;
-    for (int axis = 0; axis < 2; ++axis) {
-      const int64_t at = out.axis[axis].begin * window_.stride[axis] - Before(padding_, axis);
-      placing.in_at[axis] = at;
-      // On the infinite plane the region holds every tap by construction.
-      part.valid[axis][0] = in.axis[axis].begin - at;
-      part.valid[axis][1] = in.axis[axis].end - at;
-    }
-    placing.part = part;
-    return placing;
+    return PlaceWindows(window_, padding_, out, in);
   }
 
   void Run(const StepRun& run) const override {
-    const auto& valid = std::get<WindowPart>(run.plan.part).valid;
     const PoolArgs args{.in = run.in[0],
                         .out = run.out,
                         .maximum = maximum_,
-                        .count_all = count_all_,
-                        .kernel_y = window_.kernel[0],
-                        .kernel_x = window_.kernel[1],
-                        .stride_y = window_.stride[0],
-                        .stride_x = window_.stride[1],
-                        .valid_y_begin = valid[0][0],
-                        .valid_y_end = valid[0][1],
-                        .valid_x_begin = valid[1][0],
-                        .valid_x_end = valid[1][1]};
+                        .y = CountedAxis(run.plan, 0),
+                        .x = CountedAxis(run.plan, 1)};
     ParallelSpans(run, [&](const Span& span) { run.kernels.pool(args, span); });
   }
 
  private:
+  PoolAxis CountedAxis(const OpPlan& plan, int axis) const {
+    const auto& part = std::get<WindowPart>(plan.part);
+    PoolAxis of = AxisOf(window_, part, axis);
+    if (!count_all_) return of;
+    of.counted_begin = part.padded[axis].begin;
+    of.counted_end = part.padded[axis].end;
+    return of;
+  }
+
   WindowShape window_;
   Amounts padding_;
   bool maximum_;
-  bool count_all_;  // a mean divides by the window's size, padding included
+  bool count_all_;  // a mean counts padding, too
+  bool ceil_mode_;
+};
+
+// Every output is of a window of its own, which may be any part of the input.
+class AdaptivePool final : public WholePlane {
+ public:
+  explicit AdaptivePool(ReduceKind kind) : kind_(kind) {}
+
+  const char* algorithm() const override { return "pool"; }
+
+  void Run(const StepRun& run) const override {
+    const auto& plane = std::get<WholePlanePart>(run.plan.part);
+    const int64_t in[] = {plane.height, plane.width}, out[] = {run.plan.height, run.plan.width};
+    run.pool.ParallelFor(run.out_blocks() * out[0], [&](int64_t i) {
+      const int64_t b = i / out[0];
+      AdaptivePoolRow(kind_, run.in[0][b], run.out[b], in, out, i % out[0]);
+    });
+  }
+
+ private:
+  ReduceKind kind_;
 };
 
 class GlobalAveragePool final : public WholePlane {
@@ -89,6 +103,15 @@ void LowerMaxPool(Lowering& lowering, int index) {
 
 void LowerAvgPool(Lowering& lowering, int index) {
   lowering.EmitBlocked(index, std::make_unique<Pool>(lowering.node(index), false));
+}
+
+void LowerPool(Lowering& lowering, int index) {
+  const Node& node = lowering.node(index);
+  lowering.EmitBlocked(index, std::make_unique<Pool>(node, node.reduce == ReduceKind::kMax));
+}
+
+void LowerAdaptivePool(Lowering& lowering, int index) {
+  lowering.EmitBlocked(index, std::make_unique<AdaptivePool>(lowering.node(index).reduce));
 }
 
 void LowerGlobalAvgPool(Lowering& lowering, int index) {

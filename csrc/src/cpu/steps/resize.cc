@@ -128,6 +128,48 @@ class DepthToSpace final : public Step {
   bool blocks_first_;
 };
 
+// Pixels of a block become channels.
+class SpaceToDepth final : public Step {
+ public:
+  explicit SpaceToDepth(const Node& node)
+      : window_(WindowOf(node)), blocks_first_(node.blocks_first) {}
+
+  const char* algorithm() const override { return "copy"; }
+  bool by_rows() const override { return true; }
+  int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override {
+    return y * window_.stride[0];
+  }
+  int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override {
+    return y_end * window_.stride[0];
+  }
+  Resolution resolution() const override { return window_.resolution(); }
+  double InputsPerOutput() const override { return double(window_.stride_area()); }
+
+  Placing Place(const Region& out, const Region& /*in*/) const override {
+    Placing placing = PlaceAlike(out);
+    for (int axis = 0; axis < 2; ++axis) placing.in_at[axis] *= window_.stride[axis];
+    return placing;
+  }
+
+  void Run(const StepRun& run) const override {
+    const SpaceToDepthArgs args{.in = run.in[0],
+                                .out = run.out,
+                                .block_y = window_.stride[0],
+                                .block_x = window_.stride[1],
+                                .in_channels = run.op.in_channels,
+                                .channels = run.op.channels,
+                                .blocks_first = blocks_first_};
+    ParallelSpans(run, [&](const Span& span) {
+      for (int64_t b = span.block_begin; b < span.block_end; ++b)
+        SpaceToDepthRows(args, b, run.plan.width, span.y_begin, span.y_end);
+    });
+  }
+
+ private:
+  WindowShape window_;  // its stride is the block's size
+  bool blocks_first_;
+};
+
 void LowerUpsample(Lowering& lowering, int index, Taps taps) {
   const Node& node = lowering.node(index);
   lowering.EmitBlocked(index, std::make_unique<Upsample>(node, taps));
@@ -142,6 +184,10 @@ void LowerUpsampleNearest(Lowering& lowering, int index) {
 void LowerDepthToSpace(Lowering& lowering, int index) {
   const Node& node = lowering.node(index);
   lowering.EmitBlocked(index, std::make_unique<DepthToSpace>(node));
+}
+
+void LowerSpaceToDepth(Lowering& lowering, int index) {
+  lowering.EmitBlocked(index, std::make_unique<SpaceToDepth>(lowering.node(index)));
 }
 
 void LowerUpsampleBilinear(Lowering& lowering, int index) {

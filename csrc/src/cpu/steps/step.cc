@@ -2,6 +2,7 @@
 
 #include "core/checked_math.h"
 #include "cpu/plan.h"
+#include "graph/ops/op_type.h"
 
 namespace pyengine {
 
@@ -70,6 +71,35 @@ Placing WholePlane::Place(const Region& out, const Region& in) const {
   placing.in_at[0] = placing.in_at[1] = 0;
   placing.part = WholePlanePart{.height = in.axis[0].size(), .width = in.axis[1].size()};
   return placing;
+}
+
+Placing PlaceWindows(const WindowShape& window, const Amounts& padding, const Region& out,
+                     const Region& in) {
+  Placing placing = PlaceAlike(out);
+  WindowPart part;
+  for (int axis = 0; axis < 2; ++axis) {
+    const Range& pixels = in.axis[axis];
+    const int64_t before = Before(padding, axis), after = After(padding, axis);
+    const int64_t at = out.axis[axis].begin * window.stride[axis] - before;
+    placing.in_at[axis] = at;
+    // On the infinite plane the region holds every tap by construction.
+    part.valid[axis] = {.begin = pixels.begin - at, .end = pixels.end - at};
+    part.padded[axis] = {.begin = part.valid[axis].begin - before,
+                         .end = part.valid[axis].end + after};
+  }
+  placing.part = part;
+  return placing;
+}
+
+PoolAxis AxisOf(const WindowShape& window, const WindowPart& part, int axis) {
+  const Range& valid = part.valid[axis];
+  return {.kernel = window.kernel[axis],
+          .stride = window.stride[axis],
+          .dilation = window.dilation[axis],
+          .valid_begin = valid.begin,
+          .valid_end = valid.end,
+          .counted_begin = valid.begin,
+          .counted_end = valid.end};
 }
 
 WindowShape WindowOf(const Node& node) {

@@ -21,15 +21,31 @@ struct Work;
 
 // ---- what a step needs for one size, beside the common head of OpPlan
 
-// Taps outside [begin, end) per axis, counted from tap 0 of output 0, are skipped.
+// Of one axis, counted from tap 0 of output 0: taps that exist, and those that a mean counts where
+// padding counts.
 struct WindowPart {
-  int64_t valid[2][2] = {{0, 0}, {0, 0}};  // [axis][begin, end)
+  Range valid[2], padded[2];
 };
 
 // Two taps per axis, and the weight of the second; no weights: the first tap alone.
 struct ResizePart {
   std::vector<int64_t> y_index, y_next, x_index, x_next;
   std::vector<float> y_weight, x_weight;
+};
+
+// Of one axis: outputs times `taps` entries.
+struct ResampleAxis {
+  int64_t taps = 1;
+  std::vector<int64_t> index;
+  std::vector<float> weight;
+};
+struct ResamplePart {
+  ResampleAxis axis[2];
+};
+
+// Output 0 is tap `at` of window 0; `windows` exist [y, x].
+struct UnpoolPart {
+  int64_t at[2] = {0, 0}, windows[2] = {0, 0};
 };
 
 // Size of the whole input plane.
@@ -43,7 +59,8 @@ struct WinogradPart {
   int64_t pool_at[2] = {0, 0};  // the first window, in this operation's outputs
 };
 
-using StepPart = std::variant<std::monostate, WindowPart, ResizePart, WholePlanePart, WinogradPart>;
+using StepPart = std::variant<std::monostate, WindowPart, ResizePart, ResamplePart, UnpoolPart,
+                              WholePlanePart, WinogradPart>;
 
 // Where an operation's planes begin, in tensor indices, and how much it computes.
 struct Placing {
@@ -180,5 +197,10 @@ struct WindowShape {
   }
 };
 WindowShape WindowOf(const Node& node);
+// Pooling windows on an image with this padding.
+Placing PlaceWindows(const WindowShape& window, const Amounts& padding, const Region& out,
+                     const Region& in);
+// Of axis 0 = y or 1 = x; padding is not counted.
+PoolAxis AxisOf(const WindowShape& window, const WindowPart& part, int axis);
 
 }  // namespace pyengine

@@ -14,9 +14,9 @@ struct StepRun {
   const Op& op;
   const OpPlan& plan;
   const Work& work;
-  const Plan& all;     // operations
-  Plane* planes;       // of all operations: one per PlaneSpec
-  const Plane* in[2];  // of this one
+  const Plan& all;             // operations
+  Plane* planes;               // of all operations: one per PlaneSpec
+  const Plane* in[kOpInputs];  // of this one
   Plane* out;
   const KernelTable& kernels;
   ThreadPool& pool;

@@ -1,6 +1,7 @@
 // Transposed convolutions: output i = j * s + r meets input j through taps k = r, r + s, ...: one
 // small convolution per phase r and axis, on the same input. Where the kernel is a multiple of the
-// stride and nothing is cut off, all phases are one operation.
+// stride and nothing is cut off, all phases are one operation. Dilation makes a larger kernel, with
+// zeros between its taps.
 #include "core/checked_math.h"
 #include "cpu/lowering.h"
 #include "cpu/steps/step_run.h"
@@ -112,11 +113,15 @@ class TransposedPhases final : public TransposedPhase {
   }
 };
 
+int64_t DilatedKernel(const Node& node, int axis) {
+  return (node.kernel[axis] - 1) * node.dilation[axis] + 1;
+}
+
 void LowerTogether(Lowering& lowering, int index, const Value& value) {
   const Node& node = lowering.node(index);
   PhaseShape shape{};
   for (int axis = 0; axis < 2; ++axis) {
-    shape.taps[axis] = node.kernel[axis] / node.stride[axis];
+    shape.taps[axis] = DilatedKernel(node, axis) / node.stride[axis];
     shape.first_tap[axis] = 1 - shape.taps[axis];
   }
   const PackedConv* packed = lowering.weights().TransposedPhases(index, shape.taps);
@@ -143,7 +148,7 @@ void LowerOneByOne(Lowering& lowering, int index, const Value& value) {
     for (r[1] = 0; r[1] < node.stride[1]; ++r[1]) {
       PhaseShape shape{};
       for (int axis = 0; axis < 2; ++axis) {
-        const int64_t s = node.stride[axis], k = node.kernel[axis];
+        const int64_t s = node.stride[axis], k = DilatedKernel(node, axis);
         shape.taps[axis] = r[axis] < k ? CeilDiv(k - r[axis], s) : 0;
         // r is the phase of i + before; the output's own phase is r - before.
         shape.phase[axis] = FloorMod(r[axis] - before[axis], s);
@@ -168,7 +173,7 @@ void LowerConvTranspose(Lowering& lowering, int index) {
   bool together = node.groups == 1 && !node.amounts.Any();
   for (int axis = 0; axis < 2; ++axis) {
     // Taps that reach past the input's ends see zeros on a finite image.
-    const int64_t k = node.kernel[axis], s = node.stride[axis];
+    const int64_t k = DilatedKernel(node, axis), s = node.stride[axis];
     pad_before[axis] = std::max<int64_t>(0, -CeilDiv(before[axis] - (k - 1), s));
     pad_after[axis] =
         std::max<int64_t>(0, FloorDiv(k - 1 + node.output_padding[axis] - after[axis], s));

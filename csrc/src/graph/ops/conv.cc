@@ -1,4 +1,6 @@
 // Convolutions: plain, transposed, and linear layers.
+#include <algorithm>
+
 #include "core/checked_math.h"
 #include "graph/ops/op_type.h"
 #include "pyengine/error.h"
@@ -18,22 +20,17 @@ void CheckWeighted(const Json& json, const Node& node, const TensorInfo& in) {
 
 TensorInfo InferConv(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
   CheckWeighted(json, node, in[0]);
-  // One tap sees no neighbours: a vector will do.
-  const bool one_tap = node.kernel[0] == 1 && node.kernel[1] == 1 && !node.amounts.Any();
-  if (!one_tap) RequirePlanes(json, in[0]);
-  return {.name = {}, .channels = node.out_channels, .vector = in[0].vector};
+  const bool pixel = in[0].vector && KeepsOnePixel(node);
+  return {.name = {}, .channels = node.out_channels, .vector = pixel};
 }
 
 TensorInfo InferTransposed(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
   CheckWeighted(json, node, in[0]);
-  if (node.dilation[0] != 1 || node.dilation[1] != 1)
-    throw Error(ErrorCode::kUnsupported,
-                "conv_transpose2d with dilation is not one that the CPU executor runs");
   for (int axis = 0; axis < 2; ++axis)
-    if (node.output_padding[axis] >= node.stride[axis])
-      json.Fail("output_padding must be smaller than the stride");
-  RequirePlanes(json, in[0]);
-  return {.name = {}, .channels = node.out_channels, .vector = false};
+    if (node.output_padding[axis] >= std::max(node.stride[axis], node.dilation[axis]))
+      json.Fail("output_padding must be smaller than the stride or the dilation");
+  const bool pixel = in[0].vector && KeepsOnePixel(node);
+  return {.name = {}, .channels = node.out_channels, .vector = pixel};
 }
 
 TensorInfo InferLinear(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
@@ -56,13 +53,14 @@ std::vector<int64_t> LinearWeight(const Node& node, int64_t /*channels*/) {
 
 Range TransposedInput(const Node& node, int axis, Range out) {
   const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
-  return {.begin = CeilDiv(out.begin + before - (node.kernel[axis] - 1), s),
+  return {.begin = CeilDiv(out.begin + before - (node.kernel[axis] - 1) * node.dilation[axis], s),
           .end = FloorDiv(out.end - 1 + before, s) + 1};
 }
 
 int64_t TransposedSize(const Node& node, int axis, int64_t in) {
   return CheckedMul(in - 1, node.stride[axis], "size") - Before(node.amounts, axis) -
-         After(node.amounts, axis) + node.kernel[axis] + node.output_padding[axis];
+         After(node.amounts, axis) + (node.kernel[axis] - 1) * node.dilation[axis] + 1 +
+         node.output_padding[axis];
 }
 
 const char* JoinsAllPixels(const Node& /*node*/) {

@@ -15,7 +15,7 @@ void ReadOnnx(const Json& json, Node& node) {
 }
 
 TensorInfo InferOnnx(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
-  RequirePlanes(json, in[0]);
+  if (in[0].vector) json.Fail("needs planes, got a vector");
   if (node.out_channels == 0) json.Fail("field 'out_channels' is missing");
   return {.name = {}, .channels = node.out_channels, .vector = node.vector};
 }

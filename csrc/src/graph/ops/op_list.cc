@@ -9,6 +9,8 @@
 namespace pyengine {
 namespace {
 
+constexpr int64_t kMaxSize = 1 << 20;
+
 constexpr std::array kOpTypes = {
 #define PYENGINE_OP(name) &k##name##Type,
 #include "graph/ops/op_list.inc"
@@ -42,8 +44,27 @@ int64_t After(const Amounts& amounts, int axis) {
   return axis == 0 ? amounts.bottom : amounts.right;
 }
 
-void RequirePlanes(const Json& json, const TensorInfo& in) {
-  if (in.vector) json.Fail("needs planes, got a vector");
+int LikeOf(const Node& node) {
+  const int like = TypeOf(node.op).like;
+  return like >= 0 && like < static_cast<int>(node.inputs.size()) ? node.inputs[like] : -1;
+}
+
+bool KeepsOnePixel(const Node& node) {
+  const OpType& type = TypeOf(node.op);
+  return type.output_size(node, 0, 1) == 1 && type.output_size(node, 1, 1) == 1;
+}
+
+void ReadSize(const Json& json, Node& node) {
+  if (json.Items().size() != 2) json.Fail("must hold two integers");
+  for (int axis = 0; axis < 2; ++axis) node.size[axis] = json.Items()[axis].Int(1, kMaxSize);
+}
+
+int64_t GivenSize(const Node& node, int axis, int64_t /*in*/) {
+  return node.size[axis];
+}
+
+StepFactor NoStep(const Node& /*node*/, int /*axis*/) {
+  return {.num = 0, .den = 1};
 }
 
 void NoFields(const Json& /*json*/, Node& /*node*/) {}
@@ -53,9 +74,8 @@ TensorInfo InferSame(const Json& /*json*/, const Node& /*node*/,
   return {.name = {}, .channels = in[0].channels, .vector = in[0].vector};
 }
 
-TensorInfo InferPlanes(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
-  RequirePlanes(json, in[0]);
-  return InferSame(json, node, in);
+TensorInfo InferPixels(const Json& /*json*/, const Node& node, const std::vector<TensorInfo>& in) {
+  return {.name = {}, .channels = in[0].channels, .vector = in[0].vector && KeepsOnePixel(node)};
 }
 
 std::vector<int64_t> NoWeight(const Node& /*node*/, int64_t /*channels*/) {
@@ -64,6 +84,10 @@ std::vector<int64_t> NoWeight(const Node& /*node*/, int64_t /*channels*/) {
 
 std::vector<int64_t> WeightPerChannel(const Node& /*node*/, int64_t channels) {
   return {channels};
+}
+
+std::vector<int64_t> OptionalWeight(const Node& node, int64_t channels) {
+  return node.weight.empty() ? NoWeight(node, channels) : WeightPerChannel(node, channels);
 }
 
 Range SameInput(const Node& /*node*/, int /*axis*/, Range out) {
@@ -95,6 +119,10 @@ const char* NotWholeImage(const Node& /*node*/) {
   return "";
 }
 
+const char* ReducesAll(const Node& /*node*/) {
+  return "joins all pixels of the image";
+}
+
 double NoFlops(const Node& /*node*/, double /*output_pixels*/) {
   return 0;
 }
@@ -109,6 +137,15 @@ int64_t WindowSize(const Node& node, int axis, int64_t in) {
   const int64_t padded = in + Before(node.amounts, axis) + After(node.amounts, axis);
   return FloorDiv(padded - (node.kernel[axis] - 1) * node.dilation[axis] - 1, node.stride[axis]) +
          1;
+}
+
+int64_t PoolSize(const Node& node, int axis, int64_t in) {
+  const int64_t whole = WindowSize(node, axis, in), s = node.stride[axis];
+  if (!node.ceil_mode) return whole;
+  const int64_t padded = in + Before(node.amounts, axis) + After(node.amounts, axis);
+  const bool reaches_all =
+      (whole - 1) * s + (node.kernel[axis] - 1) * node.dilation[axis] + 1 >= padded;
+  return !reaches_all && whole * s < in + Before(node.amounts, axis) ? whole + 1 : whole;
 }
 
 StepFactor Shrinks(const Node& node, int axis) {

@@ -9,6 +9,7 @@
 #include "core/json.h"
 #include "core/range.h"
 #include "graph/graph.h"
+#include "pyengine/error.h"
 
 namespace pyengine {
 
@@ -29,11 +30,15 @@ enum SharedFields : unsigned {
   kHasAmounts = 16,
   kHasBorder = 32,
   kHasOutputPadding = 64,
+  kHasBias = 128,  // without a weight, too
 };
 
 struct OpType {
   const char* word;  // in the engine file
   int inputs;        // tensors that it reads; 0: one or more, which are joined
+  int optional = 0;  // further ones that may follow
+  // The input (counted from 0) of which the size alone counts, where it is given: the result's.
+  int like = -1;
 
   // SharedFields that it has; the others are checked in files, and passed over.
   unsigned fields;
@@ -74,17 +79,42 @@ OpKind OpNamed(const std::string& word);
 
 // ---- what many operators share -----------------------------------------------------------------
 
+// A word of a file and what it stands for.
+template <class Kind>
+struct Word {
+  const char* word;
+  Kind kind;
+};
+// The kind that `json` names; `what` says of what, for the error.
+template <class Kind, size_t N>
+Kind ReadWord(const Json& json, const char* what, const Word<Kind> (&words)[N]) {
+  for (const Word<Kind>& one : words)
+    if (json.String() == one.word) return one.kind;
+  throw Error(ErrorCode::kUnsupported,
+              std::string(what) + " '" + json.String() + "' is not one that the CPU executor runs");
+}
+
+// The tensor whose size the node's result takes; -1: none.
+int LikeOf(const Node& node);
+// Whether the operator gives one pixel for one pixel.
+bool KeepsOnePixel(const Node& node);
+
 // Amounts before and after the image on one axis.
 int64_t Before(const Amounts& amounts, int axis);
 int64_t After(const Amounts& amounts, int axis);
 
-void RequirePlanes(const Json& json, const TensorInfo& in);
-
+// A size of the result [h, w].
+void ReadSize(const Json& json, Node& node);
+int64_t GivenSize(const Node& node, int axis, int64_t in);
+StepFactor NoStep(const Node& node, int axis);
 void NoFields(const Json& json, Node& node);
 TensorInfo InferSame(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
-TensorInfo InferPlanes(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
+// Of operators that move or join pixels: a vector stays one where it stays a single pixel.
+TensorInfo InferPixels(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
 std::vector<int64_t> NoWeight(const Node& node, int64_t channels);
 std::vector<int64_t> WeightPerChannel(const Node& node, int64_t channels);
+// A number per channel where the node names a weight.
+std::vector<int64_t> OptionalWeight(const Node& node, int64_t channels);
 Range SameInput(const Node& node, int axis, Range out);
 int64_t SameSize(const Node& node, int axis, int64_t in);
 StepFactor SameStep(const Node& node, int axis);
@@ -95,9 +125,13 @@ void RoomToReflect(const Node& node, const TensorInfo& in, const Extent& extent,
 const char* NotWholeImage(const Node& node);
 double NoFlops(const Node& node, double output_pixels);
 
+const char* ReducesAll(const Node& node);
+
 // Windows of `kernel` pixels, `stride` apart: convolution and pooling.
 Range WindowInput(const Node& node, int axis, Range out);
 int64_t WindowSize(const Node& node, int axis, int64_t in);
+// The same, and one more where `ceil_mode` lets a last window begin within image or padding before.
+int64_t PoolSize(const Node& node, int axis, int64_t in);
 StepFactor Shrinks(const Node& node, int axis);
 // `stride` outputs for each input: enlargements.
 int64_t EnlargedSize(const Node& node, int axis, int64_t in);

@@ -9,11 +9,7 @@
 namespace pyengine {
 namespace {
 
-struct ActivationWord {
-  const char* word;
-  ActivationKind kind;
-};
-constexpr ActivationWord kActivationWords[] = {
+constexpr Word<ActivationKind> kActivationWords[] = {
     {.word = "relu", .kind = ActivationKind::kRelu},
     {.word = "leaky_relu", .kind = ActivationKind::kLeakyRelu},
     {.word = "prelu", .kind = ActivationKind::kPRelu},
@@ -27,20 +23,20 @@ constexpr ActivationWord kActivationWords[] = {
     {.word = "hard_sigmoid", .kind = ActivationKind::kHardSigmoid},
     {.word = "clip", .kind = ActivationKind::kClip},
     {.word = "erf", .kind = ActivationKind::kErf},
+    {.word = "abs", .kind = ActivationKind::kAbs},
+    {.word = "exp", .kind = ActivationKind::kExp},
+    {.word = "softplus", .kind = ActivationKind::kSoftplus},
+    {.word = "mish", .kind = ActivationKind::kMish},
+    {.word = "softsign", .kind = ActivationKind::kSoftsign},
 };
 // All but kNone, which no file names.
-static_assert(std::size(kActivationWords) == static_cast<size_t>(ActivationKind::kErf));
-
-ActivationKind ReadActivation(const Json& json) {
-  const std::string& word = json.String();
-  for (const ActivationWord& one : kActivationWords)
-    if (word == one.word) return one.kind;
-  throw Error(ErrorCode::kUnsupported,
-              "activation '" + word + "' is not one that the CPU executor runs");
-}
+static_assert(std::size(kActivationWords) == static_cast<size_t>(ActivationKind::kSoftsign));
 
 void ReadKind(const Json& json, Node& node) {
-  node.activation = ReadActivation(json.At("kind"));
+  node.activation = ReadWord(json.At("kind"), "activation", kActivationWords);
+  const bool softplus = node.activation == ActivationKind::kSoftplus;
+  if (softplus && !json.Has("alpha")) node.alpha = 1;
+  if (softplus && node.alpha <= 0) json.At("alpha").Fail("must be above 0");
 }
 
 TensorInfo InferAffine(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {

@@ -6,16 +6,29 @@
 namespace pyengine {
 namespace {
 
+constexpr Word<ReduceKind> kPoolWords[] = {{.word = "max", .kind = ReduceKind::kMax},
+                                           {.word = "mean", .kind = ReduceKind::kMean}};
+
+void ReadPool(const Json& json, Node& node) {
+  node.reduce = ReadWord(json.At("kind"), "pooling", kPoolWords);
+  if (json.Has("ceil_mode")) node.ceil_mode = json.At("ceil_mode").Bool();
+}
+
+void ReadAdaptive(const Json& json, Node& node) {
+  node.reduce = ReadWord(json.At("kind"), "pooling", kPoolWords);
+  ReadSize(json.At("size"), node);
+}
+
 TensorInfo InferPool(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
   // A window without a single pixel of the image has no maximum and no mean.
   if (std::max(node.amounts.top, node.amounts.bottom) >= node.kernel[0] ||
       std::max(node.amounts.left, node.amounts.right) >= node.kernel[1])
     json.Fail("amounts must be smaller than the kernel");
-  return InferPlanes(json, node, in);
+  return InferPixels(json, node, in);
 }
 
-TensorInfo InferGlobal(const Json& json, const Node& /*node*/, const std::vector<TensorInfo>& in) {
-  RequirePlanes(json, in[0]);
+TensorInfo InferGlobal(const Json& /*json*/, const Node& /*node*/,
+                       const std::vector<TensorInfo>& in) {
   return {.name = {}, .channels = in[0].channels, .vector = true};
 }
 
@@ -52,6 +65,36 @@ const OpType kAvgPoolType = {
     .step = Shrinks,
     .check_extent = AnyExtent,
     .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kPoolType = {
+    .word = "pool",
+    .inputs = 1,
+    .fields = kHasKernel | kHasStride | kHasDilation | kHasAmounts,
+    .read = ReadPool,
+    .infer = InferPool,
+    .weight_shape = NoWeight,
+    .needed_input = WindowInput,
+    .output_size = PoolSize,
+    .step = Shrinks,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kAdaptivePoolType = {
+    .word = "adaptive_pool",
+    .inputs = 1,
+    .fields = kNoFields,
+    .read = ReadAdaptive,
+    .infer = InferPixels,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = GivenSize,
+    .step = NoStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = ReducesAll,
     .flops = NoFlops,
 };
 

@@ -1,6 +1,7 @@
 // Enlargements by whole factors: pixels repeated, mixed, or brought from channels.
 #include "core/checked_math.h"
 #include "graph/ops/op_type.h"
+#include "pyengine/error.h"
 
 namespace pyengine {
 namespace {
@@ -32,22 +33,62 @@ void ReadOrder(const Json& json, Node& node) {
 
 TensorInfo InferDepthToSpace(const Json& json, const Node& node,
                              const std::vector<TensorInfo>& in) {
-  RequirePlanes(json, in[0]);
   const int64_t block = node.stride[0] * node.stride[1];
   if (in[0].channels % block != 0)
     json.Fail(std::to_string(in[0].channels) + " channels are no multiple of " +
               std::to_string(block) + ", the pixels of a block");
-  return {.name = {}, .channels = in[0].channels / block, .vector = false};
+  return {.name = {}, .channels = in[0].channels / block, .vector = in[0].vector && block == 1};
+}
+
+TensorInfo InferSpaceToDepth(const Json& json, const Node& node,
+                             const std::vector<TensorInfo>& in) {
+  const int64_t block = node.stride[0] * node.stride[1];
+  const int64_t channels = in[0].channels * block;
+  if (channels > kMaxChannels) json.Fail("too many channels");
+  return {.name = {}, .channels = channels, .vector = in[0].vector && block == 1};
+}
+
+Range BlockInput(const Node& node, int axis, Range out) {
+  return {.begin = out.begin * node.stride[axis], .end = out.end * node.stride[axis]};
+}
+
+int64_t BlockSize(const Node& node, int axis, int64_t in) {
+  return in / node.stride[axis];
+}
+
+void WholeBlocks(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
+                 const Extent& /*image*/) {
+  for (int axis = 0; axis < 2; ++axis)
+    if (extent.size[axis] % node.stride[axis])
+      throw Error(ErrorCode::kInvalidArgument, "'" + node.name + "' gets " +
+                                                   std::to_string(extent.size[axis]) +
+                                                   " px, which are no multiple of its blocks of " +
+                                                   std::to_string(node.stride[axis]) + " px");
 }
 
 }  // namespace
+
+const OpType kSpaceToDepthType = {
+    .word = "space_to_depth",
+    .inputs = 1,
+    .fields = kHasStride,
+    .read = ReadOrder,
+    .infer = InferSpaceToDepth,
+    .weight_shape = NoWeight,
+    .needed_input = BlockInput,
+    .output_size = BlockSize,
+    .step = Shrinks,
+    .check_extent = WholeBlocks,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
 
 const OpType kUpsampleNearestType = {
     .word = "upsample_nearest",
     .inputs = 1,
     .fields = kHasStride,
     .read = NoFields,
-    .infer = InferPlanes,
+    .infer = InferPixels,
     .weight_shape = NoWeight,
     .needed_input = NearestInput,
     .output_size = EnlargedSize,
@@ -62,7 +103,7 @@ const OpType kUpsampleBilinearType = {
     .inputs = 1,
     .fields = kHasStride,
     .read = NoFields,
-    .infer = InferPlanes,
+    .infer = InferPixels,
     .weight_shape = NoWeight,
     .needed_input = BilinearInput,
     .output_size = EnlargedSize,

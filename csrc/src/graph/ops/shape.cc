@@ -23,6 +23,56 @@ TensorInfo InferFlatten(const Json& json, const Node& node, const std::vector<Te
   return {.name = {}, .channels = node.out_channels, .vector = true};
 }
 
+void ReadChannels(const Json& json, Node& node) {
+  for (const Json& channel : json.At("channels").Items())
+    node.channels.push_back(channel.Int(0, kMaxChannels));
+  if (node.channels.empty()) json.At("channels").Fail("is empty");
+  if (node.channels.size() > static_cast<size_t>(kMaxChannels))
+    json.At("channels").Fail("too many channels");
+}
+
+TensorInfo InferSelect(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  for (size_t i = 0; i < node.channels.size(); ++i)
+    if (node.channels[i] >= in[0].channels)
+      json.At("channels").Items()[i].Fail("must be below " + std::to_string(in[0].channels));
+  return {
+      .name = {}, .channels = static_cast<int64_t>(node.channels.size()), .vector = in[0].vector};
+}
+
+TensorInfo InferExpand(const Json& json, const Node& /*node*/, const std::vector<TensorInfo>& in) {
+  if (!in[0].vector) json.Fail("expands a vector, got planes");
+  return {.name = {}, .channels = in[0].channels, .vector = in[1].vector};
+}
+
+void ReadConstant(const Json& json, Node& node) {
+  ReadSize(json.At("size"), node);
+}
+
+TensorInfo InferConstant(const Json& json, const Node& node,
+                         const std::vector<TensorInfo>& /*in*/) {
+  if (node.weight.empty()) json.Fail("field 'weight' is missing");
+  if (node.out_channels == 0) json.Fail("field 'out_channels' is missing");
+  return {.name = {}, .channels = node.out_channels, .vector = false};
+}
+
+std::vector<int64_t> PlanesOfWeight(const Node& node, int64_t channels) {
+  return {channels, node.size[0], node.size[1]};
+}
+
+void OfThisSize(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
+                const Extent& image) {
+  if (extent.size[0] == node.size[0] && extent.size[1] == node.size[1]) return;
+  throw Error(ErrorCode::kInvalidArgument, "an input of " + std::to_string(image.size[0]) + " x " +
+                                               std::to_string(image.size[1]) +
+                                               " px does not fit the network: '" + node.name +
+                                               "' holds planes of " + std::to_string(node.size[0]) +
+                                               " x " + std::to_string(node.size[1]) + " px");
+}
+
+const char* IsOfOneSize(const Node& /*node*/) {
+  return "holds numbers for an image of one size";
+}
+
 Range CropInput(const Node& node, int axis, Range out) {
   const int64_t before = Before(node.amounts, axis);
   return {.begin = out.begin + before, .end = out.end + before};
@@ -80,7 +130,7 @@ const OpType kCropType = {
     .inputs = 1,
     .fields = kHasAmounts,
     .read = NoFields,
-    .infer = InferPlanes,
+    .infer = InferPixels,
     .weight_shape = NoWeight,
     .needed_input = CropInput,
     .output_size = CropSize,
@@ -95,13 +145,60 @@ const OpType kPadType = {
     .inputs = 1,
     .fields = kHasAmounts | kHasBorder,
     .read = NoFields,
-    .infer = InferPlanes,
+    .infer = InferPixels,
     .weight_shape = NoWeight,
     .needed_input = PadInput,
     .output_size = PadSize,
     .step = SameStep,
     .check_extent = RoomToReflect,
     .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kSelectType = {
+    .word = "select",
+    .inputs = 1,
+    .fields = kNoFields,
+    .read = ReadChannels,
+    .infer = InferSelect,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kExpandType = {
+    .word = "expand",
+    .inputs = 2,
+    .like = 1,
+    .fields = kNoFields,
+    .read = NoFields,
+    .infer = InferExpand,
+    .weight_shape = NoWeight,
+    .needed_input = SameInput,
+    .output_size = SameSize,
+    .step = SameStep,
+    .check_extent = AnyExtent,
+    .whole_image_reason = NotWholeImage,
+    .flops = NoFlops,
+};
+
+const OpType kConstantType = {
+    .word = "constant",
+    .inputs = 1,
+    .like = 0,
+    .fields = kNoFields,
+    .read = ReadConstant,
+    .infer = InferConstant,
+    .weight_shape = PlanesOfWeight,
+    .needed_input = SameInput,
+    .output_size = GivenSize,
+    .step = SameStep,
+    .check_extent = OfThisSize,
+    .whole_image_reason = IsOfOneSize,
     .flops = NoFlops,
 };
 

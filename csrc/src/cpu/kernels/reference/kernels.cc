@@ -2,6 +2,7 @@
 #include "cpu/kernels/kernels.h"
 
 #include <cmath>
+#include <cstring>
 
 namespace pyengine {
 namespace {

@@ -32,6 +32,17 @@ float Activate(const ActivationArgs& a, float x, int64_t channel) {
       return std::fmin(std::fmax(x, a.alpha), a.beta);
     case Activation::kErf:
       return std::erf(x);
+    case Activation::kAbs:
+      return std::fabs(x);
+    case Activation::kExp:
+      return std::exp(x);
+    case Activation::kSoftplus:
+      return (std::fmax(a.alpha * x, 0.f) + std::log1p(std::exp(-std::fabs(a.alpha * x)))) /
+             a.alpha;
+    case Activation::kMish:
+      return x * std::tanh(x > 20 ? x : std::log1p(std::exp(x)));
+    case Activation::kSoftsign:
+      return x / (1 + std::fabs(x));
   }
   return x;
 }
@@ -86,20 +97,22 @@ void Pool(const PoolArgs& a, const Span& span) {
   ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
     float result = a.maximum ? -INFINITY : 0;
     int64_t taps = 0;
-    for (int64_t ky = 0; ky < a.kernel_y; ++ky)
-      for (int64_t kx = 0; kx < a.kernel_x; ++kx) {
-        const int64_t iy = y * a.stride_y + ky, ix = x * a.stride_x + kx;
-        if (iy < a.valid_y_begin || iy >= a.valid_y_end || ix < a.valid_x_begin ||
-            ix >= a.valid_x_end)
+    for (int64_t ky = 0; ky < a.y.kernel; ++ky)
+      for (int64_t kx = 0; kx < a.x.kernel; ++kx) {
+        const int64_t iy = y * a.y.stride + ky * a.y.dilation;
+        const int64_t ix = x * a.x.stride + kx * a.x.dilation;
+        taps += iy >= a.y.counted_begin && iy < a.y.counted_end && ix >= a.x.counted_begin &&
+                ix < a.x.counted_end;
+        if (iy < a.y.valid_begin || iy >= a.y.valid_end || ix < a.x.valid_begin ||
+            ix >= a.x.valid_end)
           continue;
         const float value = At(a.in[block], iy, ix)[lane];
         if (a.maximum)
           result = value > result ? value : result;
         else
           result += value;
-        ++taps;
       }
-    if (!a.maximum) result /= static_cast<float>(a.count_all ? a.kernel_y * a.kernel_x : taps);
+    if (!a.maximum) result /= static_cast<float>(taps);
     At(a.out[block], y, x)[lane] = result;
   });
 }
@@ -121,14 +134,58 @@ void Upsample(const UpsampleArgs& a, const Span& span) {
   });
 }
 
+void Resample(const ResampleArgs& a, const Span& span) {
+  ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
+    float sum = 0;
+    for (int64_t ty = y * a.y_taps; ty < (y + 1) * a.y_taps; ++ty) {
+      float line = 0;
+      for (int64_t tx = x * a.x_taps; tx < (x + 1) * a.x_taps; ++tx)
+        line =
+            MultiplyAdd(At(a.in[block], a.y_index[ty], a.x_index[tx])[lane], a.x_weight[tx], line);
+      sum = MultiplyAdd(line, a.y_weight[ty], sum);
+    }
+    At(a.out[block], y, x)[lane] = sum;
+  });
+}
+
+float Apply(Binary op, float a, float b) {
+  switch (op) {
+    case Binary::kAdd:
+      return a + b;
+    case Binary::kMul:
+      return a * b;
+    case Binary::kSub:
+      return a - b;
+    case Binary::kDiv:
+      return a / b;
+    case Binary::kMax:
+      return a > b ? a : b;
+    case Binary::kMin:
+      return a < b ? a : b;
+    case Binary::kLess:
+      return a < b ? 1 : 0;
+    case Binary::kLessEqual:
+      return a <= b ? 1 : 0;
+    case Binary::kGreater:
+      return a > b ? 1 : 0;
+    case Binary::kGreaterEqual:
+      return a >= b ? 1 : 0;
+    case Binary::kEqual:
+      return a == b ? 1 : 0;
+  }
+  return a;
+}
+
 void BinaryOp(const BinaryArgs& a, const Span& span) {
   ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
     const float left =
         At(a.a[a.a_broadcast ? 0 : block], y, x, a.a_pixel_stride)[a.a_broadcast ? 0 : lane];
     const float right =
         At(a.b[a.b_broadcast ? 0 : block], y, x, a.b_pixel_stride)[a.b_broadcast ? 0 : lane];
-    At(a.out[block], y, x)[lane] = Activate(
-        a.activation, a.op == Binary::kAdd ? left + right : left * right, block * kBlock + lane);
+    const int64_t channel = block * kBlock + lane;
+    const bool dead = a.op == Binary::kDiv && channel >= a.channels;
+    At(a.out[block], y, x)[lane] =
+        dead ? 0 : Activate(a.activation, Apply(a.op, left, right), channel);
   });
 }
 
@@ -155,6 +212,46 @@ void Softmax(const SoftmaxArgs& a, const Span& span) {
     }
 }
 
+void RowMoments(const RowMomentsArgs& a, const Span& span) {
+  const auto pixels = static_cast<double>(span.x_end - span.x_begin);
+  for (int64_t block = span.block_begin; block < span.block_end; ++block)
+    for (int64_t y = span.y_begin; y < span.y_end; ++y)
+      for (int64_t lane = 0; lane < kBlock; ++lane) {
+        const double first = At(a.in[block], y, span.x_begin)[lane];
+        double sum = 0, square = 0;
+        for (int64_t x = span.x_begin; x < span.x_end; ++x) {
+          const double distance = At(a.in[block], y, x)[lane] - first;
+          sum += distance;
+          square += distance * distance;
+        }
+        const double mean = sum / pixels;
+        const double moments[] = {first + mean, square - sum * mean};
+        for (int i = 0; i < 2; ++i)
+          std::memcpy(At(a.out[block], y, 2 * i) + 2 * lane, &moments[i], sizeof(double));
+      }
+}
+
+void LayerNorm(const LayerNormArgs& a, const Span& span) {
+  for (int64_t y = span.y_begin; y < span.y_end; ++y)
+    for (int64_t x = span.x_begin; x < span.x_end; ++x) {
+      const auto value = [&](int64_t c) {
+        return static_cast<double>(At(a.in[c / kBlock], y, x)[c % kBlock]);
+      };
+      double mean = 0, square = 0;
+      for (int64_t c = 0; c < a.channels && a.subtract_mean; ++c) mean += value(c);
+      mean /= static_cast<double>(a.channels);
+      for (int64_t c = 0; c < a.channels; ++c) square += (value(c) - mean) * (value(c) - mean);
+      const double root = std::sqrt(square / static_cast<double>(a.channels) + a.epsilon);
+      for (int64_t c = 0; c < a.channels; ++c) {
+        double result = (value(c) - mean) / root;
+        if (a.scale) result *= a.scale[c];
+        if (a.shift) result += a.shift[c];
+        At(a.out[c / kBlock], y, x)[c % kBlock] =
+            Activate(a.activation, static_cast<float>(result), c);
+      }
+    }
+}
+
 constexpr KernelTable ScalarTable(const char* isa) noexcept {
   return {.isa = isa,
           .conv = Conv,
@@ -163,7 +260,10 @@ constexpr KernelTable ScalarTable(const char* isa) noexcept {
           .depthwise = Depthwise,
           .pool = Pool,
           .upsample = Upsample,
+          .resample = Resample,
           .binary = BinaryOp,
           .affine = Affine,
-          .softmax = Softmax};
+          .softmax = Softmax,
+          .row_moments = RowMoments,
+          .layer_norm = LayerNorm};
 }

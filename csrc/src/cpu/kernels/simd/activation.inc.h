@@ -41,6 +41,16 @@ PYENGINE_INLINE V16 Activate(const ActivationArgs& a, V16 x, const float* slopes
       return Clamp(x, a.alpha, a.beta);
     case Activation::kErf:
       return Erf(x);
+    case Activation::kAbs:
+      return Abs(x);
+    case Activation::kExp:
+      return Exp(x);
+    case Activation::kSoftplus:
+      return Div(Softplus(Mul(x, Set1(a.alpha))), Set1(a.alpha));
+    case Activation::kMish:
+      return Mul(x, TanhOfSoftplus(x));
+    case Activation::kSoftsign:
+      return Div(x, Add(Set1(1.0f), Abs(x)));
   }
   return x;
 }

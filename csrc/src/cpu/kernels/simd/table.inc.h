@@ -3,6 +3,7 @@
 
 #include "cpu/kernels/simd/conv.inc.h"
 #include "cpu/kernels/simd/depthwise.inc.h"
+#include "cpu/kernels/simd/norm.inc.h"
 #include "cpu/kernels/simd/planar_conv.inc.h"
 #include "cpu/kernels/simd/pointwise.inc.h"
 #include "cpu/kernels/simd/pool.inc.h"
@@ -18,7 +19,10 @@ static constexpr KernelTable VectorTable(const char* isa) noexcept {
           .depthwise = Depthwise,
           .pool = Pool,
           .upsample = Upsample,
+          .resample = Resample,
           .binary = BinaryOp,
           .affine = Affine,
-          .softmax = Softmax};
+          .softmax = Softmax,
+          .row_moments = RowMoments,
+          .layer_norm = LayerNorm};
 }

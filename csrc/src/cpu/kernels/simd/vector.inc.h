@@ -110,3 +110,9 @@ PYENGINE_INLINE V16 Round(V16 x) {
 PYENGINE_INLINE V16 ScaleByPowerOfTwo(V16 x, V16 n) {
   return Each<ScaleByPowerOfTwoRegister>(x, n);
 }
+
+// Ones, as many as channels are left, then zeros.
+PYENGINE_INLINE V16 LiveLanes(int64_t channels_left) {
+  static const float kOnesAndZeros[2 * kBlock] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  return Load(kOnesAndZeros + kBlock - (channels_left < kBlock ? channels_left : kBlock));
+}

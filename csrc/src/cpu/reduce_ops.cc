@@ -1,0 +1,101 @@
+#include "cpu/reduce_ops.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/checked_math.h"
+#include "core/range.h"
+
+namespace pyengine {
+namespace {
+
+// Calls `body` with functions that the compiler sees through.
+template <class F>
+void With(ReduceKind kind, F&& body) {
+  const auto as_it_is = [](double result, double) { return result; };
+  const auto plus = [](double so_far, double x) { return so_far + x; };
+  const auto square = [](double so_far, double x) { return so_far + x * x; };
+  switch (kind) {
+    case ReduceKind::kMean:
+      return body(0.0, plus, [](double result, double count) { return result / count; });
+    case ReduceKind::kSum:
+      return body(0.0, plus, as_it_is);
+    case ReduceKind::kMax:
+      return body(-HUGE_VAL, [](double so_far, double x) { return std::max(so_far, x); }, as_it_is);
+    case ReduceKind::kMin:
+      return body(HUGE_VAL, [](double so_far, double x) { return std::min(so_far, x); }, as_it_is);
+    case ReduceKind::kL1:
+      return body(0.0, [](double so_far, double x) { return so_far + std::fabs(x); }, as_it_is);
+    case ReduceKind::kL2:
+      return body(0.0, square, [](double result, double) { return std::sqrt(result); });
+    case ReduceKind::kSumSquare:
+      return body(0.0, square, as_it_is);
+  }
+}
+
+// Rows and columns [begin, end) of one block, into the pixel at `out`.
+void ReduceWindow(ReduceKind kind, const Plane& in, const Range& rows, const Range& columns,
+                  float* out) {
+  With(kind, [&](double start, auto join, auto finish) {
+    double results[kBlock];
+    std::fill_n(results, kBlock, start);
+    for (int64_t y = rows.begin; y < rows.end; ++y) {
+      const float* pixel = in.data + y * in.row_stride + columns.begin * kBlock;
+      for (int64_t x = columns.begin; x < columns.end; ++x, pixel += kBlock)
+        for (int lane = 0; lane < kBlock; ++lane)
+          results[lane] = join(results[lane], double(pixel[lane]));
+    }
+    const double count = double(rows.size()) * double(columns.size());
+    for (int lane = 0; lane < kBlock; ++lane)
+      out[lane] = static_cast<float>(finish(results[lane], count));
+  });
+}
+
+}  // namespace
+
+void ReducePlane(ReduceKind kind, const Plane& in, const Plane& out, int64_t height,
+                 int64_t width) {
+  ReduceWindow(kind, in, {.begin = 0, .end = height}, {.begin = 0, .end = width}, out.data);
+}
+
+void ReduceChannels(ReduceKind kind, const Plane* in, const Plane& out, int64_t channels,
+                    int64_t width, int64_t y_begin, int64_t y_end) {
+  With(kind, [&](double start, auto join, auto finish) {
+    for (int64_t y = y_begin; y < y_end; ++y)
+      for (int64_t x = 0; x < width; ++x) {
+        double result = start;
+        for (int64_t c = 0; c < channels; ++c) {
+          const Plane& plane = in[c / kBlock];
+          result = join(result, double(plane.data[y * plane.row_stride + x * kBlock + c % kBlock]));
+        }
+        std::fill_n(out.data + y * out.row_stride + x * kBlock, kBlock,
+                    static_cast<float>(finish(result, double(channels))));
+      }
+  });
+}
+
+void ArgMaxRows(const Plane* in, const Plane& out, int64_t channels, int64_t width, int64_t y_begin,
+                int64_t y_end) {
+  for (int64_t y = y_begin; y < y_end; ++y)
+    for (int64_t x = 0; x < width; ++x) {
+      const auto at = [&](int64_t c) {
+        return in[c / kBlock].data[y * in[c / kBlock].row_stride + x * kBlock + c % kBlock];
+      };
+      int64_t best = 0;
+      for (int64_t c = 1; c < channels; ++c)
+        if (at(c) > at(best)) best = c;
+      std::fill_n(out.data + y * out.row_stride + x * kBlock, kBlock, static_cast<float>(best));
+    }
+}
+
+void AdaptivePoolRow(ReduceKind kind, const Plane& in, const Plane& out, const int64_t in_size[2],
+                     const int64_t out_size[2], int64_t y) {
+  const auto window = [&](int axis, int64_t i) {
+    return Range{.begin = i * in_size[axis] / out_size[axis],
+                 .end = CeilDiv((i + 1) * in_size[axis], out_size[axis])};
+  };
+  for (int64_t x = 0; x < out_size[1]; ++x)
+    ReduceWindow(kind, in, window(0, y), window(1, x), out.data + y * out.row_stride + x * kBlock);
+}
+
+}  // namespace pyengine
