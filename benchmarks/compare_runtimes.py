@@ -1,6 +1,7 @@
 """The same weights through this engine and through other runtimes, alternated in one process.
 
-``python -m benchmarks.compare_runtimes --base 32 --size 512x512``: the network alone, float32.
+``python -m benchmarks.compare_runtimes --base 32 --size 512x512``: the network alone, float32;
+``--network nnunet``: nnU-Net's own 2-D network, with instance norm and leaky ReLU.
 ``--scan``: an OCT B-scan end to end, from uint8 pixels to uint8 labels, with the network of the
 shipped engine ``--engine``; the others with NumPy before and after.
 """
@@ -32,6 +33,25 @@ def unet(base: int) -> Any:
     from train.models import UNetConfig
 
     return randomized(UNetConfig(base_width=base, padding="same"))
+
+
+def nnunet(base: int) -> Any:
+    """nnU-Net's PlainConvUNet of 2-D configurations for 512 x 512, one channel to two classes."""
+    import torch
+    from dynamic_network_architectures.architectures.unet import PlainConvUNet
+    from torch import nn
+
+    torch.manual_seed(0)
+    return PlainConvUNet(
+        1, 8, [min(base << stage, 512) for stage in range(8)], nn.Conv2d, 3, [1] + [2] * 7, 2, 2,
+        [2] * 7, conv_bias=True, norm_op=nn.InstanceNorm2d,
+        norm_op_kwargs={"eps": 1e-5, "affine": True}, nonlin=nn.LeakyReLU,
+        nonlin_kwargs={"inplace": True},
+    ).eval()  # fmt: skip
+
+
+# Networks of a base width, and what their sides must be multiples of.
+NETWORKS = {"unet": (unet, 16), "nnunet": (nnunet, 128)}
 
 
 def randomized(config: Any) -> Any:
@@ -80,15 +100,17 @@ def end_to_end(run: Run, step: dict[str, Any], window: np.ndarray, top: int) -> 
 
 
 def compare_network(
-    base: int, size: tuple[int, int], threads: int, rounds: int, wanted: Any
+    network: str, base: int, size: tuple[int, int], threads: int, rounds: int, wanted: Any
 ) -> dict[str, Any]:
     """Times and errors of the network alone."""
-    module = unet(base)
+    make, multiple = NETWORKS[network]
+    module = make(base)
     shape = (1, 1, *size)
     x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.pyengine"
-        pyengine.build(module, path, sample_shape=(1, 1, 64, 64))
+        side = max(64, 2 * multiple)
+        pyengine.build(module, path, sample_shape=(1, 1, side, side))
         engine = pyengine.Engine(path, threads=threads)
         fast = pyengine.Engine(path, threads=threads, accuracy="fast")
         runs: dict[str, Run] = {OURS: engine.run, f"{OURS} fast": fast.run}
@@ -98,7 +120,7 @@ def compare_network(
         ratios = alternate({n: (lambda r=r: r(x)) for n, r in runs.items()}, OURS, rounds)
     rows = {n: r.as_dict() | {"relative_rms_error": errors[n]} for n, r in ratios.items()}
     isas = f"{engine.info.isa}, fast by {fast.info.isa}"
-    title = f"U-Net base {base}, {size[0]} x {size[1]}, {threads} threads, {isas}"
+    title = f"{network} base {base}, {size[0]} x {size[1]}, {threads} threads, {isas}"
     return {"title": title, "rows": rows, "skipped": skipped}
 
 
@@ -163,9 +185,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    parser.add_argument("--network", choices=NETWORKS, default="unet")
     parser.add_argument("--base", type=int, nargs="*", default=[32], help="base widths")
     parser.add_argument(
-        "--size", nargs="*", default=["512x512"], help="HxW in pixels, multiples of 16"
+        "--size",
+        nargs="*",
+        default=["512x512"],
+        help="HxW in pixels, multiples of 16 (nnunet: 128)",
     )
     parser.add_argument("--scan", action="store_true", help="the B-scan end to end instead")
     parser.add_argument("--engine", default="oct-fluid", help="of the B-scan")
@@ -184,7 +210,9 @@ def main() -> None:
             for text in args.size:
                 height, width = size(text, "size")
                 results.append(
-                    compare_network(base, (height, width), args.threads, args.rounds, args.peers)
+                    compare_network(
+                        args.network, base, (height, width), args.threads, args.rounds, args.peers
+                    )
                 )
                 show(results[-1])
     if args.json:
