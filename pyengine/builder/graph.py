@@ -12,7 +12,7 @@ import numpy.typing as npt
 from pyengine.builder.container import array_identity
 
 # Operators after which an affine step folds into weights, and where their output axis is.
-_FOLDS_INTO = {"conv2d": 0, "conv_transpose2d": 1, "linear": 0}
+_FOLDS_INTO = {"conv2d": 0, "conv_transpose2d": 1, "linear": 0, "group_norm": 0, "layer_norm": 0}
 
 
 @dataclass
@@ -86,6 +86,9 @@ class GraphBuilder:
             if len(self.consumers(source["output"])) != 1 or source["output"] == self.output:
                 continue
             scale, shift = self.weights.pop(node["weight"]), self.weights.pop(node["bias"])
+            if "weight" not in source:  # a norm without numbers of its own
+                source["weight"] = f"{source['name']}.weight"
+                self.weights[source["weight"]] = np.ones(len(scale))
             weight = self.weights[source["weight"]]
             if source["op"] == "conv_transpose2d":
                 # (I, O / groups, kh, kw): output channel = group * (O / groups) + column.

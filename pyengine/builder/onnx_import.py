@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pyengine.builder.graph import GraphBuilder
+from pyengine.builder.onnx_fold import fold
 from pyengine.builder.onnx_walk import OnnxWalker
 from pyengine.builder.ops import IMPORT
+from pyengine.builder.patterns import recognise
 
 if TYPE_CHECKING:
     import onnx
@@ -29,8 +31,10 @@ def import_onnx(model: onnx.ModelProto, sample_shape: tuple[int, ...]) -> GraphB
     Raises
     ------
     UnsupportedError
-        An operator or attribute that the CPU executor does not run, by name.
+        An operator or attribute that the CPU engine does not run, by name.
     ValueError
         Not an image network.
     """
-    return OnnxWalker(model, sample_shape, IMPORT).run()
+    graph = fold(model, sample_shape)
+    recognise(graph)
+    return OnnxWalker(graph, IMPORT).run()

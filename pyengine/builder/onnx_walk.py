@@ -1,46 +1,62 @@
-"""Walks an ONNX graph: constants by value, shapes by inference, operators by name.
-
-Shapes are static (the sample shape), so whatever the exporter computes from shapes folds to
-constants here, by ONNX's own reference operators.
-"""
+"""Walks a folded ONNX graph, and lets the operators translate its nodes one by one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
-
-from pyengine import _core
+from pyengine.builder import axes as looks
+from pyengine.builder.axes import Axes
 from pyengine.builder.graph import GraphBuilder
+from pyengine.builder.onnx_fold import ONNX_DOMAINS, Array, FoldedGraph, attributes_of
+from pyengine.builder.refusal import refuse
 
 if TYPE_CHECKING:
     import onnx
 
-Array = npt.NDArray[Any]
+__all__ = ["Array", "ImportFn", "OnnxWalker", "Stored", "Value", "refuse"]
+
 # Translates one node with these attributes.
 ImportFn: TypeAlias = "Callable[[OnnxWalker, onnx.NodeProto, dict[str, Any]], None]"
 
-_WHOLE_IMAGE = {
-    "InstanceNormalization": "normalises with the mean and variance of the whole image",
-    "GroupNormalization": "normalises with the mean and variance of the whole image",
-    "LayerNormalization": "normalises with the mean and variance of the whole image",
-    "Attention": "mixes all pixels of the image",
-    "GlobalMaxPool": "takes the maximum over the whole image",
-}
+
+@dataclass(frozen=True)
+class Stored:
+    """A tensor of the engine at the sample's size: planes, or a vector."""
+
+    channels: int
+    height: int
+    width: int
+    vector: bool = False
+
+    @property
+    def axes(self) -> Axes:
+        """The look (N, C, H, W)."""
+        return looks.planes(self.channels, self.height, self.width)
 
 
-def refuse(node: onnx.NodeProto, why: str = "") -> _core.UnsupportedError:
-    """The error for an operator that the CPU executor does not run, by name."""
-    name = node.name or (node.output[0] if node.output else "?")
-    reason = f": {why}" if why else ""
-    text = f"operator {node.op_type} ('{name}') is not one that the CPU executor runs{reason}"
-    if node.op_type in _WHOLE_IMAGE:
-        text += f". It {_WHOLE_IMAGE[node.op_type]}, so the network cannot be tiled exactly either"
-    return _core.UnsupportedError(
-        text + ". onnxruntime runs the ONNX file as it is; pyengine cannot build it yet"
-    )
+@dataclass(frozen=True)
+class Value:
+    """An ONNX tensor that depends on the image.
+
+    Attributes
+    ----------
+    tensor : str
+        What holds it, in the graph that is being built.
+    stored : Stored
+    axes : Axes
+        How ONNX looks at it.
+    """
+
+    tensor: str
+    stored: Stored
+    axes: Axes
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As ONNX sees it."""
+        return tuple(looks.length(axis) for axis in self.axes)
 
 
 class OnnxWalker:
@@ -48,63 +64,50 @@ class OnnxWalker:
 
     Parameters
     ----------
-    model : onnx.ModelProto
-    sample_shape : tuple of int
-        (1, C, H, W); all shapes follow from it.
+    graph : FoldedGraph
     operators : mapping of ImportFn
         By ONNX's name of the operator; see `pyengine.builder.ops`.
     """
 
-    def __init__(
-        self,
-        model: onnx.ModelProto,
-        sample_shape: tuple[int, ...],
-        operators: Mapping[str, ImportFn],
-    ) -> None:
-        from onnx import numpy_helper
-
+    def __init__(self, graph: FoldedGraph, operators: Mapping[str, ImportFn]) -> None:
+        self.graph = graph
         self.operators = operators
-        graph = model.graph
-        self.constants: dict[str, Array] = {
-            t.name: numpy_helper.to_array(t) for t in graph.initializer
-        }
-        inputs = [i for i in graph.input if i.name not in self.constants]
-        if len(inputs) != 1 or len(graph.output) < 1:
-            raise ValueError(f"the network must have one input, it has {[i.name for i in inputs]}")
-        dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
-        if len(dims) != 4:
-            raise ValueError(f"the network's input must have 4 axes (N, C, H, W), it has {dims}")
-        self.shapes: dict[str, tuple[int, ...]] = {inputs[0].name: sample_shape}
-        self.opset = next((o.version for o in model.opset_import if o.domain in ("", "ai.onnx")), 0)
-        self.nodes = list(graph.node)
-        self.alias: dict[str, str] = {}
-        self.builder = GraphBuilder(inputs[0].name, sample_shape[1])
-        self.tensors = {inputs[0].name}
-        self.outputs = [value.name for value in graph.output]
+        self.constants = graph.constants
+        self.opset = graph.opset
+        _, channels, height, width = graph.shapes[graph.input]
+        self.builder = GraphBuilder(graph.input, channels)
+        image = Stored(channels, height, width)
+        # By the name of a MaxPool's indices: what was pooled, and how.
+        self.pooled: dict[str, tuple[Value, dict[str, Any]]] = {}
+        self.values: dict[str, Value] = {graph.input: Value(graph.input, image, image.axes)}
 
     def run(self) -> GraphBuilder:
-        for node in self.nodes:
+        """The graph for all outputs; `GraphBuilder.output` is the first."""
+        for node in self.graph.nodes:
             self._node(node)
-        self.builder.outputs = [self._tensor_name(name) for name in self.outputs]
-        for name, tensor in zip(self.outputs, self.builder.outputs, strict=True):
-            if tensor not in self.tensors:
+        for name in self.graph.outputs:
+            if name not in self.values:
                 raise ValueError(f"the network's output '{name}' does not depend on the image")
+        self.builder.outputs = [self.result(name) for name in self.graph.outputs]
         self.builder.output = self.builder.outputs[0]
         return self.builder
 
-    # -- helpers -------------------------------------------------------------------------------
+    def _node(self, node: onnx.NodeProto) -> None:
+        handler = self.operators.get(node.op_type)
+        if handler is None or node.domain not in ONNX_DOMAINS:
+            raise refuse(node)
+        if why := self.graph.failures.get(node.output[0]):
+            raise refuse(node, why)
+        handler(self, node, attributes_of(node))
 
-    def _tensor_name(self, name: str) -> str:
-        while name in self.alias:
-            name = self.alias[name]
-        return name
+    # -- what a node reads -----------------------------------------------------------------------
 
     def shape(self, node: onnx.NodeProto, name: str) -> tuple[int, ...]:
         if name in self.constants:
             return self.constants[name].shape
-        if name not in self.shapes:
+        if name not in self.graph.shapes:
             raise refuse(node, f"the shape of '{name}' is not known at build time")
-        return self.shapes[name]
+        return self.graph.shapes[name]
 
     def constant(self, node: onnx.NodeProto, index: int, what: str) -> Array:
         name = node.input[index]
@@ -117,93 +120,87 @@ class OnnxWalker:
             return None
         return self.constant(node, index, f"input {index}")
 
+    def setting(self, node: onnx.NodeProto, a: dict[str, Any], name: str, index: int) -> Any:
+        """What newer opsets have as an input, and older ones as an attribute; None if neither."""
+        if name in a:
+            return a[name]
+        value = self.optional(node, index)
+        return None if value is None else value.tolist()
+
+    def value(self, node: onnx.NodeProto, index: int = 0) -> Value:
+        """An input that depends on the image."""
+        name = node.input[index]
+        if name not in self.values:
+            raise refuse(node, f"its input '{name}' is a constant, it must depend on the image")
+        return self.values[name]
+
+    def planes(self, node: onnx.NodeProto, index: int = 0) -> Value:
+        """An input as (N, C, H, W), its values moved if they lie in another order."""
+        from pyengine.builder.ops.move import settle
+
+        value = self.value(node, index)
+        if len(value.axes) != 4:
+            spatial = len(value.axes) - 2
+            raise refuse(node, f"it has {spatial} spatial axes, 2 are supported")
+        return settle(self, node, value)
+
+    def result(self, name: str) -> str:
+        """The tensor that holds an output of the network, as (N, C, H, W) or fewer axes."""
+        from pyengine.builder.ops.move import settle
+
+        value = self.values[name]
+        node = self.graph.producers().get(name)
+        if node is None or value.axes == value.stored.axes:
+            return value.tensor
+        if len(value.axes) == 4:
+            return settle(self, node, value).tensor
+        if [axis for axis in value.axes if axis] != [axis for axis in value.stored.axes if axis]:
+            raise refuse(node, f"the network's output has shape {value.shape}")
+        return value.tensor
+
+    # -- what a node writes ----------------------------------------------------------------------
+
     def emit(
-        self, node: onnx.NodeProto, op: str, inputs: list[str] | None = None, **attr: Any
-    ) -> None:
-        sources = [self._tensor_name(i) for i in (inputs or [node.input[0]])]
-        name = node.name or f"{op}_{len(self.builder.nodes)}"
-        self.builder.add(op, name, sources, node.output[0], **attr)
-        self.tensors.add(node.output[0])
+        self,
+        node: onnx.NodeProto,
+        op: str,
+        inputs: Sequence[Value],
+        stored: Stored,
+        axes: Axes | None = None,
+        output: int = 0,
+        **attributes: Any,
+    ) -> Value:
+        """Append what computes an output of `node`; `axes` are (N, C, H, W) by default."""
+        made = self.append(node, op, inputs, stored, node.output[output], **attributes)
+        return self.alias(node, replace(made, axes=stored.axes if axes is None else axes), output)
 
-    def pass_through(self, node: onnx.NodeProto) -> None:
-        self.alias[node.output[0]] = self._tensor_name(node.input[0])
+    def append(
+        self,
+        node: onnx.NodeProto,
+        op: str,
+        inputs: Sequence[Value],
+        stored: Stored,
+        tensor: str = "",
+        **attributes: Any,
+    ) -> Value:
+        """Append an operator of the engine; without `tensor`, as a step towards the node's result."""
+        count = len(self.builder.nodes)
+        name = node.name or f"{op}_{count}"
+        if not tensor:
+            tensor, name = f"{node.output[0]}/{op}_{count}", f"{name}/{op}_{count}"
+        self.builder.add(op, name, [v.tensor for v in inputs], tensor, **attributes)
+        return Value(tensor, stored, stored.axes)
 
-    # -- dispatch ------------------------------------------------------------------------------
+    def alias(self, node: onnx.NodeProto, value: Value, output: int = 0) -> Value:
+        """An output of `node` is this value."""
+        self.values[node.output[output]] = value
+        return value
 
-    def _node(self, node: onnx.NodeProto) -> None:
-        live = [i for i in node.input if i and i not in self.constants]
-        if node.op_type == "Shape" and node.input[0] in self.shapes:
-            attributes = attributes_of(node)
-            shape = np.array(self.shapes[node.input[0]], np.int64)
-            start, end = attributes.get("start", 0), attributes.get("end", len(shape))
-            self.constants[node.output[0]] = shape[start:end]
-        elif not live:
-            self._fold(node)
-        else:
-            handler = self.operators.get(node.op_type)
-            if handler is None or node.domain not in ("", "ai.onnx"):
-                raise refuse(node)
-            self._infer(node)
-            handler(self, node, attributes_of(node))
+    def like(self, node: onnx.NodeProto, op: str, value: Value, **attributes: Any) -> Value:
+        """Append what treats all values of `value` in their places."""
+        return self.emit(node, op, [value], value.stored, value.axes, **attributes)
 
-    def _infer(self, node: onnx.NodeProto) -> None:
-        """Shapes of a node's outputs, from its inputs; constants are known by value."""
-        import onnx
-        from onnx import numpy_helper
-
-        types, data = {}, {}
-        for name in filter(None, node.input):
-            value = self.constants.get(name)
-            dtype = np.dtype(np.float32) if value is None else value.dtype
-            shape = self.shapes.get(name) if value is None else value.shape
-            types[name] = onnx.helper.make_tensor_type_proto(
-                onnx.helper.np_dtype_to_tensor_dtype(dtype), shape
-            )
-            if value is not None:
-                data[name] = numpy_helper.from_array(value, name)
-        try:
-            schema = onnx.defs.get_schema(node.op_type, self.opset, node.domain)
-            outputs = onnx.shape_inference.infer_node_outputs(
-                schema, node, types, data,
-                opset_imports=[onnx.helper.make_opsetid("", self.opset)],
-            )  # fmt: skip
-        except Exception as error:
-            raise refuse(node, f"its output's shape could not be inferred ({error})") from error
-        for name, kind in outputs.items():
-            dims = kind.tensor_type.shape.dim
-            if kind.tensor_type.HasField("shape") and all(d.HasField("dim_value") for d in dims):
-                self.shapes[name] = tuple(d.dim_value for d in dims)
-
-    def _fold(self, node: onnx.NodeProto) -> None:
-        import onnx
-        from onnx.reference import ReferenceEvaluator
-
-        # An unnamed graph around the node: constants become its inputs.
-        names = [i for i in node.input if i]
-        graph = onnx.helper.make_graph(
-            [node],
-            "fold",
-            [
-                onnx.helper.make_tensor_value_info(
-                    n, onnx.helper.np_dtype_to_tensor_dtype(self.constants[n].dtype), None
-                )
-                for n in dict.fromkeys(names)
-            ],
-            [onnx.ValueInfoProto(name=o) for o in node.output if o],
-        )
-        model = onnx.helper.make_model(
-            graph, opset_imports=[onnx.helper.make_opsetid("", self.opset)]
-        )
-        try:
-            values = ReferenceEvaluator(model).run(None, {n: self.constants[n] for n in names})
-        except Exception as error:
-            raise refuse(node, f"a constant could not be computed ({error})") from error
-        for output, value in zip([o for o in node.output if o], values, strict=True):
-            self.constants[output] = np.asarray(value)
-
-
-def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
-    import onnx
-
-    values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}
+    def output_planes(self, node: onnx.NodeProto, output: int = 0) -> Stored:
+        """What an operator on planes gives, from ONNX's own shape (N, C, H, W)."""
+        _, channels, height, width = self.shape(node, node.output[output])
+        return Stored(channels, height, width)

@@ -71,6 +71,10 @@ def onnx_source(
     model: onnx.ModelProto, sample_shape: tuple[int, ...] | None, description: str
 ) -> Source:
     """A model to be built; without `sample_shape`, its input says the size."""
+    from pyengine.builder.passes import prepare
+
+    prepared = prepare(model)
+    model = prepared.model
     inputs = image_inputs(model)
     if len(inputs) != 1:
         listed = ", ".join(f"'{i.name}' {_shape_text(i)}" for i in inputs)
@@ -92,7 +96,10 @@ def onnx_source(
     run = onnx_runner(model, description)
     if len(dims) == 4 and all(dims[2:]):
         run = _also_at_other_sizes(run, model, shape, description)
-    return Source(model, run, shape, description, of_any_size=lambda: with_free_size(model))
+    return Source(
+        model, run, shape, description, notes=prepared.notes,
+        of_any_size=lambda: with_free_size(model),
+    )  # fmt: skip
 
 
 def image_inputs(model: onnx.ModelProto) -> list[onnx.ValueInfoProto]:

@@ -67,6 +67,8 @@ class Source:
         what a tracer warned of.
     any_size : bool
         Who made the source vouches that it is one network at all sizes, though `run` may take one.
+    notes : tuple of str
+        What was changed in `model` that a user should know, one sentence each.
     of_any_size : callable, optional
         Makes the network as ONNX with free height and width, where `model` may have fixed ones.
     expected : list of (ndarray, ndarray)
@@ -80,6 +82,7 @@ class Source:
     description: str
     manifest: dict[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     any_size: bool = False
     of_any_size: Callable[[], onnx.ModelProto] | None = None
     expected: list[tuple[npt.NDArray[Any], npt.NDArray[np.float32]]] = field(default_factory=list)

@@ -359,12 +359,11 @@ def test_random_network_agrees_with_torch_and_tiles_exactly(seed: int, make_engi
 @pytest.mark.parametrize(
     ("module", "words"),
     [
-        (nn.Sequential(nn.Conv2d(1, 4, 3, padding=1), nn.InstanceNorm2d(4)),
-         ["InstanceNormalization", "cannot be tiled", "whole image"]),
-        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Softplus()), ["Softplus", "onnxruntime"]),
-        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.GLU(1)), ["Split", "runs the ONNX file"]),
-        (nn.Sequential(nn.Conv2d(1, 4, 3), nn.Upsample(scale_factor=1.5, mode="bilinear")),
-         ["Resize", "whole multiple"]),
+        (Fn(lambda x: F.grid_sample(x, torch.zeros(1, 8, 8, 2), align_corners=False)),
+         ["sampling on a grid", "GridSample", "onnxruntime"]),
+        (Fn(lambda x: x @ x), ["attention", "MatMul", "executor='onnxruntime'"]),
+        (Fn(lambda x: x.transpose(1, 2)), ["Transpose", "in other places"]),
+        (Fn(lambda x: x.cumsum(2)), ["CumSum", "onnxruntime"]),
     ],
 )  # fmt: skip
 def test_other_operators_are_refused_by_name(module, words, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pyengine.builder.onnx_walk import ImportFn
 from pyengine.builder.onnx_write import ExportFn
 from pyengine.builder.ops import (
     arithmetic,
+    cast,
     conv,
     norm,
     onnx,
@@ -12,9 +13,10 @@ from pyengine.builder.ops import (
     reduce,
     resize,
     shape,
+    views,
 )
 
-_FAMILIES = (arithmetic, conv, norm, pointwise, pool, reduce, resize, shape, onnx)
+_FAMILIES = (arithmetic, cast, conv, norm, onnx, pointwise, pool, reduce, resize, shape, views)
 
 IMPORT: dict[str, ImportFn] = {k: v for family in _FAMILIES for k, v in family.IMPORT.items()}
 """By ONNX's name of the operator."""

@@ -1,153 +1,161 @@
-"""Operators that look at one pixel at a time: arithmetic, activations, softmax."""
+"""Operators on one tensor that look at a pixel at a time: activations, functions, softmax."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.onnx_walk import Array, ImportFn, OnnxWalker, refuse
+from pyengine.builder.axes import whole
+from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
+from pyengine.builder.ops.arithmetic import binary, stored_constant, with_constant
+from pyengine.builder.ops.reduce import letters_of, reduced
 
 if TYPE_CHECKING:
     import onnx
 
 
 def import_batchnormalization(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    if a.get("training_mode", 0):
+        raise refuse(
+            node, "it is in training mode: its statistics are those of the image", "batch norm"
+        )
     gamma, beta, mean, variance = (
         w.constant(node, i, "batch norm's parameters").astype(np.float64) for i in range(1, 5)
     )
     scale = gamma / np.sqrt(variance + a.get("epsilon", 1e-5))
-    w.emit(node, "affine", weight=scale, bias=beta - mean * scale)
+    value = w.value(node)
+    if len(value.axes) > 1 and value.axes[1] != whole("C", value.stored.channels):
+        raise refuse(node, f"its axis 1 of {value.shape} is not the channels", "batch norm")
+    w.like(node, "affine", value, weight=scale, bias=beta - mean * scale)
 
 
-def _affine(w: OnnxWalker, node: onnx.NodeProto, tensor: str, scale: Any, shift: Any) -> None:
-    channels = w.shape(node, tensor)[1]
+def _activation(kind: str, **defaults: float) -> ImportFn:
+    """An activation of that kind; `defaults` are ONNX's, for the attributes that it reads."""
 
-    def per_channel(value: Any) -> Array:
-        array = np.asarray(value, np.float64)
-        # (C, 1, 1), (1, C, 1, 1), (1, C) or a scalar, aligned from the right as ONNX does.
-        rank = len(w.shape(node, tensor))
-        shape = (1,) * (rank - array.ndim) + array.shape
-        if len(shape) != rank or any(n != 1 for i, n in enumerate(shape) if i != 1):
-            raise refuse(node, f"a constant of shape {array.shape} is not one per channel")
-        return np.broadcast_to(array.reshape(-1), (channels,)).copy()
+    def import_(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        values = {key: float(a.get(key, value)) for key, value in defaults.items()}
+        w.like(node, "activation", w.value(node), kind=kind, **values)
 
-    w.emit(node, "affine", [tensor], weight=per_channel(scale), bias=per_channel(shift))
+    return import_
 
 
-def _arithmetic(w: OnnxWalker, node: onnx.NodeProto, op: str) -> None:
-    x, y = node.input
-    fixed = {n: w.constants[n] for n in (x, y) if n in w.constants}
-    if not fixed:
-        if op not in ("add", "mul"):
-            raise refuse(node, "only a constant may be subtracted or divide")
-        w.emit(node, op, [x, y])
-    elif op == "add":
-        _affine(w, node, x if y in fixed else y, 1.0, next(iter(fixed.values())))
-    elif op == "mul":
-        _affine(w, node, x if y in fixed else y, next(iter(fixed.values())), 0.0)
-    elif op == "sub":
-        if y in fixed:
-            _affine(w, node, x, 1.0, -np.asarray(fixed[y], np.float64))
-        else:
-            _affine(w, node, y, -1.0, fixed[x])
-    elif y in fixed:
-        _affine(w, node, x, 1 / np.asarray(fixed[y], np.float64), 0.0)
-    else:
-        raise refuse(node, "only a constant may divide")
+def _function(kind: str) -> ImportFn:
+    def import_(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        w.like(node, "function", w.value(node), kind=kind)
 
-
-def import_add(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _arithmetic(w, node, "add")
-
-
-def import_mul(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _arithmetic(w, node, "mul")
-
-
-def import_sub(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _arithmetic(w, node, "sub")
-
-
-def import_div(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _arithmetic(w, node, "div")
-
-
-def import_neg(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _affine(w, node, node.input[0], -1.0, 0.0)
-
-
-def _activation(w: OnnxWalker, node: onnx.NodeProto, kind: str, **values: Any) -> None:
-    w.emit(node, "activation", kind=kind, **values)
-
-
-def import_relu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "relu")
-
-
-def import_leakyrelu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "leaky_relu", alpha=float(a.get("alpha", 0.01)))
+    return import_
 
 
 def import_prelu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    slope = w.constant(node, 1, "the slope").reshape(-1)
-    channels = w.shape(node, node.input[0])[1]
-    _activation(w, node, "prelu", weight=np.broadcast_to(slope, (channels,)).copy())
-
-
-def import_elu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "elu", alpha=float(a.get("alpha", 1.0)))
-
-
-def import_sigmoid(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "sigmoid")
-
-
-def import_tanh(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "tanh")
-
-
-def import_erf(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "erf")
-
-
-def import_hardswish(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "hard_swish")
-
-
-def import_hardsigmoid(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(
-        w, node, "hard_sigmoid", alpha=float(a.get("alpha", 0.2)), beta=float(a.get("beta", 0.5))
-    )
+    value = w.value(node)
+    slope = stored_constant(w.constant(node, 1, "the slope"), value.axes)
+    if slope is None or slope.shape[1:] != (1, 1):
+        raise refuse(node, "its slope differs from pixel to pixel")
+    slopes = np.broadcast_to(slope.reshape(-1), (value.stored.channels,)).copy()
+    w.like(node, "activation", value, kind="prelu", weight=slopes)
 
 
 def import_gelu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _activation(w, node, "gelu_tanh" if a.get("approximate", "none") == "tanh" else "gelu")
+    tanh = a.get("approximate", "none") == "tanh"
+    w.like(node, "activation", w.value(node), kind="gelu_tanh" if tanh else "gelu")
 
 
 def import_swish(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    if a.get("alpha", 1.0) != 1.0:
-        raise refuse(node, f"alpha is {a['alpha']}, 1 is supported")
-    _activation(w, node, "silu")
+    value, alpha = w.value(node), float(a.get("alpha", 1.0))
+    if alpha == 1.0:
+        w.like(node, "activation", value, kind="silu")
+        return
+    gate = chain(w, node, value, ("affine", {"weight": alpha}), ("activation", {"kind": "sigmoid"}))
+    w.alias(node, binary(w, node, "mul", value, gate, node.output[0]))
+
+
+def chain(
+    w: OnnxWalker, node: onnx.NodeProto, value: Value, *steps: tuple[str, dict[str, Any]]
+) -> Value:
+    """Operators one after the other, each on the values in their places."""
+    for op, given in steps:
+        attributes = dict(given)
+        if op == "affine":
+            for key, default in (("weight", 1.0), ("bias", 0.0)):
+                number = attributes.get(key, default)
+                attributes[key] = np.full(value.stored.channels, number, np.float64)
+        made = w.append(node, op, [value], value.stored, **attributes)
+        value = replace(made, axes=value.axes)
+    return value
+
+
+def import_selu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    alpha, gamma = a.get("alpha", 1.6732631921768188), a.get("gamma", 1.0507010221481323)
+    made = chain(
+        w, node, w.value(node),
+        ("activation", {"kind": "elu", "alpha": float(alpha)}), ("affine", {"weight": gamma}),
+    )  # fmt: skip
+    w.alias(node, made)
+
+
+def import_celu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    alpha = float(a.get("alpha", 1.0))
+    made = chain(
+        w, node, w.value(node), ("affine", {"weight": 1 / alpha}),
+        ("activation", {"kind": "elu", "alpha": 1.0}), ("affine", {"weight": alpha}),
+    )  # fmt: skip
+    w.alias(node, made)
+
+
+def import_thresholdedrelu(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    value = w.value(node)
+    above = with_constant(w, node, "greater", value, np.array(a.get("alpha", 1.0)))
+    zeros = np.zeros(value.stored.channels)
+    w.emit(node, "where", [above, value], value.stored, value.axes, bias=zeros)
 
 
 def import_clip(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     low, high = w.optional(node, 1), w.optional(node, 2)
     limit = float(np.finfo(np.float32).max)
-    _activation(w,
-        node, "clip",
+    w.like(
+        node, "activation", w.value(node), kind="clip",
         alpha=float(a.get("min", -limit if low is None else low)),
         beta=float(a.get("max", limit if high is None else high)),
     )  # fmt: skip
 
 
 def import_softmax(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    rank = len(w.shape(node, node.input[0]))
-    axis = a.get("axis", -1 if w.opset >= 13 else 1)
-    if axis % rank != 1:
-        raise refuse(node, f"it runs over axis {axis}, only channels (axis 1) are supported")
-    w.emit(node, "softmax")
+    value, over = _softmax_axes(w, node, a)
+    if over == "C":
+        w.like(node, "softmax", value)
+        return
+    # Attention over pixels: the same in parts.
+    top = reduced(w, node, value, "max", over)
+    powers = chain(
+        w, node, binary(w, node, "sub", value, top), ("activation", {"kind": "exp"})
+    )  # fmt: skip
+    total = reduced(w, node, powers, "sum", over)
+    w.alias(node, binary(w, node, "div", powers, total, node.output[0]))
+
+
+def import_logsoftmax(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    value, over = _softmax_axes(w, node, a)
+    below = binary(w, node, "sub", value, reduced(w, node, value, "max", over))
+    powers = chain(w, node, below, ("activation", {"kind": "exp"}))
+    total = reduced(w, node, powers, "sum", over)
+    logs = chain(w, node, total, ("function", {"kind": "log"}))
+    w.alias(node, binary(w, node, "sub", below, logs, node.output[0]))
+
+
+def _softmax_axes(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> tuple[Value, str]:
+    """The tensor, and which of C, H, W the sum runs over."""
+    value = w.value(node)
+    rank = len(value.axes)
+    axis = a.get("axis", -1 if w.opset >= 13 else 1) % rank
+    # Up to opset 12 it runs over all axes from this one on.
+    positions = range(axis, axis + 1 if w.opset >= 13 else rank)
+    over = letters_of(w, node, value, positions)
+    if over not in ("C", "HW", "CHW"):
+        raise refuse(node, f"it runs over axes {list(positions)} of {value.shape}")
+    return value, over
 
 
 def export_affine(e: OnnxWriter, node: Node, x: str) -> None:
@@ -188,24 +196,37 @@ def export_activation(e: OnnxWriter, node: Node, x: str) -> None:
 # By ONNX's name of the operator, and by ours.
 IMPORT: dict[str, ImportFn] = {
     "BatchNormalization": import_batchnormalization,
-    "Add": import_add,
-    "Mul": import_mul,
-    "Sub": import_sub,
-    "Div": import_div,
-    "Neg": import_neg,
-    "Relu": import_relu,
-    "LeakyRelu": import_leakyrelu,
+    "Relu": _activation("relu"),
+    "LeakyRelu": _activation("leaky_relu", alpha=0.01),
     "PRelu": import_prelu,
-    "Elu": import_elu,
-    "Sigmoid": import_sigmoid,
-    "Tanh": import_tanh,
-    "Erf": import_erf,
-    "HardSwish": import_hardswish,
-    "HardSigmoid": import_hardsigmoid,
+    "Elu": _activation("elu", alpha=1.0),
+    "Selu": import_selu,
+    "Celu": import_celu,
+    "ThresholdedRelu": import_thresholdedrelu,
+    "Sigmoid": _activation("sigmoid"),
+    "Tanh": _activation("tanh"),
+    "Erf": _activation("erf"),
+    "Exp": _activation("exp"),
+    "Abs": _activation("abs"),
+    "Softplus": _activation("softplus"),
+    "Softsign": _activation("softsign"),
+    "Mish": _activation("mish"),
+    "HardSwish": _activation("hard_swish"),
+    "HardSigmoid": _activation("hard_sigmoid", alpha=0.2, beta=0.5),
     "Gelu": import_gelu,
     "Swish": import_swish,
     "Clip": import_clip,
     "Softmax": import_softmax,
+    "LogSoftmax": import_logsoftmax,
+    "Sqrt": _function("sqrt"),
+    "Reciprocal": _function("reciprocal"),
+    "Log": _function("log"),
+    "Sign": _function("sign"),
+    "Floor": _function("floor"),
+    "Ceil": _function("ceil"),
+    "Round": _function("round"),
+    "Sin": _function("sin"),
+    "Cos": _function("cos"),
 }
 EXPORT: dict[str, ExportFn] = {
     "affine": export_affine,

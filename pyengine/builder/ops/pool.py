@@ -2,31 +2,58 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pyengine import _core
-from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, refuse
+from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 from pyengine.builder.ops.conv import pads_of
+from pyengine.builder.ops.reduce import reduced
 
 if TYPE_CHECKING:
     import onnx
 
 
-def _pool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any], op: str, **values: Any) -> None:
-    kernel, stride = a["kernel_shape"], a.get("strides", [1, 1])
+def _pool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any], kind: str, **more: Any) -> None:
+    kernel = list(a["kernel_shape"])
     if len(kernel) != 2:
         raise refuse(node, f"it has {len(kernel)} spatial axes, 2 are supported")
-    if any(d != 1 for d in a.get("dilations", [1, 1])):
-        raise refuse(node, "dilation is not supported")
-    pads = pads_of(w, node, a, kernel, stride, [1, 1])
+    value = w.planes(node)
+    stride, dilation = list(a.get("strides", [1, 1])), list(a.get("dilations", [1, 1]))
+    pads = pads_of(w, node, a, kernel, stride, dilation)
+    ceil = False
     if a.get("ceil_mode", 0):
-        for axis, size in enumerate(w.shape(node, node.input[0])[2:]):
-            if (size + pads[axis] + pads[axis + 2] - kernel[axis]) % stride[axis]:
-                raise refuse(node, "ceil_mode changes its output size")
-    w.emit(node, op, kernel=list(kernel), stride=list(stride), amounts=pads, **values)
+        for axis, size in enumerate(value.shape[2:]):
+            taps = (kernel[axis] - 1) * dilation[axis] + 1
+            ceil |= (size + pads[axis] + pads[axis + 2] - taps) % stride[axis] != 0
+    if _takes_all(value, kernel, pads) and not any(node.output[1:]):
+        how = "max" if kind == "max_pool" else "mean"
+        w.alias(node, reduced(w, node, value, how, "HW", node.output[0]))
+        return
+    stored = replace(w.output_planes(node), vector=value.stored.vector)
+    fields = {"kernel": kernel, "stride": stride, "amounts": pads, **more}
+    if ceil or dilation != [1, 1]:
+        word = {"max_pool": "max", "avg_pool": "mean"}[kind]
+        fields |= {"ceil_mode": ceil, "dilation": dilation}
+        w.emit(node, "pool", [value], stored, kind=word, **fields)
+    else:
+        w.emit(node, kind, [value], stored, **fields)
+    if len(node.output) > 1 and node.output[1]:
+        if dilation != [1, 1]:
+            raise refuse(node, "it gives indices, and its taps are dilated")
+        if ceil:
+            fields.pop("dilation", None)
+        w.emit(node, "max_pool_indices", [value], stored, output=1, **fields)
+        w.pooled[node.output[1]] = (value, {"kernel": kernel, "stride": stride, "amounts": pads})
+
+
+def _takes_all(value: Value, kernel: list[int], pads: list[int]) -> bool:
+    """Whether one window holds the whole plane: exporters write global pooling so."""
+    size = [value.stored.height, value.stored.width]
+    return kernel == size and not value.stored.vector and size != [1, 1] and not any(pads)
 
 
 def import_maxpool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
@@ -37,18 +64,15 @@ def import_averagepool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -
     _pool(w, node, a, "avg_pool", count_include_pad=bool(a.get("count_include_pad", 0)))
 
 
-def import_globalaveragepool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    w.emit(node, "global_avg_pool")
-
-
-def import_reducemean(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    axes = a.get("axes")
-    if axes is None:
-        given = w.optional(node, 1)
-        axes = [] if given is None else given.tolist()
-    if sorted(x % 4 for x in axes) != [2, 3]:
-        raise refuse(node, f"it averages over axes {axes}, only both spatial axes are supported")
-    w.emit(node, "global_avg_pool")
+def import_maxunpool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    if node.input[1] not in w.pooled:
+        raise refuse(node, "its indices must be those of a MaxPool")
+    pooled, how = w.pooled[node.input[1]]
+    value, indices = w.planes(node), w.values[node.input[1]]
+    stored = w.output_planes(node)
+    if (stored.height, stored.width) != (pooled.stored.height, pooled.stored.width):
+        raise refuse(node, f"to {stored.height} x {stored.width}, not the size that was pooled")
+    w.emit(node, "max_unpool", [value, indices, pooled], stored, **how)
 
 
 def export_pool(e: OnnxWriter, node: Node, x: str) -> None:
@@ -109,8 +133,7 @@ def export_max_unpool(e: OnnxWriter, node: Node, x: str, indices: str, *like: st
 IMPORT: dict[str, ImportFn] = {
     "MaxPool": import_maxpool,
     "AveragePool": import_averagepool,
-    "GlobalAveragePool": import_globalaveragepool,
-    "ReduceMean": import_reducemean,
+    "MaxUnpool": import_maxunpool,
 }
 EXPORT: dict[str, ExportFn] = {
     "max_pool": export_pool,

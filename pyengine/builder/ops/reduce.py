@@ -1,16 +1,133 @@
-"""Many numbers become one: over the channels of a pixel, or over all pixels of a channel."""
+"""Reductions over channels or over the pixels of whole planes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 
-from pyengine.builder.onnx_walk import ImportFn
+from pyengine.builder.axes import Part, whole
+from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
+
+if TYPE_CHECKING:
+    import onnx
 
 _REDUCTIONS = {
     "mean": "ReduceMean", "sum": "ReduceSum", "max": "ReduceMax", "min": "ReduceMin",
     "l1": "ReduceL1", "l2": "ReduceL2", "sum_square": "ReduceSumSquare",
 }  # fmt: skip
+
+
+def letters_of(w: OnnxWalker, node: onnx.NodeProto, value: Value, positions: Sequence[int]) -> str:
+    """Which stored axes some of ONNX's axes are, all of each: C, HW, CHW or none."""
+    found: list[Part] = [p for i in positions for p in value.axes[i] if p.letter != "*"]
+    stored = value.stored
+    sizes = {"C": stored.channels, "H": stored.height, "W": stored.width}
+    letters = ""
+    for letter, size in sizes.items():
+        parts = sorted((p for p in found if p.letter == letter), key=lambda p: -p.step)
+        if not parts:
+            continue
+        count = int(np.prod([p.size for p in parts]))
+        if count != size:
+            raise refuse(
+                node, f"it runs over {count} of {size} indices of a tensor seen as {value.shape}"
+            )
+        letters += letter
+    # At this size planes may have one pixel, at others they have more.
+    if not stored.vector and stored.height == stored.width == 1:
+        single = [i for i in positions if not value.axes[i]]
+        if (len(value.axes) == 4 and {2, 3} <= set(single)) or len(single) >= 3:
+            letters += "HW"
+    return letters
+
+
+def reduced(
+    w: OnnxWalker, node: onnx.NodeProto, value: Value, kind: str, over: str, tensor: str = ""
+) -> Value:
+    """A reduction over C, HW or CHW; the axes keep their places, with one index."""
+    steps = [s for s in ("HW", "C") if s in over and not (s == "HW" and value.stored.vector)]
+    for i, step in enumerate(steps):
+        name = tensor if i == len(steps) - 1 else ""
+        if step == "HW":
+            stored = replace(value.stored, height=1, width=1, vector=True)
+        else:
+            stored = replace(value.stored, channels=1)
+        look = tuple(tuple(p for p in axis if p.letter not in (*step, "*")) for axis in value.axes)
+        if kind == "mean" and step == "HW":
+            made = w.append(node, "global_avg_pool", [value], stored, name)
+        else:
+            axes = ["y", "x"] if step == "HW" else ["c"]
+            # Norms add up squares once, and take the root at the end.
+            made = w.append(node, "reduce", [value], stored, name, kind=kind, axes=axes)
+        value = replace(made, axes=look)
+    return value
+
+
+def _reduction(kind: str) -> ImportFn:
+    def import_(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+        value = w.value(node)
+        rank = len(value.axes)
+        axes = w.setting(node, a, "axes", 1)
+        if not axes and a.get("noop_with_empty_axes", 0):
+            w.alias(node, value)
+            return
+        positions = [int(x) % rank for x in axes] if axes else list(range(rank))
+        repeats = [p.size for i in positions for p in value.axes[i] if p.letter == "*"]
+        if repeats and kind not in ("mean", "max", "min"):
+            raise refuse(node, "it adds up values that an Expand repeats")
+        over = letters_of(w, node, value, positions)
+        if over not in ("", "C", "HW", "CHW"):
+            raise refuse(
+                node, f"it runs over axes {positions} of {value.shape}, rows or columns alone"
+            )
+        if kind in ("l2", "l1") and over == "CHW":
+            raise refuse(node, "it runs over channels and pixels at once")
+        made = reduced(w, node, value, kind, over, node.output[0])
+        look = [
+            () if i in positions else made.axes[i]
+            for i in range(rank)
+            if a.get("keepdims", 1) or i not in positions
+        ]
+        w.alias(node, replace(made, axes=tuple(look)))
+
+    return import_
+
+
+def import_argmax(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    value = w.value(node)
+    position = a.get("axis", 0) % len(value.axes)
+    if value.axes[position] != whole("C", value.stored.channels):
+        raise refuse(node, f"it runs over axis {position} of {value.shape}, not the channels")
+    if a.get("select_last_index", 0):
+        raise refuse(node, "it takes the last among equals")
+    axes = list(value.axes)
+    if a.get("keepdims", 1):
+        axes[position] = ()
+    else:
+        del axes[position]
+    stored = replace(value.stored, channels=1)
+    w.emit(node, "argmax", [value], stored, tuple(axes))
+
+
+def import_globalaveragepool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    _global(w, node, "mean")
+
+
+def import_globalmaxpool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    _global(w, node, "max")
+
+
+def _global(w: OnnxWalker, node: onnx.NodeProto, kind: str) -> None:
+    value = w.value(node)
+    if value.stored.vector:
+        w.alias(node, replace(value, axes=value.stored.axes))
+        return
+    value = w.planes(node)
+    w.alias(node, reduced(w, node, value, kind, "HW", node.output[0]))
 
 
 def export_reduce(e: OnnxWriter, node: Node, x: str) -> None:
@@ -23,7 +140,18 @@ def export_argmax(e: OnnxWriter, node: Node, x: str) -> None:
 
 
 # By ONNX's name of the operator, and by ours.
-IMPORT: dict[str, ImportFn] = {}
+IMPORT: dict[str, ImportFn] = {
+    "ReduceMean": _reduction("mean"),
+    "ReduceSum": _reduction("sum"),
+    "ReduceMax": _reduction("max"),
+    "ReduceMin": _reduction("min"),
+    "ReduceL1": _reduction("l1"),
+    "ReduceL2": _reduction("l2"),
+    "ReduceSumSquare": _reduction("sum_square"),
+    "ArgMax": import_argmax,
+    "GlobalAveragePool": import_globalaveragepool,
+    "GlobalMaxPool": import_globalmaxpool,
+}
 EXPORT: dict[str, ExportFn] = {
     "reduce": export_reduce,
     "argmax": export_argmax,

@@ -1,50 +1,136 @@
-"""Enlargements by whole factors."""
+"""Planes of another resolution."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, refuse
+from pyengine.builder.axes import Part
+from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Stored, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
+from pyengine.builder.ops.move import planes_of
 
 if TYPE_CHECKING:
     import onnx
 
+_LARGEST = 4096  # of a ratio's numbers, in the engine file
+_BILINEAR = ("half_pixel", "pytorch_half_pixel", "align_corners")
+
 
 def import_resize(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    source, target = w.shape(node, node.input[0]), w.shape(node, node.output[0])
-    mode = a.get("mode", "nearest")
-    transform = a.get("coordinate_transformation_mode", "half_pixel")
-    if len(source) != 4 or any(t % s for s, t in zip(source, target, strict=True)):
-        raise refuse(node, f"from {source} to {target} is not a whole multiple")
-    scale = [target[2] // source[2], target[3] // source[3]]
-    if mode == "nearest":
-        rounding = a.get("nearest_mode", "round_prefer_floor")
-        same_as_floor = (transform == "asymmetric" and rounding == "floor") or (
-            transform in ("half_pixel", "pytorch_half_pixel")
-            and rounding in ("round_prefer_floor", "round_prefer_ceil")
-        )
-        if not same_as_floor:
-            raise refuse(node, f"nearest with {transform} and {rounding}")
-        w.emit(node, "upsample_nearest", stride=scale)
-    elif mode == "linear" and transform in (
-        "half_pixel",
-        "pytorch_half_pixel",
-        "align_corners",
-    ):
-        w.emit(
-            node, "upsample_bilinear", stride=scale,
-            align_corners=transform == "align_corners",
-        )  # fmt: skip
+    value, target = _planes(w, node), w.shape(node, node.output[0])
+    source = value.shape
+    if source[:2] != target[:2]:
+        raise refuse(node, f"it enlarges axes other than rows and columns, {source} to {target}")
+    if value.stored.vector:
+        # One pixel enlarged is the same everywhere.
+        rows, columns = ((Part("*", 0, n),) if n > 1 else () for n in target[2:])
+        w.alias(node, replace(value, axes=(*value.axes[:2], rows, columns)))
+        return
+    how = _how(w, node, a)
+    given = _scales(w, node, a)
+    stored = Stored(value.stored.channels, target[2], target[3])
+    if source == target and given is None and how["coordinates"] != "tf_crop_and_resize":
+        w.alias(node, value)
+        return
+    whole_factors = not any(t % s for s, t in zip(source[2:], target[2:], strict=True))
+    exact = given is None or all(
+        abs(s - t / n) < 1e-6 * s for s, n, t in zip(given, source[2:], target[2:], strict=True)
+    )
+    if whole_factors and exact:
+        stride = [t // s for s, t in zip(source[2:], target[2:], strict=True)]
+        if how["mode"] == "nearest" and _floors(how):
+            w.emit(node, "upsample_nearest", [value], stored, stride=stride)
+            return
+        if how["mode"] == "linear" and how["coordinates"] in _BILINEAR and not how["antialias"]:
+            corners = how["coordinates"] == "align_corners"
+            w.emit(node, "upsample_bilinear", [value], stored, stride=stride, align_corners=corners)
+            return
+    _resize(w, node, value, stored, given, how)
+
+
+def _resize(
+    w: OnnxWalker, node: onnx.NodeProto, value: Value, stored: Stored,
+    given: list[float] | None, how: dict[str, Any],
+) -> None:  # fmt: skip
+    source = (value.stored.height, value.stored.width)
+    target = (stored.height, stored.width)
+    if given is not None:
+        scale = [Fraction(s).limit_denominator(_LARGEST) for s in given]
+        close = all(abs(float(f) - s) <= 1e-6 * s for f, s in zip(scale, given, strict=True))
+        if not close or any(f.numerator > _LARGEST for f in scale):
+            raise refuse(node, f"scales {given} are no ratios of numbers up to {_LARGEST}")
+        sizes = tuple(n * f.numerator // f.denominator for n, f in zip(source, scale, strict=True))
+        if sizes != target:
+            raise refuse(node, f"scales {given} of {source} give {target}, not {sizes}")
+        pairs = [[f.numerator, f.denominator] for f in scale]
+        w.emit(node, "resize", [value], stored, scale=pairs, **how)
+        return
+    ratios = [Fraction(t, s) for s, t in zip(source, target, strict=True)]
+    simple = all(r.denominator == 1 or r.numerator == 1 for r in ratios)
+    like = None if simple else planes_of(w, *target)
+    if like is not None:
+        w.emit(node, "resize", [value, like], stored, **how)
+    elif simple:
+        pairs = [[r.numerator, r.denominator] for r in ratios]
+        w.emit(node, "resize", [value], stored, scale=pairs, **how)
     else:
-        raise refuse(node, f"mode {mode} with {transform}")
+        w.emit(node, "resize", [value], stored, size=list(target), **how)
+
+
+def _planes(w: OnnxWalker, node: onnx.NodeProto) -> Value:
+    value = w.value(node)
+    return value if value.stored.vector and len(value.axes) == 4 else w.planes(node)
+
+
+def _floors(how: dict[str, Any]) -> bool:
+    """Whether nearest neighbours of a whole factor are those of a plain repetition."""
+    transform, rounding = how["coordinates"], how["rounding"]
+    return (transform == "asymmetric" and rounding == "floor") or (
+        transform in ("half_pixel", "pytorch_half_pixel", "half_pixel_symmetric")
+        and rounding in ("round_prefer_floor", "round_prefer_ceil")
+    )
+
+
+def _how(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> dict[str, Any]:
+    transform = a.get(
+        "coordinate_transformation_mode", "half_pixel" if w.opset > 10 else "asymmetric"
+    )
+    mode = a.get("mode", "nearest")
+    mode = "linear" if mode == "bilinear" else mode
+    if transform == "tf_crop_and_resize":
+        raise refuse(node, "it crops and resizes at once")
+    if a.get("keep_aspect_ratio_policy", "stretch") != "stretch":
+        raise refuse(node, "it keeps the aspect ratio")
+    return {
+        "mode": mode,
+        "coordinates": transform,
+        "rounding": a.get("nearest_mode", "round_prefer_floor" if w.opset > 10 else "floor"),
+        "cubic_coefficient": float(a.get("cubic_coeff_a", -0.75)),
+        "exclude_outside": bool(a.get("exclude_outside", 0)),
+        "antialias": bool(a.get("antialias", 0)),
+    }
+
+
+def _scales(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> list[float] | None:
+    """Factors of rows and columns where they are given; None where the size is."""
+    if "scales" in a:
+        scales = a["scales"]
+    else:
+        value = w.optional(node, 1 if w.opset < 11 else 2)
+        scales = [] if value is None else value.tolist()
+    if not scales:
+        return None
+    axes = a.get("axes")
+    by_axis = dict(zip([x % 4 for x in axes] if axes else range(4), scales, strict=True))
+    return [float(by_axis.get(2, 1.0)), float(by_axis.get(3, 1.0))]
 
 
 def import_upsample(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    a = {"mode": a.get("mode", "nearest"), "coordinate_transformation_mode": "asymmetric",
-         "nearest_mode": "floor"}  # fmt: skip
+    a = a | {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
     import_resize(w, node, a)
 
 
@@ -64,7 +150,17 @@ def export_upsample(e: OnnxWriter, node: Node, x: str) -> None:
 
 def import_depthtospace(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     order = "channels_first" if a.get("mode", "DCR") == "CRD" else "blocks_first"
-    w.emit(node, "depth_to_space", stride=[a["blocksize"], a["blocksize"]], order=order)
+    w.emit(
+        node, "depth_to_space", [w.planes(node)], w.output_planes(node),
+        stride=[a["blocksize"], a["blocksize"]], order=order,
+    )  # fmt: skip
+
+
+def import_spacetodepth(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    w.emit(
+        node, "space_to_depth", [w.planes(node)], w.output_planes(node),
+        stride=[a["blocksize"], a["blocksize"]], order="blocks_first",
+    )  # fmt: skip
 
 
 def export_depth_to_space(e: OnnxWriter, node: Node, x: str) -> None:
@@ -116,6 +212,7 @@ IMPORT: dict[str, ImportFn] = {
     "Resize": import_resize,
     "Upsample": import_upsample,
     "DepthToSpace": import_depthtospace,
+    "SpaceToDepth": import_spacetodepth,
 }
 EXPORT: dict[str, ExportFn] = {
     "upsample_nearest": export_upsample,

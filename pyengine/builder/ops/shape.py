@@ -1,114 +1,279 @@
-"""Operators that only say where values lie."""
+"""Parts of tensors, and tensors side by side."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, refuse
+from pyengine.builder.axes import Axes, Axis, Part, broadcast, is_repeated, length, merged, whole
+from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Stored, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
+from pyengine.builder.ops.move import select, spread
 
 if TYPE_CHECKING:
     import onnx
 
 
 def import_concat(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    if any(i in w.constants for i in node.input):
-        raise refuse(node, "it joins a constant")
-    if a["axis"] % len(w.shape(node, node.input[0])) != 1:
-        raise refuse(node, f"it joins along axis {a['axis']}, only channels are supported")
-    w.emit(node, "concat", list(node.input))
+    rank = len(w.shape(node, node.output[0]))
+    position = a["axis"] % rank
+    live = [name for name in node.input if name in w.values]
+    values = [
+        w.values[name] if name in w.values else _constant_planes(w, node, name, w.values[live[0]])
+        for name in node.input
+    ]
+    axes = [value.axes[position] for value in values]
+    others = [value.axes[:position] + value.axes[position + 1 :] for value in values]
+    look: Axes | None = others[0]
+    for other in others[1:]:
+        look = None if look is None else broadcast(look, other)
+    if all(a == whole("C", v.stored.channels) for a, v in zip(axes, values, strict=True)):
+        joined = whole("C", sum(v.stored.channels for v in values))
+    elif not any(axes) and len({v.stored.channels for v in values}) == 1:
+        # A new axis: one tensor's channels after the other's.
+        joined = merged([Part("C", values[0].stored.channels, len(values))])
+    else:
+        look = None
+    if look is None:
+        shapes = [v.shape for v in values]
+        raise refuse(node, f"it joins {shapes} along axis {position}, which are no channels")
+    planes = [v for v in values if not v.stored.vector]
+    if planes and len(planes) < len(values):
+        values = [spread(w, node, v, planes[0]) if v.stored.vector else v for v in values]
+    channels = sum(v.stored.channels for v in values)
+    w.emit(
+        node, "concat", values, replace(values[0].stored, channels=channels),
+        (*look[:position], joined, *look[position:]),
+    )  # fmt: skip
+
+
+def _constant_planes(w: OnnxWalker, node: onnx.NodeProto, name: str, like: Value) -> Value:
+    """A constant beside tensors that depend on the image."""
+    array = w.constants[name]
+    if like.stored.vector or array.ndim != 4 or len(like.axes) != 4:
+        raise refuse(node, f"it joins a constant of shape {array.shape}")
+    _, channels, height, width = array.shape
+    if like.axes != like.stored.axes or (height, width) != (like.stored.height, like.stored.width):
+        raise refuse(node, f"it joins a constant of shape {array.shape}")
+    return w.append(
+        node, "constant", [like], Stored(channels, height, width), weight=array[0],
+        out_channels=channels, size=[height, width],
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Some indices along one axis, evenly apart."""
+
+    axis: int
+    begin: int
+    end: int
+    step: int = 1
+
+    @property
+    def indices(self) -> list[int]:
+        return list(range(self.begin, self.end, self.step))
+
+
+def cut(w: OnnxWalker, node: onnx.NodeProto, value: Value, wanted: Cut) -> Value:
+    """Part of a tensor along one of its axes; its look keeps the axis."""
+    axis = value.axes[wanted.axis]
+    kept = wanted.indices
+    if kept == list(range(length(axis))):
+        return value
+    if is_repeated(axis):
+        return _looked_at(value, wanted.axis, (Part("*", 0, len(kept)),))
+    letters = {part.letter for part in axis}
+    if letters == {"C"} and len(axis) == 1:
+        return _cut_channels(w, node, value, wanted.axis, kept)
+    letter = next(iter(letters))
+    size = {"H": value.stored.height, "W": value.stored.width}.get(letter, 0)
+    if axis == whole(letter, size) and wanted.step > 0 and kept:
+        return _cut_planes(w, node, value, wanted)
+    raise refuse(node, f"it takes {_told(kept)} of {length(axis)} along axis {wanted.axis}")
+
+
+def _told(kept: list[int]) -> str:
+    return f"{kept[0]} to {kept[-1]}" if kept else "nothing"
+
+
+def _looked_at(value: Value, position: int, axis: Axis) -> Value:
+    axes = (*value.axes[:position], merged(axis), *value.axes[position + 1 :])
+    return replace(value, axes=axes)
+
+
+def _cut_channels(
+    w: OnnxWalker, node: onnx.NodeProto, value: Value, position: int, kept: list[int]
+) -> Value:
+    (part,) = value.axes[position]
+    block = part.step * part.size
+    channels = [
+        c for c in range(value.stored.channels) if c % block // part.step in set(kept)
+    ]  # fmt: skip
+    if kept != sorted(set(kept)):  # another order, or some twice
+        if block != value.stored.channels:
+            raise refuse(node, f"it takes {kept} of groups of channels")
+        channels = [k * part.step + inner for k in kept for inner in range(part.step)]
+    made = select(w, node, value, channels)
+    # Parts of C outside this one lie closer together now.
+    look = tuple(
+        merged(
+            Part("C", p.step // block * part.step * len(kept), p.size)
+            if p.letter == "C" and p.step >= block
+            else p
+            for p in axis
+        )
+        for axis in value.axes
+    )
+    axis = merged([Part("C", part.step, len(kept))])
+    return replace(made, axes=(*look[:position], axis, *look[position + 1 :]))
+
+
+def _cut_planes(w: OnnxWalker, node: onnx.NodeProto, value: Value, wanted: Cut) -> Value:
+    """Rows or columns: a crop, and where some are left out a pooling of single pixels."""
+    down = value.axes[wanted.axis][0].letter == "H"
+    size = value.stored.height if down else value.stored.width
+    amounts = [0, 0, 0, 0]
+    amounts[0 if down else 1] = wanted.begin
+    amounts[2 if down else 3] = size - wanted.end
+    made = value
+    if any(amounts):
+        made = w.append(
+            node, "crop", [value], _resized(value, down, wanted.end - wanted.begin),
+            amounts=amounts,
+        )  # fmt: skip
+    count = len(wanted.indices)
+    if wanted.step > 1:
+        stride = [wanted.step, 1] if down else [1, wanted.step]
+        made = w.append(
+            node, "max_pool", [made], _resized(value, down, count), kernel=[1, 1], stride=stride
+        )  # fmt: skip
+    axis = whole("H" if down else "W", count)
+    return replace(made, axes=(*value.axes[: wanted.axis], axis, *value.axes[wanted.axis + 1 :]))
+
+
+def _resized(value: Value, down: bool, size: int) -> Stored:
+    return replace(value.stored, height=size) if down else replace(value.stored, width=size)
 
 
 def import_slice(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    shape = w.shape(node, node.input[0])
-    if w.opset < 10:
-        starts, ends = a["starts"], a["ends"]
-        axes, steps = a.get("axes"), None
-    else:
-        starts = w.constant(node, 1, "starts").tolist()
-        ends = w.constant(node, 2, "ends").tolist()
-        given, strides = w.optional(node, 3), w.optional(node, 4)
-        axes = None if given is None else given.tolist()
-        steps = None if strides is None else strides.tolist()
+    value = w.value(node)
+    starts, ends = w.setting(node, a, "starts", 1), w.setting(node, a, "ends", 2)
+    axes, steps = w.setting(node, a, "axes", 3), w.setting(node, a, "steps", 4)
     crop = [0, 0, 0, 0]
+    cuts = []
     for i, axis in enumerate(axes if axes is not None else range(len(starts))):
-        size = shape[axis]
+        position = axis % len(value.axes)
+        size = length(value.axes[position])
         begin, end, step = slice(starts[i], ends[i], steps[i] if steps else 1).indices(size)
         if (begin, end, step) == (0, size, 1):
             continue
-        if axis % len(shape) < 2 or len(shape) != 4 or step != 1:
-            raise refuse(node, f"it cuts axis {axis} with step {step}")
-        crop[axis % 4 - 2], crop[axis % 4] = begin, size - end
-    if any(crop):
-        w.emit(node, "crop", amounts=crop)
+        if step == 1 and position >= 2 and value.axes == value.stored.axes:
+            crop[position - 2], crop[position] = begin, size - end
+        else:
+            cuts.append(Cut(position, begin, end, step))
+    if any(crop) and not value.stored.vector:
+        kept = w.output_planes(node)
+        kept = replace(kept, channels=value.stored.channels)
+        stored = replace(
+            value.stored, height=value.stored.height - crop[0] - crop[2],
+            width=value.stored.width - crop[1] - crop[3],
+        )  # fmt: skip
+        if not cuts:
+            w.emit(node, "crop", [value], stored, amounts=crop)
+            return
+        value = w.append(node, "crop", [value], stored, amounts=crop)
+    for wanted in cuts:
+        value = cut(w, node, value, wanted)
+    w.alias(node, value)
+
+
+def import_split(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    value = w.value(node)
+    position = a.get("axis", 0) % len(value.axes)
+    begin = 0
+    for i, name in enumerate(node.output):
+        size = w.shape(node, name)[position] if name else 0
+        if name:
+            w.alias(node, cut(w, node, value, Cut(position, begin, begin + size)), i)
+        begin += size
+
+
+def import_gather(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
+    value = w.value(node)
+    position = a.get("axis", 0) % len(value.axes)
+    chosen = w.constant(node, 1, "what it takes")
+    axis = value.axes[position]
+    size = length(axis)
+    kept = [int(i) % size for i in chosen.reshape(-1)]
+    if chosen.ndim > 1:
+        raise refuse(node, f"its indices have shape {chosen.shape}")
+    if len(axis) == 1 and axis[0].letter == "C":
+        made = _cut_channels(w, node, value, position, kept)
+    elif kept == list(range(kept[0], kept[0] + len(kept))):
+        made = cut(w, node, value, Cut(position, kept[0], kept[-1] + 1))
     else:
-        w.pass_through(node)
+        raise refuse(node, f"it takes {kept} along axis {position}")
+    if chosen.ndim == 0:
+        made = replace(made, axes=made.axes[:position] + made.axes[position + 1 :])
+    w.alias(node, made)
 
 
 def import_pad(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    mode = a.get("mode", "constant")
-    rank = len(w.shape(node, node.input[0]))
-    pads = a["pads"] if "pads" in a else w.constant(node, 1, "the padding").tolist()
+    value = w.value(node)
+    rank = len(value.axes)
+    pads = w.setting(node, a, "paddings" if "paddings" in a else "pads", 1)
     axes = w.optional(node, 3)
-    full = [0] * (2 * rank)
     which = range(rank) if axes is None else [int(x) % rank for x in axes]
-    for i, axis in enumerate(which):
-        full[axis], full[axis + rank] = pads[i], pads[i + len(pads) // 2]
-    if not any(full):
-        w.pass_through(node)
+    before, after = [0] * rank, [0] * rank
+    for i, position in enumerate(which):
+        before[position], after[position] = pads[i], pads[i + len(pads) // 2]
+    amounts = [0, 0, 0, 0]
+    for position, axis in enumerate(value.axes):
+        if not (before[position] or after[position]):
+            continue
+        i = 0 if axis == whole("H", value.stored.height) else 1
+        if not axis or axis not in (
+            whole("H", value.stored.height),
+            whole("W", value.stored.width),
+        ):
+            raise refuse(node, f"it pads axis {position}, which is neither rows nor columns")
+        amounts[i], amounts[i + 2] = before[position], after[position]
+    if not any(amounts):
+        w.alias(node, value)
         return
-    if rank != 4 or any(full[i] for i in (0, 1, 4, 5)):
-        raise refuse(node, f"it pads axes other than height and width ({full})")
-    amounts = [full[2], full[3], full[6], full[7]]
-    border = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}.get(mode)
+    border = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}.get(
+        a.get("mode", "constant")
+    )
     if border is None:
-        raise refuse(node, f"mode {mode}")
-    if min(amounts) < 0:
-        if max(amounts) > 0:
-            raise refuse(node, f"it pads and crops at once ({amounts})")
-        w.emit(node, "crop", amounts=[-n for n in amounts])
-        return
-    value = w.optional(node, 2)
-    fill = float(a.get("value", 0.0) if value is None else value)
-    w.emit(node, "pad", amounts=amounts, border=border, border_value=fill)
-
-
-def _reshape(w: OnnxWalker, node: onnx.NodeProto) -> None:
-    source, target = w.shape(node, node.input[0]), w.shape(node, node.output[0])
-    trailing = [n for n in source[2:] if n != 1]
-    if source == target or (
-        not trailing and [n for n in source if n != 1] == [n for n in target if n != 1]
-        and source[:2] == target[:2]
-    ):  # fmt: skip
-        w.pass_through(node)
-    elif len(source) == 4 and len(target) == 2 and target[0] == source[0]:
-        w.emit(node, "flatten", out_channels=int(np.prod(source[1:])))
-    else:
-        raise refuse(node, f"from {source} to {target}")
-
-
-def import_flatten(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    if a.get("axis", 1) != 1:
-        raise refuse(node, f"axis {a['axis']}")
-    _reshape(w, node)
-
-
-def import_reshape(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    _reshape(w, node)
-
-
-def import_identity(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    w.pass_through(node)
-
-
-def import_cast(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
-    import onnx
-
-    if a["to"] not in (onnx.TensorProto.FLOAT, onnx.TensorProto.FLOAT16):
-        raise refuse(node, "it changes the type of the image")
-    w.pass_through(node)
+        raise refuse(node, f"mode {a['mode']}")
+    fill = w.optional(node, 2)
+    border_value = float(a.get("value", 0.0) if fill is None else fill.reshape(-1)[0])
+    cropped, padded = [max(0, -n) for n in amounts], [max(0, n) for n in amounts]
+    axes_after, stored = value.axes, value.stored
+    for name, how in (("crop", cropped), ("pad", padded)):
+        if not any(how):
+            continue
+        sign = 1 if name == "pad" else -1
+        stored = replace(
+            stored, height=stored.height + sign * (how[0] + how[2]),
+            width=stored.width + sign * (how[1] + how[3]),
+        )  # fmt: skip
+        more = {} if name == "crop" else {"border": border, "border_value": border_value}
+        last = name == "pad" or not any(padded)
+        value = w.append(
+            node, name, [value], stored, node.output[0] if last else "", amounts=how, **more
+        )  # fmt: skip
+    sizes = {"H": stored.height, "W": stored.width}
+    look = [
+        whole(axis[0].letter, sizes[axis[0].letter])
+        if axis and axis[0].letter in sizes and len(axis) == 1
+        else axis
+        for axis in axes_after
+    ]
+    w.alias(node, replace(value, axes=tuple(look)))
 
 
 def export_crop(e: OnnxWriter, node: Node, x: str) -> None:
@@ -147,14 +312,9 @@ def export_constant(e: OnnxWriter, node: Node, like: str) -> None:
 IMPORT: dict[str, ImportFn] = {
     "Concat": import_concat,
     "Slice": import_slice,
+    "Split": import_split,
+    "Gather": import_gather,
     "Pad": import_pad,
-    "Flatten": import_flatten,
-    "Reshape": import_reshape,
-    "Squeeze": import_reshape,
-    "Unsqueeze": import_reshape,
-    "Identity": import_identity,
-    "Dropout": import_identity,
-    "Cast": import_cast,
 }
 EXPORT: dict[str, ExportFn] = {
     "concat": lambda e, node, *x: e.add("Concat", node, list(x), axis=1),

@@ -1,0 +1,137 @@
+"""The network's door: a float32 image (N, C, H, W) goes in, and such outputs come out.
+
+Networks of Keras take (N, H, W, C), some take uint8. A Cast or a Transpose at the door makes them
+like all others, for whoever runs the model.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyengine.builder.onnx_fold import attributes_of
+
+if TYPE_CHECKING:
+    import onnx
+
+_TO_NHWC, _TO_NCHW = [0, 2, 3, 1], [0, 3, 1, 2]
+# What an image may pass before its layout shows.
+_KEEP_PLACES = {
+    "Cast", "Identity", "Div", "Sub", "Mul", "Add", "Sigmoid", "Softmax", "Relu", "Clip",
+}  # fmt: skip
+# Their outputs are (N, C, H, W) by definition.
+_CHANNELS_FIRST = {
+    "Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "MaxPool",
+    "AveragePool", "DepthToSpace", "Resize", "Upsample",
+}  # fmt: skip
+_MOST_CHANNELS = 16
+
+
+def plain_door(model: onnx.ModelProto) -> str:
+    """Adapt the input's type and layout, and the layout of the outputs."""
+    graph = model.graph
+    constants = {t.name for t in graph.initializer}
+    images = [i for i in graph.input if i.name not in constants]
+    if len(images) != 1 or len(images[0].type.tensor_type.shape.dim) != 4:
+        return ""
+    said = []
+    if _take_float(model, images[0]):
+        said.append("whole numbers as float32")
+    last = has_channels_last(graph, images[0])
+    if last:
+        _transpose_input(graph, images[0])
+        said.append("(N, H, W, C) as (N, C, H, W)")
+    for output in list(graph.output):
+        if gives_channels_last(graph, output, last):
+            _transpose_output(graph, output)
+    return f"the network's input is given {' and '.join(said)}" if said else ""
+
+
+def has_channels_last(graph: onnx.GraphProto, image: onnx.ValueInfoProto) -> bool:
+    """Whether an input is (N, H, W, C): its sizes say so, or the Transpose behind it."""
+    dims = [d.dim_value for d in image.type.tensor_type.shape.dim]
+    first, last = dims[1], dims[3]
+    if last and last <= _MOST_CHANNELS and not 0 < first <= _MOST_CHANNELS:
+        return True
+    if first and first <= _MOST_CHANNELS and not 0 < last <= _MOST_CHANNELS:
+        return False
+    return bool(_transposed_by(graph, image.name) == _TO_NCHW)
+
+
+def gives_channels_last(
+    graph: onnx.GraphProto, output: onnx.ValueInfoProto, input_is: bool
+) -> bool:
+    """Whether an output is (N, H, W, C)."""
+    shape = output.type.tensor_type.shape
+    dims = [d.dim_value for d in shape.dim]
+    if output.type.tensor_type.HasField("shape") and len(dims) != 4:
+        return False
+    producers = {o: n for n in graph.node for o in n.output}
+    node = producers.get(output.name)
+    while node is not None and node.op_type in _KEEP_PLACES:
+        node = producers.get(node.input[0])
+    if node is not None and node.op_type == "Transpose":
+        return bool(attributes_of(node).get("perm") == _TO_NHWC)
+    if node is None or node.op_type in _CHANNELS_FIRST:
+        return False
+    return input_is and len(dims) == 4
+
+
+def _transposed_by(graph: onnx.GraphProto, name: str) -> Any:
+    """How the first Transpose behind a tensor orders its axes."""
+    while True:
+        readers = [n for n in graph.node if name in n.input]
+        if any(n.op_type == "Transpose" for n in readers):
+            return attributes_of(next(n for n in readers if n.op_type == "Transpose")).get("perm")
+        if len(readers) != 1 or readers[0].op_type not in _KEEP_PLACES:
+            return None
+        name = readers[0].output[0]
+
+
+def _take_float(model: onnx.ModelProto, image: onnx.ValueInfoProto) -> bool:
+    """Take float32 where whole numbers were taken; what casts them to float32 casts nothing."""
+    from onnx import TensorProto
+
+    kind = image.type.tensor_type
+    if kind.elem_type in (TensorProto.FLOAT, TensorProto.UNDEFINED):
+        return False
+    kind.elem_type = TensorProto.FLOAT
+    del model.graph.value_info[:]
+    return True
+
+
+def _transpose_input(graph: onnx.GraphProto, image: onnx.ValueInfoProto) -> None:
+    from onnx import helper
+
+    inner = f"{image.name}/channels_last"
+    for node in graph.node:
+        for i, name in enumerate(node.input):
+            if name == image.name:
+                node.input[i] = inner
+    graph.node.insert(0, helper.make_node("Transpose", [image.name], [inner], perm=_TO_NHWC))
+    _reorder(image, _TO_NCHW)
+
+
+def _transpose_output(graph: onnx.GraphProto, output: onnx.ValueInfoProto) -> None:
+    from onnx import helper
+
+    inner = f"{output.name}/channels_last"
+    for node in graph.node:
+        for names in (node.output, node.input):
+            for i, name in enumerate(names):
+                if name == output.name:
+                    names[i] = inner
+    graph.node.append(helper.make_node("Transpose", [inner], [output.name], perm=_TO_NCHW))
+    if output.type.tensor_type.HasField("shape"):
+        _reorder(output, _TO_NCHW)
+
+
+def _reorder(value: onnx.ValueInfoProto, order: list[int]) -> None:
+    import onnx
+
+    dims = []
+    for i in order:
+        dim = onnx.TensorShapeProto.Dimension()
+        dim.CopyFrom(value.type.tensor_type.shape.dim[i])
+        dims.append(dim)
+    del value.type.tensor_type.shape.dim[:]
+    value.type.tensor_type.shape.dim.extend(dims)
