@@ -6,7 +6,7 @@ like all others, for whoever runs the model.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyengine.builder.onnx_fold import attributes_of
 
@@ -18,10 +18,10 @@ _TO_NHWC, _TO_NCHW = [0, 2, 3, 1], [0, 3, 1, 2]
 _KEEP_PLACES = {
     "Cast", "Identity", "Div", "Sub", "Mul", "Add", "Sigmoid", "Softmax", "Relu", "Clip",
 }  # fmt: skip
-# Their outputs are (N, C, H, W) by definition.
+# Their inputs and outputs are (N, C, H, W) by definition.
 _CHANNELS_FIRST = {
     "Conv", "ConvTranspose", "BatchNormalization", "InstanceNormalization", "MaxPool",
-    "AveragePool", "DepthToSpace", "Resize", "Upsample",
+    "AveragePool", "DepthToSpace", "SpaceToDepth", "Resize", "Upsample",
 }  # fmt: skip
 _MOST_CHANNELS = 16
 
@@ -47,14 +47,15 @@ def plain_door(model: onnx.ModelProto) -> str:
 
 
 def has_channels_last(graph: onnx.GraphProto, image: onnx.ValueInfoProto) -> bool:
-    """Whether an input is (N, H, W, C): its sizes say so, or the Transpose behind it."""
+    """Whether an input is (N, H, W, C): what reads it says so, else its sizes."""
+    reader = _first_reader(graph, image.name)
+    if reader is not None and reader.op_type == "Transpose":
+        return bool(attributes_of(reader).get("perm") == _TO_NCHW)
+    if reader is not None and reader.op_type in _CHANNELS_FIRST:
+        return False
     dims = [d.dim_value for d in image.type.tensor_type.shape.dim]
     first, last = dims[1], dims[3]
-    if last and last <= _MOST_CHANNELS and not 0 < first <= _MOST_CHANNELS:
-        return True
-    if first and first <= _MOST_CHANNELS and not 0 < last <= _MOST_CHANNELS:
-        return False
-    return bool(_transposed_by(graph, image.name) == _TO_NCHW)
+    return 0 < last <= _MOST_CHANNELS and not 0 < first <= _MOST_CHANNELS
 
 
 def gives_channels_last(
@@ -76,14 +77,15 @@ def gives_channels_last(
     return input_is and len(dims) == 4
 
 
-def _transposed_by(graph: onnx.GraphProto, name: str) -> Any:
-    """How the first Transpose behind a tensor orders its axes."""
+def _first_reader(graph: onnx.GraphProto, name: str) -> onnx.NodeProto | None:
+    """The first operator behind a tensor to which the order of axes matters."""
     while True:
         readers = [n for n in graph.node if name in n.input]
-        if any(n.op_type == "Transpose" for n in readers):
-            return attributes_of(next(n for n in readers if n.op_type == "Transpose")).get("perm")
-        if len(readers) != 1 or readers[0].op_type not in _KEEP_PLACES:
+        if not readers:
             return None
+        other = next((n for n in readers if n.op_type not in _KEEP_PLACES), None)
+        if other is not None:
+            return other
         name = readers[0].output[0]
 
 
