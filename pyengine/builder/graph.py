@@ -62,6 +62,7 @@ class GraphBuilder:
 
     def simplify(self) -> None:
         """All passes over the whole graph; the result computes the same with fewer nodes."""
+        self.forward_selections()
         self.drop_dead()
         while self.fold_affine():
             pass
@@ -122,6 +123,23 @@ class GraphBuilder:
                     self.nodes.remove(source)
                     node.update(op="activation", kind="silu", inputs=[x])
                     break
+
+    def forward_selections(self) -> None:
+        """Read one of the tensors that were joined where a selection takes all of it and no more."""
+        joined = {n["output"]: n["inputs"] for n in self.nodes if n["op"] == "concat"}
+        channels = {n["output"]: n["out_channels"] for n in self.nodes if "out_channels" in n}
+        other: dict[str, str] = {}
+        for node in [n for n in self.nodes if n["op"] == "select"]:
+            begin = 0
+            for tensor in joined.get(node["inputs"][0], ()):
+                if tensor not in channels:
+                    break
+                end = begin + channels[tensor]
+                if node["channels"] == list(range(begin, end)) and node["output"] != self.output:
+                    other[node["output"]] = tensor
+                begin = end
+        for node in self.nodes:
+            node["inputs"] = [other.get(tensor, tensor) for tensor in node["inputs"]]
 
     def strip_head(self) -> str | None:
         """Remove a final softmax over classes, or sigmoid, and say which it was."""

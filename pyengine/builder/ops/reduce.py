@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.axes import Part, whole
+from pyengine.builder.axes import Part, merged, whole
 from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
+from pyengine.builder.ops.arithmetic import affine, binary
+from pyengine.builder.ops.move import select
 
 if TYPE_CHECKING:
     import onnx
@@ -76,6 +78,10 @@ def _reduction(kind: str) -> ImportFn:
             w.alias(node, value)
             return
         positions = [int(x) % rank for x in axes] if axes else list(range(rank))
+        if (split := _split_part(value, positions)) is not None and kind in _BY_PARTS:
+            made = _over_part(w, node, value, kind, split)
+            w.alias(node, _without(made, positions, bool(a.get("keepdims", 1))))
+            return
         repeats = [p.size for i in positions for p in value.axes[i] if p.letter == "*"]
         if repeats and kind not in ("mean", "max", "min"):
             raise refuse(node, "it adds up values that an Expand repeats")
@@ -87,14 +93,51 @@ def _reduction(kind: str) -> ImportFn:
         if kind in ("l2", "l1") and over == "CHW":
             raise refuse(node, "it runs over channels and pixels at once")
         made = reduced(w, node, value, kind, over, node.output[0])
-        look = [
-            () if i in positions else made.axes[i]
-            for i in range(rank)
-            if a.get("keepdims", 1) or i not in positions
-        ]
-        w.alias(node, replace(made, axes=tuple(look)))
+        w.alias(node, _without(made, positions, bool(a.get("keepdims", 1))))
 
     return import_
+
+
+def _without(value: Value, positions: Sequence[int], keep: bool) -> Value:
+    """A reduced tensor, whose axes at `positions` have one index or are gone."""
+    look = [
+        () if i in positions else axis
+        for i, axis in enumerate(value.axes)
+        if keep or i not in positions
+    ]
+    return replace(value, axes=tuple(look))
+
+
+_BY_PARTS = {"mean": "add", "sum": "add", "max": "max", "min": "min"}
+_MOST_PARTS = 16
+
+
+def _split_part(value: Value, positions: Sequence[int]) -> Part | None:
+    """The part of the channels that is reduced, where it is one of several."""
+    parts = [p for i in positions for p in value.axes[i]]
+    if len(parts) != 1 or parts[0].letter != "C" or parts[0].size > _MOST_PARTS:
+        return None
+    return parts[0] if parts[0].size < value.stored.channels else None
+
+
+def _over_part(w: OnnxWalker, node: onnx.NodeProto, value: Value, kind: str, part: Part) -> Value:
+    """Tensors that a Stack put into one, reduced to one."""
+    block = part.step * part.size
+
+    def rest(p: Part) -> Part:
+        inside = p.letter != "C" or p.step < block
+        return p if inside else Part("C", p.step // part.size, p.size)
+
+    look = tuple(
+        merged(rest(p) for p in axis if p != part) for axis in value.axes
+    )  # fmt: skip
+    made: Value | None = None
+    for k in range(part.size):
+        channels = [c for c in range(value.stored.channels) if c % block // part.step == k]
+        one = replace(select(w, node, value, channels), axes=look)
+        made = one if made is None else binary(w, node, _BY_PARTS[kind], made, one)
+    assert made is not None, "parts have at least two indices"
+    return made if kind != "mean" else affine(w, node, made, 1 / part.size, 0.0)
 
 
 def import_argmax(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:

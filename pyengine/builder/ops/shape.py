@@ -10,7 +10,7 @@ import numpy as np
 from pyengine.builder.axes import Axes, Axis, Part, broadcast, is_repeated, length, merged, whole
 from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Stored, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
-from pyengine.builder.ops.move import select, spread
+from pyengine.builder.ops.move import indices, select, spread
 
 if TYPE_CHECKING:
     import onnx
@@ -24,6 +24,7 @@ def import_concat(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> Non
         w.values[name] if name in w.values else _constant_planes(w, node, name, w.values[live[0]])
         for name in node.input
     ]
+    values = [_channels_in_order(w, node, value, position) for value in values]
     axes = [value.axes[position] for value in values]
     others = [value.axes[:position] + value.axes[position + 1 :] for value in values]
     look: Axes | None = others[0]
@@ -47,6 +48,15 @@ def import_concat(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> Non
         node, "concat", values, replace(values[0].stored, channels=channels),
         (*look[:position], joined, *look[position:]),
     )  # fmt: skip
+
+
+def _channels_in_order(w: OnnxWalker, node: onnx.NodeProto, value: Value, position: int) -> Value:
+    """The same values; channels that an axis shows in another order are put into it."""
+    axis = value.axes[position]
+    if len(axis) < 2 or not all(part.letter == "C" for part in axis):
+        return value
+    made = select(w, node, value, indices(axis))
+    return _looked_at(replace(made, axes=value.axes), position, made.stored.axes[1])
 
 
 def _constant_planes(w: OnnxWalker, node: onnx.NodeProto, name: str, like: Value) -> Value:
@@ -230,9 +240,16 @@ def import_pad(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     before, after = [0] * rank, [0] * rank
     for i, position in enumerate(which):
         before[position], after[position] = pads[i], pads[i + len(pads) // 2]
+    mode = a.get("mode", "constant")
+    fill = w.optional(node, 2)
+    border_value = float(a.get("value", 0.0) if fill is None else fill.reshape(-1)[0])
     amounts = [0, 0, 0, 0]
     for position, axis in enumerate(value.axes):
         if not (before[position] or after[position]):
+            continue
+        ends = before[position], after[position]
+        if axis == whole("C", value.stored.channels) and axis and mode == "constant":
+            value = _more_channels(w, node, value, position, ends, border_value)
             continue
         i = 0 if axis == whole("H", value.stored.height) else 1
         if not axis or axis not in (
@@ -244,13 +261,9 @@ def import_pad(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     if not any(amounts):
         w.alias(node, value)
         return
-    border = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}.get(
-        a.get("mode", "constant")
-    )
+    border = {"constant": "constant", "reflect": "reflect", "edge": "replicate"}.get(mode)
     if border is None:
-        raise refuse(node, f"mode {a['mode']}")
-    fill = w.optional(node, 2)
-    border_value = float(a.get("value", 0.0) if fill is None else fill.reshape(-1)[0])
+        raise refuse(node, f"mode {mode}")
     cropped, padded = [max(0, -n) for n in amounts], [max(0, n) for n in amounts]
     axes_after, stored = value.axes, value.stored
     for name, how in (("crop", cropped), ("pad", padded)):
@@ -274,6 +287,20 @@ def import_pad(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
         for axis in axes_after
     ]
     w.alias(node, replace(value, axes=tuple(look)))
+
+
+def _more_channels(
+    w: OnnxWalker, node: onnx.NodeProto, value: Value, position: int, ends: tuple[int, int],
+    number: float,
+) -> Value:  # fmt: skip
+    """Channels of one number before and after those that there are."""
+    count = value.stored.channels
+    if min(ends) < 0:
+        raise refuse(node, "it cuts channels off")
+    made = select(w, node, value, [0] * ends[0] + list(range(count)) + [0] * ends[1])
+    kept = np.pad(np.ones(count), ends)
+    filled = w.append(node, "affine", [made], made.stored, weight=kept, bias=number * (1 - kept))
+    return _looked_at(replace(filled, axes=value.axes), position, whole("C", len(kept)))
 
 
 def export_crop(e: OnnxWriter, node: Node, x: str) -> None:

@@ -1,0 +1,98 @@
+"""Builds a network of the list, and says how it runs."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import importlib.util
+import tempfile
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyengine
+
+from .blocks import seeded
+from .network import Network
+
+TOLERANCE = 1e-4  # of the output's range
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a network ran."""
+
+    way: str  # of `Network`, or "skipped", "refused"
+    reason: str
+    error: float  # of the output's range
+    seconds: float
+
+
+def run(network: Network) -> Outcome:
+    """Make it, build it, and say how the engine runs it."""
+    begin = time.monotonic()
+
+    def outcome(way: str, reason: str = "", error: float = float("nan")) -> Outcome:
+        return Outcome(way, reason, error, time.monotonic() - begin)
+
+    try:
+        source = made(network)
+    except ImportError as missing:
+        return outcome("skipped", str(missing))
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = Path(folder) / "x.pyengine"
+        try:
+            report = pyengine.build(
+                source,
+                path,
+                sample_shape=network.shape,
+                tolerance=TOLERANCE,
+                **dict(network.options),
+            )
+        except pyengine.UnsupportedError as error:
+            return outcome("refused", str(error))
+        info = pyengine.Engine(path).info
+    return outcome(
+        "exact" if info.tileable else "whole", "" if info.tileable else info.reason,
+        report.relative_error,
+    )  # fmt: skip
+
+
+def made(network: Network) -> object:
+    """The network, its weights always the same."""
+    if {"segmentation_models_pytorch", "timm"} & set(network.needs):
+        _allow_torchvision()
+    for name in network.needs:
+        importlib.import_module(name)
+    try:
+        import torch
+    except ImportError:
+        return network.make()
+    torch.manual_seed(0)
+    source = network.make()
+    return seeded(source) if isinstance(source, torch.nn.Module) else source
+
+
+@functools.cache
+def _allow_torchvision() -> None:
+    """A torchvision for CUDA beside a torch without it lacks its operators: no network needs them."""
+    import torch
+
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or not spec.submodule_search_locations:
+        return
+    for library in Path(spec.submodule_search_locations[0]).glob("_C.*"):
+        try:
+            torch.ops.load_library(library)
+        except OSError:
+            _KEPT.append(torch.library.Library("torchvision", "DEF"))
+            for name in ("nms", "qnms"):
+                _KEPT[0].define(
+                    f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
+                )
+
+
+_KEPT: list[Any] = []  # a library that is collected takes its operators along
