@@ -55,10 +55,10 @@ def run(network: Network) -> Outcome:
         except pyengine.UnsupportedError as error:
             return outcome("refused", str(error))
         info = pyengine.Engine(path).info
-    return outcome(
-        "exact" if info.tileable else "whole", "" if info.tileable else info.reason,
-        report.relative_error,
-    )  # fmt: skip
+    if info.executor != "cpu":
+        return outcome(info.executor, info.why_not_cpu, report.relative_error)
+    way = "exact" if info.tileable else "whole"
+    return outcome(way, info.not_tileable_reason, report.relative_error)
 
 
 def made(network: Network) -> object:
