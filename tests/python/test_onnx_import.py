@@ -166,7 +166,8 @@ CASES: dict[str, Case] = {
     **{f"{op} of a number": constant(op, F(0.7)) for op in ("Add", "Sub", "Mul", "Div", "Max", "Min")},
     **{f"a number {op}": constant(op, F(0.7), True) for op in ("Sub", "Max")},
     **{f"{op} with its mean": with_mean(op) for op in ("Add", "Sub", "Mul", "Div")},
-    "mean less planes": with_mean("Sub", True), "mean over planes": with_mean("Div", True),
+    "mean less planes": with_mean("Sub", True), "mean over planes": lambda g, x: g.add(
+        "Div", g.add("GlobalAveragePool", x), g.add("Add", g.add("Abs", x), F(1))),
     "per channel": constant("Mul", np.linspace(0.5, 2, 6, dtype=F).reshape(6, 1, 1)),
     "per pixel": constant("Add", np.linspace(0, 2, 23 * 27, dtype=F).reshape(1, 1, 23, 27)),
     "all different": constant("Mul", np.linspace(-1, 2, 6 * 23 * 27, dtype=F).reshape(1, 6, 23, 27)),
@@ -259,7 +260,7 @@ def test_operator_agrees_with_onnxruntime(name: str, tmp_path: Path) -> None:
     [
         (lambda g, x: g.add("MatMul", x, g.add("Transpose", x, perm=[0, 1, 3, 2])),
          ["attention", "both tensors depend on the image"]),
-        (lambda g, x: g.add("Transpose", x, perm=[0, 1, 3, 2]), ["Transpose", "in other places"]),
+        (lambda g, x: g.add("Transpose", x, perm=[0, 1, 3, 2]), ["in other places"]),
         (lambda g, x: g.add("ReduceMean", x, axes=[2]), ["rows or columns alone"]),
         (lambda g, x: g.add("CumSum", x, np.array(2)), ["CumSum"]),
         (lambda g, x: g.add("Softmax", x, axis=2), ["Softmax", "runs over axes [2]"]),
@@ -270,7 +271,7 @@ def test_operator_agrees_with_onnxruntime(name: str, tmp_path: Path) -> None:
 def test_what_is_refused_is_named(case: Case, words: list[str], tmp_path: Path) -> None:
     with pytest.raises(pyengine.UnsupportedError) as caught:
         pyengine.build(model_of(case), tmp_path / "x.pyengine", activation="none", executor="cpu")
-    for word in (*words, "_1'", "executor='onnxruntime'"):
+    for word in (*words, "operator ", "executor='onnxruntime'"):
         assert word in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 
