@@ -33,6 +33,8 @@ class GraphBuilder:
         Name of the tensor the network returns.
     outputs : list of str
         Names of all that the source network returns; `output` is the first until they are joined.
+    channels_of : dict of int
+        By tensor, where the importer knows it.
     """
 
     input_name: str
@@ -41,6 +43,7 @@ class GraphBuilder:
     weights: dict[str, npt.NDArray[Any]] = field(default_factory=dict)
     output: str = ""
     outputs: list[str] = field(default_factory=list)
+    channels_of: dict[str, int] = field(default_factory=dict)
 
     def add(self, op: str, name: str, inputs: list[str], output: str, **attributes: Any) -> None:
         """Append a node; arrays among the attributes become weights."""
@@ -127,14 +130,13 @@ class GraphBuilder:
     def forward_selections(self) -> None:
         """Read one of the tensors that were joined where a selection takes all of it and no more."""
         joined = {n["output"]: n["inputs"] for n in self.nodes if n["op"] == "concat"}
-        channels = {n["output"]: n["out_channels"] for n in self.nodes if "out_channels" in n}
         other: dict[str, str] = {}
         for node in [n for n in self.nodes if n["op"] == "select"]:
             begin = 0
             for tensor in joined.get(node["inputs"][0], ()):
-                if tensor not in channels:
+                if tensor not in self.channels_of:
                     break
-                end = begin + channels[tensor]
+                end = begin + self.channels_of[tensor]
                 if node["channels"] == list(range(begin, end)) and node["output"] != self.output:
                     other[node["output"]] = tensor
                 begin = end

@@ -189,6 +189,7 @@ class OnnxWalker:
         if not tensor:
             tensor, name = f"{node.output[0]}/{op}_{count}", f"{name}/{op}_{count}"
         self.builder.add(op, name, [v.tensor for v in inputs], tensor, **attributes)
+        self.builder.channels_of[tensor] = stored.channels
         return Value(tensor, stored, stored.axes)
 
     def alias(self, node: onnx.NodeProto, value: Value, output: int = 0) -> Value:

@@ -50,6 +50,8 @@ class BuildReport:
     frozen : dict
         With frozen statistics: ``relative_error`` and ``label_agreement`` of what was written with
         the source, over so many ``images``. All else tells of the network before.
+    notes : tuple of str
+        What was changed in the network before it was compared, one sentence each.
     """
 
     max_abs_error: float
@@ -62,6 +64,7 @@ class BuildReport:
     fixed_size: str = ""
     why_not_cpu: str = ""
     frozen: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -70,7 +73,7 @@ class BuildReport:
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
-        optional = ("by_output", "fixed_size", "why_not_cpu", "frozen")
+        optional = ("by_output", "fixed_size", "why_not_cpu", "frozen", "notes")
         return {k: v for k, v in asdict(self).items() if k not in optional or v}
 
     def __str__(self) -> str:
@@ -85,6 +88,7 @@ class BuildReport:
                 else ""
             )
             + "".join(f"; {name}: {error:.3g}" for name, error in self.by_output.items())
+            + "".join(f"; {note}" for note in self.notes)
         )
 
 

@@ -65,7 +65,7 @@ def prove(
             f"{target}: not written, the engine differs from its source: {report}{where}"
         )
     check_expected(engine, source.expected, tolerance)
-    report = replace(report, why_not_cpu=network.executor.get("reason", ""))
+    report = replace(report, why_not_cpu=network.executor.get("reason", ""), notes=source.notes)
     return _beyond_the_sample(engine, source, network, report, tolerance)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pyengine.builder.axes import whole
 from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
-from pyengine.builder.ops.arithmetic import binary, stored_constant, with_constant
+from pyengine.builder.ops.arithmetic import affine, binary, stored_constant, with_constant
 from pyengine.builder.ops.reduce import letters_of, reduced
 
 if TYPE_CHECKING:
@@ -124,6 +124,9 @@ def import_clip(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
 
 def import_softmax(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     value, over = _softmax_axes(w, node, a)
+    if not over:  # alone among one
+        w.alias(node, affine(w, node, value, 0.0, 1.0, node.output[0]))
+        return
     if over == "C":
         w.like(node, "softmax", value)
         return
@@ -138,6 +141,9 @@ def import_softmax(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> No
 
 def import_logsoftmax(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     value, over = _softmax_axes(w, node, a)
+    if not over:
+        w.alias(node, affine(w, node, value, 0.0, 0.0, node.output[0]))
+        return
     below = binary(w, node, "sub", value, reduced(w, node, value, "max", over))
     powers = chain(w, node, below, ("activation", {"kind": "exp"}))
     total = reduced(w, node, powers, "sum", over)
@@ -153,7 +159,7 @@ def _softmax_axes(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> tup
     # Up to opset 12 it runs over all axes from this one on.
     positions = range(axis, axis + 1 if w.opset >= 13 else rank)
     over = letters_of(w, node, value, positions)
-    if over not in ("C", "HW", "CHW"):
+    if over not in ("", "C", "HW", "CHW"):
         raise refuse(node, f"it runs over axes {list(positions)} of {value.shape}")
     return value, over
 

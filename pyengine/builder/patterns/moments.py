@@ -1,7 +1,8 @@
 """A norm in parts: the mean is subtracted, then the root of the mean square divides.
 
 Exporters and hand-written layers spell it in several ways; each ends in a Div by, or a Mul with the
-reciprocal of, Sqrt(ReduceMean(square of (x - ReduceMean(x))) + epsilon).
+reciprocal of, Sqrt(ReduceMean(square of (x - ReduceMean(x))) + epsilon). TensorFlow writes
+x * s + (b - mean * s), where s is that reciprocal, or its product with a scale.
 """
 
 from __future__ import annotations
@@ -33,7 +34,22 @@ def join_moments(graph: FoldedGraph) -> None:
     joined = False
     for node in graph.nodes:
         found = matcher.norm(node)
-        if found is not None:
+        if found is None and (parts := matcher.scaled(node)) is not None:
+            joined = True
+            found, scale, shift = parts
+            normal, scaled = f"{node.output[0]}/normal", f"{node.output[0]}/scaled"
+            graph.shapes[normal] = graph.shapes[scaled] = graph.shapes[node.output[0]]
+            nodes += [
+                onnx.helper.make_node(
+                    "Moments", [found.image], [normal], name=f"{node.name}/normal",
+                    axes=found.axes, epsilon=found.epsilon,
+                ),
+                onnx.helper.make_node("Mul", [normal, scale], [scaled], name=f"{node.name}/scaled")
+                if scale
+                else onnx.helper.make_node("Identity", [normal], [scaled]),
+            ]  # fmt: skip
+            node = onnx.helper.make_node("Add", [scaled, shift], node.output, name=node.name)
+        elif found is not None:
             joined = True
             node = onnx.helper.make_node(
                 "Moments", [found.image], node.output, name=node.name, axes=found.axes,
@@ -69,6 +85,39 @@ class _Matcher:
             return self._pair(a, b, True) or self._pair(b, a, True)
         return None
 
+    def scaled(self, node: onnx.NodeProto) -> tuple[_Found, str, str] | None:
+        """What ``x * s + (b - mean * s)`` normalises, its scale (or "") and its shift b."""
+        if node.op_type != "Add":
+            return None
+        for first, second in (node.input, reversed(list(node.input))):
+            product, rest = self._made(first, "Mul"), self._made(second, "Sub")
+            if product is None or rest is None or rest.input[0] not in self.graph.constants:
+                continue
+            back = self._made(rest.input[1], "Mul")
+            if back is None:
+                continue
+            for image, factor in (product.input, reversed(list(product.input))):
+                means = [name for name in back.input if name != factor]
+                if factor not in back.input or len(means) != 1:
+                    continue
+                inverse, scale = self._inverse(factor)
+                found = None if inverse is None else self._deviation(image, means[0], inverse)
+                if found is not None:
+                    return found, scale, rest.input[0]
+        return None
+
+    def _inverse(self, factor: str) -> tuple[str | None, str]:
+        """The tensor whose reciprocal a factor is, and the constant that it is multiplied by."""
+        plain = self._made(factor, "Reciprocal")
+        if plain is not None:
+            return plain.input[0], ""
+        product = self._made(factor, "Mul")
+        for name, constant in (product.input, product.input[::-1]) if product is not None else ():
+            inverse = self._made(name, "Reciprocal")
+            if inverse is not None and constant in self.graph.constants:
+                return inverse.input[0], constant
+        return None, ""
+
     def _pair(self, centred: str, deviation: str, reciprocal: bool) -> _Found | None:
         difference = self._made(centred, "Sub")
         if difference is None:
@@ -78,11 +127,15 @@ class _Matcher:
             if inverse is None:
                 return None
             deviation = inverse.input[0]
+        image, mean = difference.input
+        return self._deviation(image, mean, deviation)
+
+    def _deviation(self, image: str, mean: str, deviation: str) -> _Found | None:
+        """The norm, if a tensor is the root of the variance around this mean."""
         root = self._made(deviation, "Sqrt")
         total = self._made(root.input[0], "Add") if root is not None else None
         if total is None:
             return None
-        image, mean = difference.input
         axes = self._mean_axes(mean, image)
         for variance, constant in (total.input, reversed(list(total.input))):
             epsilon = self.graph.constants.get(constant)
