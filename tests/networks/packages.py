@@ -104,7 +104,7 @@ NETWORKS = [
             needs=("monai",)),
     monai("BasicUNet, default", "whole", "BasicUNet", **_FLAT, features=(4, 4, 8, 16, 16, 4)),
     monai("BasicUNet, batch norm", "exact", "BasicUNet", **_FLAT, features=(4, 4, 8, 16, 16, 4), norm="batch"),
-    monai("AttentionUnet", "exact", "AttentionUnet", **_FLAT, channels=(4, 8, 16), strides=(2, 2)),
+    monai("AttentionUnet", "whole", "AttentionUnet", **_FLAT, channels=(4, 8, 16), strides=(2, 2)),
     monai("SegResNet", "whole", "SegResNet", **_FLAT, init_filters=8, blocks_down=(1, 1, 1), blocks_up=(1, 1)),
     monai("SegResNet, batch norm", "exact", "SegResNet", **_FLAT, init_filters=8, blocks_down=(1, 1, 1),
           blocks_up=(1, 1), norm="BATCH"),
