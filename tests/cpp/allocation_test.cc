@@ -9,6 +9,7 @@
 
 #include "core/json.h"
 #include "pyengine/engine.h"
+#include "stream/frame_stream.h"
 
 namespace {
 std::atomic<int64_t> allocations{0};
@@ -71,6 +72,41 @@ TEST(Allocation, NoneAfterTheFirstCall) {
   const int64_t before = allocations.load();
   for (int round = 0; round < 5; ++round) calls();
   EXPECT_EQ(allocations.load(), before);
+}
+
+// Frames, from the first on: the stream was prepared when it was opened.
+TEST(Allocation, NoneForAFrameOfAStream) {
+  const Engine engine =
+      Engine::Open(PYENGINE_TEST_DATA "/tiny.pyengine", {.threads = 2, .isa = ""});
+  const std::vector<uint8_t> pixels(120 * 90, 77);
+  for (bool copy : {false, true})
+    for (bool callback : {false, true})
+      for (OutputKind output : {OutputKind::kLabels, OutputKind::kProbabilities}) {
+        StreamOptions options;
+        options.height = 120;
+        options.width = 90;
+        options.policy = FramePolicy::kAll;
+        options.copy = copy;
+        options.output = output;
+        options.late = LatePolicy::kCancel;
+        options.deadline_ns = int64_t(60) * 1000000000;
+        std::atomic<int> told{0};
+        if (callback) options.done = [&](const FrameResult&) { ++told; };
+        FrameStream stream(engine, options);
+        const int64_t before = allocations.load();
+        for (int i = 0; i < 10; ++i) {
+          stream.Submit({.image = {.data = pixels.data(),
+                                   .height = 120,
+                                   .width = 90,
+                                   .row_stride_bytes = 90,
+                                   .pixel_stride_bytes = 1,
+                                   .channel_stride_bytes = 1}});
+          stream.Flush(-1);
+          if (!callback) stream.Release(stream.Take(-1).number);
+        }
+        EXPECT_EQ(allocations.load(), before) << copy << callback;
+        EXPECT_EQ(stream.counts().ended.done, 10);
+      }
 }
 
 // A JSON list, of this many bytes or a few more, of one value again and again.
