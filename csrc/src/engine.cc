@@ -10,7 +10,9 @@
 #include "core/available_cores.h"
 #include "core/cancellation.h"
 #include "core/checked_math.h"
+#include "core/log.h"
 #include "core/platform/float_environment.h"
+#include "core/platform/regular_file.h"
 #include "core/scheduler.h"
 #include "core/thread_pool.h"
 #include "graph/geometry.h"
@@ -19,6 +21,7 @@
 #include "preprocessing/survey.h"
 #include "pyengine/error.h"
 #include "tiling/augment.h"
+#include "tiling/compare_range.h"
 
 namespace pyengine {
 namespace {
@@ -147,10 +150,13 @@ struct Engine::Impl {
   std::shared_ptr<ThreadPool> pool;
   std::unique_ptr<Segmenter> segmenter;
 
-  Impl(const std::string& path, const ExecutorFactory& factory, const EngineOptions& options) {
+  // `bytes` null: those of the file at `path`; else `path` is their name in messages.
+  Impl(const std::string& path, const ByteSource* bytes, const ExecutorFactory& factory,
+       const EngineOptions& options) {
     CheckOptions(options);
     RequireKnownDevice(options.device);
-    file = ReadEngineFileFor(path, options.device);
+    file = bytes == nullptr ? ReadEngineFileFor(path, options.device)
+                            : ReadEngineFileFor(path, *bytes, options.device);
     GraphAnalysis analysis = AnalyzeNetwork(file, path);
     if (factory && options.executor_alignment_px > 0)
       SetContext(analysis, options.executor_halo_px, options.executor_alignment_px);
@@ -166,6 +172,10 @@ struct Engine::Impl {
     segmenter = factory ? OpenCustom(factory, request, info) : OpenSegmenter(request, info);
     file.weights.clear();  // the segmenter has its own, packed
     file.attachments = {};
+    if (!info.why_not_gpu.empty()) Log(LogLevel::kWarning, path + ": no GPU: " + info.why_not_gpu);
+    if (LogWants(LogLevel::kInfo))
+      Log(LogLevel::kInfo, path + ": opened on " + info.device + " (" + info.isa + "), " +
+                               std::to_string(info.threads) + " threads");
   }
 
   // What back ends do with every image: gain and offset, or nothing where images bring more.
@@ -364,14 +374,43 @@ Engine::~Engine() = default;
 
 Engine Engine::Open(const std::string& path, const EngineOptions& options) {
   const DefaultFloatEnvironment floats;
-  return Engine(std::make_unique<Impl>(path, nullptr, options));
+  return Engine(std::make_unique<Impl>(path, nullptr, nullptr, options));
 }
 
 Engine Engine::Open(const std::string& path, const ExecutorFactory& factory,
                     const EngineOptions& options) {
   if (!factory) throw Error(ErrorCode::kInvalidArgument, "factory is empty");
   const DefaultFloatEnvironment floats;
-  return Engine(std::make_unique<Impl>(path, factory, options));
+  return Engine(std::make_unique<Impl>(path, nullptr, factory, options));
+}
+
+Engine Engine::OpenMemory(const void* data, size_t bytes, const EngineOptions& options) {
+  if (data == nullptr) throw Error(ErrorCode::kInvalidArgument, "data is null");
+  if (bytes > static_cast<size_t>(INT64_MAX))
+    throw Error(ErrorCode::kInvalidArgument, "bytes: more than memory can hold");
+  const DefaultFloatEnvironment floats;
+  const MemoryBytes source(data, static_cast<int64_t>(bytes));
+  return Engine(std::make_unique<Impl>("engine in memory", &source, nullptr, options));
+}
+
+Engine Engine::OpenDescriptor(int descriptor, const EngineOptions& options) {
+  const DefaultFloatEnvironment floats;
+  const std::string name = "descriptor " + std::to_string(descriptor);
+  std::unique_ptr<RegularFile> source;
+  try {
+    source = std::make_unique<RegularFile>(descriptor);
+  } catch (const Error& e) {
+    throw Error(e.code(), name + ": " + e.what());
+  }
+  return Engine(std::make_unique<Impl>(name, source.get(), nullptr, options));
+}
+
+MemoryUse Engine::Memory() const {
+  return impl_->segmenter->Memory();
+}
+
+void Engine::Trim() const {
+  impl_->segmenter->Trim();
 }
 
 const EngineInfo& Engine::info() const noexcept {
@@ -403,6 +442,11 @@ void Engine::Prepare(int64_t height, int64_t width, const SegmentOptions& option
                  .pixel_stride_bytes = 1,
                  .channel_stride_bytes = height * width},
                 labels.data(), width, silent);
+}
+
+ValueRange Engine::CheckRange(const ImageView& image, const SegmentOptions& options) const {
+  CheckOptions(options);
+  return CompareRange({image, impl_->info.geometry.channels, *impl_->pool}, impl_->info.input_type);
 }
 
 void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,

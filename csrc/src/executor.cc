@@ -63,6 +63,12 @@ int64_t Executor::RunMemoryBytes(int64_t, int64_t) const {
   return 0;
 }
 
+MemoryUse Executor::Memory() const {
+  return {};
+}
+
+void Executor::Trim() {}
+
 double Executor::TileCost(const Tile& tile) const {
   const Window w = WindowFor(tile);
   return double(w.height) * double(w.width);

@@ -36,7 +36,7 @@ CPP = "\n".join(
     for p in sorted(HEADERS.glob("*.h"))
     if not p.name.startswith("c_")
 )
-C = without_comments((HEADERS / "c_api.h").read_text())
+C = without_comments("\n".join(p.read_text() for p in sorted(HEADERS.glob("c_*.h"))))
 CPP_STRUCTS = {
     name: fields(re.sub(r"bool operator==.*?\n", "\n", body))
     for name, body in re.findall(r"^struct (\w+) \{(.*?)^\};", CPP, re.DOTALL | re.MULTILINE)
@@ -59,6 +59,10 @@ PAIRS = {
     "ResultInfo": "pye_result_info",
     "TilePlan": "pye_tile_plan",
     "OpTime": "pye_op_time",
+    "MemoryUse": "pye_memory",
+    "ValueRange": "pye_range",
+    "LabelRun": "pye_run",
+    "LabelContour": "pye_contour",
     "ExecutorStatus": "pye_executor_status",
     "ImageView": "pye_image",
 }
@@ -73,6 +77,7 @@ ELSEWHERE = {
     "ImageView.rows": "pye_band",
     "Classification": "arguments of pye_engine_classify()",
     "NetworkGeometry": "fields of pye_engine_info",
+    "LabelView": "arguments",
     "TileSize": "two fields each",
     "Window": "four fields each",
     "Tile": "for executors of one's own, which are C++",
@@ -93,6 +98,7 @@ ONLY_C = {
     "user": "handed to the callback",
     "library_folder_count": "a vector's size",
     "label_count": "a vector's size",
+    "streams_bytes": "streams know their memory themselves",
     "layer_count": "a vector's size",
     "result_count": "a vector's size",
 }
@@ -102,6 +108,11 @@ FUNCTIONS = {
     "info": "pye_engine_describe",
     "Plan": "pye_engine_plan",
     "Prepare": "pye_engine_prepare",
+    "OpenMemory": "pye_engine_open_memory",
+    "OpenDescriptor": "pye_engine_open_descriptor",
+    "Memory": "pye_engine_memory",
+    "Trim": "pye_engine_trim",
+    "CheckRange": "pye_engine_check_range",
     "SegmentLabels": "pye_segment_labels",
     "SegmentScores": "pye_segment_scores",
     "SegmentLabelsOnDevice": "pye_segment_labels_on_device",

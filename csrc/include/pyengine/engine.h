@@ -22,6 +22,7 @@
 #include "pyengine/image_view.h"
 #include "pyengine/options.h"
 #include "pyengine/tile_plan.h"
+#include "pyengine/value_range.h"
 
 namespace pyengine {
 
@@ -40,6 +41,14 @@ class PYENGINE_EXPORT Engine {
   static Engine Open(const std::string& path, const ExecutorFactory& factory,
                      const EngineOptions& options = {});
 
+  /// The same for the bytes of an engine file, of which nothing is kept: those that the host
+  /// decrypted or unpacked.
+  static Engine OpenMemory(const void* data, size_t bytes, const EngineOptions& options = {});
+
+  /// The same for a regular file that is open for reading. The descriptor stays the caller's, and
+  /// its position where it was.
+  static Engine OpenDescriptor(int descriptor, const EngineOptions& options = {});
+
   Engine(Engine&&) noexcept;
   Engine& operator=(Engine&&) noexcept;
   ~Engine();
@@ -56,6 +65,16 @@ class PYENGINE_EXPORT Engine {
   /// options takes what the hundredth takes. Their callbacks are not called.
   /// \throws Error as SegmentLabels().
   void Prepare(int64_t height, int64_t width, const SegmentOptions& options = {}) const;
+
+  /// What it holds.
+  MemoryUse Memory() const;
+
+  /// Frees working memory that no call uses. The next call allocates again.
+  void Trim() const;
+
+  /// Whether an image is on the network's scale. Looks at all pixels.
+  /// \throws Error kInvalidArgument if it is no image, as SegmentLabels().
+  ValueRange CheckRange(const ImageView& image, const SegmentOptions& options = {}) const;
 
   /// Labels (height, width) of the whole image into `labels`, rows `row_stride` >= width [bytes]
   /// apart. Blocks; the progress callback comes on the caller's thread.

@@ -65,6 +65,13 @@ struct NetworkGeometry {
 /// a size that the network accepts.
 PYENGINE_EXPORT Window SmallestWindow(const NetworkGeometry& geometry, TileSize tile);
 
+/// What an engine, or its executor, holds [bytes]. Memory of a GPU is not counted.
+struct MemoryUse {
+  int64_t weights_bytes = 0;  ///< Until it is closed.
+  int64_t in_use_bytes = 0;   ///< Working memory of calls that run.
+  int64_t idle_bytes = 0;     ///< Working memory kept for later calls.
+};
+
 /// Computes the network. Implementations must be safe to call from several threads.
 class PYENGINE_EXPORT Executor {
  public:
@@ -104,6 +111,12 @@ class PYENGINE_EXPORT Executor {
 
   /// Working memory of Run for one image [bytes]; 0 = not known.
   virtual int64_t RunMemoryBytes(int64_t h, int64_t w) const;
+
+  /// What it holds. The default knows nothing.
+  virtual MemoryUse Memory() const;
+
+  /// Frees working memory that no call uses. The default has none.
+  virtual void Trim();
 
   /// Relative time of one tile; only ratios matter.
   virtual double TileCost(const Tile& tile) const;

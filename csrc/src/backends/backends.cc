@@ -32,18 +32,34 @@ void RequireKnownDevice(const std::string& device) {
   throw Error(ErrorCode::kInvalidArgument, "device '" + device + "' is not one of " + known);
 }
 
-EngineFile ReadEngineFileFor(const std::string& path, const std::string& device) {
+namespace {
+
+std::vector<std::string> WantedAttachments(const std::string& device) {
   std::vector<std::string> wanted;
   for (const Backend* backend : Backends())
     if (*backend->attachments != '\0' && Means(device, *backend))
       wanted.emplace_back(backend->attachments);
-  EngineFile file = ReadEngineFile(path, wanted);
+  return wanted;
+}
+
+EngineFile CheckedForAll(const std::string& name, EngineFile file) {
   try {
     for (const Backend* backend : Backends()) backend->check(file);
   } catch (const Error& e) {
-    throw Error(e.code(), path + ": " + e.what());
+    throw Error(e.code(), name + ": " + e.what());
   }
   return file;
+}
+
+}  // namespace
+
+EngineFile ReadEngineFileFor(const std::string& path, const std::string& device) {
+  return CheckedForAll(path, ReadEngineFile(path, WantedAttachments(device)));
+}
+
+EngineFile ReadEngineFileFor(const std::string& name, const ByteSource& bytes,
+                             const std::string& device) {
+  return CheckedForAll(name, ReadEngineFile(name, bytes, WantedAttachments(device)));
 }
 
 std::unique_ptr<Segmenter> OpenSegmenter(const OpenRequest& request, EngineInfo& info) {

@@ -54,6 +54,9 @@ void RequireKnownDevice(const std::string& device);
 
 // Reads a file with what the back ends that `device` may mean need of it, checked for all.
 EngineFile ReadEngineFileFor(const std::string& path, const std::string& device);
+// The same of bytes that messages call `name`.
+EngineFile ReadEngineFileFor(const std::string& name, const ByteSource& bytes,
+                             const std::string& device);
 
 // The first back end that the options mean and that opens the file. Where options allow the CPU
 // instead, `info.why_not_gpu` tells what was refused before.

@@ -34,6 +34,22 @@ pye_status pye_engine_prepare(const pye_engine* engine, int64_t height, int64_t 
   return Guard([&] { EngineOf(engine).Prepare(height, width, OptionsOf(options)); });
 }
 
+pye_status pye_engine_check_range(const pye_engine* engine, const pye_image* image,
+                                  const pye_segment_options* options, pye_range* range) {
+  return Guard([&] {
+    const ValueRange r = EngineOf(engine).CheckRange(ViewOf(image), OptionsOf(options));
+    Fill(range,
+         {.size = 0,
+          .lowest = r.lowest,
+          .highest = r.highest,
+          .expected_lowest = r.expected_lowest,
+          .expected_highest = r.expected_highest,
+          .advised_scale = r.advised_scale,
+          .mismatch = r.mismatch ? 1 : 0},
+         "pye_range");
+  });
+}
+
 pye_status pye_engine_plan(const pye_engine* engine, int64_t height, int64_t width,
                            const pye_segment_options* options, pye_tile_plan* plan) {
   return Guard([&] {

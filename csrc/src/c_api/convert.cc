@@ -59,6 +59,11 @@ struct Words<StreamEnding> {
   static constexpr int32_t kLast = PYE_DISCARD;
 };
 template <>
+struct Words<LogLevel> {
+  static constexpr const char* kName = "pye_log_level";
+  static constexpr int32_t kLast = PYE_LOG_DEBUG;
+};
+template <>
 struct Words<OutputKind> {
   static constexpr const char* kName = "pye_output";
   static constexpr int32_t kLast = PYE_LOGITS;
@@ -81,6 +86,8 @@ static_assert(static_cast<int>(OutputKind::kLogits) == PYE_LOGITS);
 static_assert(static_cast<int>(ErrorCode::kInvalidArgument) == PYE_INVALID_ARGUMENT);
 static_assert(static_cast<int>(ErrorCode::kInternal) == PYE_INTERNAL);
 static_assert(static_cast<int>(ErrorCode::kTimeout) == PYE_TIMEOUT);
+static_assert(static_cast<int>(LogLevel::kWarning) == PYE_LOG_WARNING);
+static_assert(static_cast<int>(LogLevel::kDebug) == PYE_LOG_DEBUG);
 static_assert(static_cast<int>(FramePolicy::kAll) == PYE_POLICY_ALL);
 static_assert(static_cast<int>(FramePolicy::kReject) == PYE_POLICY_REJECT);
 static_assert(static_cast<int>(LatePolicy::kCancel) == PYE_LATE_CANCEL);
@@ -209,6 +216,10 @@ StreamOptions OptionsOf(const pye_stream_options* given) {
 
 StreamEnding EndingOf(int32_t ending) {
   return Word<StreamEnding>("ending", ending);
+}
+
+LogLevel LogLevelOf(int32_t level) {
+  return Word<LogLevel>("level", level);
 }
 
 Frame FrameOf(const pye_frame* given) {

@@ -7,6 +7,7 @@
 
 #include "pyengine/c_api.h"
 #include "pyengine/image_view.h"
+#include "pyengine/log.h"
 #include "pyengine/options.h"
 #include "stream/frame_stream.h"
 
@@ -22,6 +23,7 @@ EngineOptions OptionsOf(const pye_engine_options* given);
 SegmentOptions OptionsOf(const pye_segment_options* given);
 StreamOptions OptionsOf(const pye_stream_options* given);
 StreamEnding EndingOf(int32_t ending);
+LogLevel LogLevelOf(int32_t level);
 Frame FrameOf(const pye_frame* given);
 ImageView ViewOf(const pye_image* image);
 OutputKind OutputKindOf(int32_t kind);

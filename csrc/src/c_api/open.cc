@@ -38,6 +38,58 @@ pye_status pye_engine_open(const char* path, const pye_engine_options* options,
   });
 }
 
+pye_status pye_engine_open_memory(const void* data, size_t bytes, const pye_engine_options* options,
+                                  pye_engine** engine) {
+  if (engine) *engine = nullptr;
+  return Guard([&] {
+    RequirePointer(engine, "engine");
+    *engine = new pye_engine{Engine::OpenMemory(data, bytes, OptionsOf(options))};
+  });
+}
+
+pye_status pye_engine_open_descriptor(int descriptor, const pye_engine_options* options,
+                                      pye_engine** engine) {
+  if (engine) *engine = nullptr;
+  return Guard([&] {
+    RequirePointer(engine, "engine");
+    *engine = new pye_engine{Engine::OpenDescriptor(descriptor, OptionsOf(options))};
+  });
+}
+
+pye_status pye_engine_memory(const pye_engine* engine, pye_memory* memory) {
+  return Guard([&] {
+    const MemoryUse use = EngineOf(engine).Memory();
+    int64_t streams_bytes = 0;
+    {
+      const std::scoped_lock lock(engine->mutex);
+      for (const FrameStream* stream : engine->streams) streams_bytes += stream->memory_bytes();
+    }
+    Fill(memory,
+         {.size = 0,
+          .weights_bytes = use.weights_bytes,
+          .in_use_bytes = use.in_use_bytes,
+          .idle_bytes = use.idle_bytes,
+          .streams_bytes = streams_bytes},
+         "pye_memory");
+  });
+}
+
+pye_status pye_engine_trim(const pye_engine* engine) {
+  return Guard([&] { EngineOf(engine).Trim(); });
+}
+
+pye_status pye_set_log(pye_log log, void* user, int32_t level) {
+  return Guard([&] {
+    const LogLevel least = LogLevelOf(level);
+    if (log == nullptr) return SetLog(nullptr, least);
+    SetLog(
+        [log, user](LogLevel weight, const std::string& message) {
+          log(user, static_cast<int32_t>(weight), message.c_str());
+        },
+        least);
+  });
+}
+
 pye_status pye_engine_close(pye_engine* engine) {
   return Guard([&] {
     if (engine == nullptr) return;

@@ -64,6 +64,20 @@ class Lender {
     return Lease(*this, std::move(node));
   }
 
+  // Ends those that nobody uses.
+  void Trim() {
+    Node idle;  // end after the lock does
+    const std::scoped_lock lock(mutex_);
+    idle.swap(idle_);
+  }
+
+  // Calls `visit` with those that nobody uses.
+  template <class Visit>
+  void VisitIdle(Visit&& visit) const {
+    const std::scoped_lock lock(mutex_);
+    for (const T& thing : idle_) visit(thing);
+  }
+
  private:
   void TakeBack(Node& node) noexcept {
     Node evicted;  // ends after the lock does
@@ -73,7 +87,7 @@ class Lender {
   }
 
   const size_t most_idle_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   Node idle_;  // last used first
 };
 

@@ -101,7 +101,8 @@ std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
 Lender<Context>::Lease CpuExecutor::Borrow(const Key& key) {
   std::shared_ptr<const Plan> plan = FindPlan(key);
   // Rather one that ran this plan last: its planes are set.
-  auto context = contexts_.BorrowLike([&](const Context& c) { return c.plan == plan; });
+  auto context =
+      contexts_.BorrowLike([&](const Context& c) { return c.plan == plan; }, &contexts_bytes_);
   context->Fit(std::move(plan), *pool_);
   return context;
 }
@@ -114,6 +115,13 @@ Window CpuExecutor::WindowFor(const Tile& tile) const {
   window.top = geometry().margin - in.axis[0].begin;
   window.left = geometry().margin - in.axis[1].begin;
   return window;
+}
+
+MemoryUse CpuExecutor::Memory() const {
+  MemoryUse use{.weights_bytes = packed_.bytes()};
+  contexts_.VisitIdle([&](const Context& context) { use.idle_bytes += context.held.get(); });
+  use.in_use_bytes = std::max<int64_t>(0, contexts_bytes_ - use.idle_bytes);
+  return use;
 }
 
 void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) {

@@ -35,6 +35,8 @@ class CpuExecutor final : public Executor {
   double TileCost(const Tile& tile) const override;
   std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) override;
   int64_t RunMemoryBytes(int64_t h, int64_t w) const override;
+  MemoryUse Memory() const override;
+  void Trim() override { contexts_.Trim(); }
 
  private:
   struct Key {
@@ -58,6 +60,7 @@ class CpuExecutor final : public Executor {
 
   std::mutex mutex_;
   Recent<Key, std::shared_ptr<const Plan>> plans_;
+  std::atomic<int64_t> contexts_bytes_{0};
   Lender<Context> contexts_;
 };
 

@@ -124,7 +124,9 @@ void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
       static_cast<size_t>(wanted->arena_floats + pool.threads() * wanted->scratch_floats);
   if (arena.size() < floats) {
     arena = {};  // first, so that never both are there
+    held.Set(0);
     arena = AlignedBuffer<float>(floats);
+    held.Set(static_cast<int64_t>(floats * sizeof(float)));
     // Lanes past the last channel are read by element-wise kernels: they must hold numbers. The
     // pass also faults every page in, once: most of a first call's extra time, hence shared.
     constexpr size_t kPieceFloats = size_t(1) << 18;

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/aligned_buffer.h"
+#include "core/held_bytes.h"
 #include "core/thread_pool.h"
 #include "cpu/plan.h"
 
@@ -12,8 +13,12 @@ namespace pyengine {
 
 // A plan's memory; grown, never shrunk.
 struct Context {
+  // `total`: where its bytes count; may be null.
+  explicit Context(std::atomic<int64_t>* total = nullptr) : held(total) {}
+
   std::shared_ptr<const Plan> plan;
   AlignedBuffer<float> arena;
+  HeldBytes held;  // those of the arena
   // Set at each call; both move as storages roll.
   std::vector<Plane> planes;       // one per plan->specs
   std::vector<int64_t> first_row;  // per storage: the row at the front of its memory

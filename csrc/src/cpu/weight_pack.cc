@@ -254,4 +254,11 @@ const float* PackedWeights::Slopes(int index) {
   return Affine(index)->scale.data();
 }
 
+int64_t PackedWeights::bytes() const {
+  size_t floats = 0;
+  for (const auto& [key, conv] : convs_) floats += conv->weights.size() + conv->bias.size();
+  for (const auto& [node, affine] : affines_) floats += affine->scale.size() + affine->shift.size();
+  return static_cast<int64_t>(floats * sizeof(float));
+}
+
 }  // namespace pyengine

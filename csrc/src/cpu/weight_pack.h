@@ -58,6 +58,8 @@ class PackedWeights {
            node.in_channels == node.out_channels;
   }
 
+  int64_t bytes() const;  // of all that were packed
+
  private:
   enum class Layout { kDirect, kWinograd, kPhase, kPhases };
   struct ConvKey {

@@ -33,7 +33,7 @@ void CheckHash(const std::string& part, const void* data, size_t size,
     Bad(part + ": SHA-256 differs from the recorded one; the file was altered or damaged");
 }
 
-Container::Container(const std::string& path) : file_(path) {
+Container::Container(const ByteSource& bytes) : file_(bytes) {
   ReadHeader();
   for (const auto& [name, entry] : header_.Members())
     if (name != "__metadata__") ReadTensor(name, entry);

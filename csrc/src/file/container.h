@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "core/byte_source.h"
 #include "core/json.h"
-#include "core/platform/regular_file.h"
 #include "core/range.h"
 
 namespace pyengine {
@@ -26,7 +26,7 @@ class Container {
     Range bytes;  // after the header
   };
 
-  explicit Container(const std::string& path);
+  explicit Container(const ByteSource& bytes);  // which outlives it
 
   const Json& metadata() const { return header_.At("__metadata__"); }
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
@@ -39,7 +39,7 @@ class Container {
   void ReadTensor(const std::string& name, const Json& entry);
   void CheckCover() const;
 
-  RegularFile file_;
+  const ByteSource& file_;
   Json header_;
   int64_t data_begin_ = 0;  // offset of the first byte after the header
   std::map<std::string, Tensor> tensors_;

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "core/platform/regular_file.h"
 #include "file/container.h"
 #include "pyengine/error.h"
 
@@ -101,9 +102,19 @@ EngineFile Read(const Container& container, const std::vector<std::string>& want
 
 EngineFile ReadEngineFile(const std::string& path, const std::vector<std::string>& wanted) {
   try {
-    return Read(Container(path), wanted);
+    const RegularFile file(path);
+    return Read(Container(file), wanted);
   } catch (const Error& e) {
     throw Error(e.code(), path + ": " + e.what());
+  }
+}
+
+EngineFile ReadEngineFile(const std::string& name, const ByteSource& bytes,
+                          const std::vector<std::string>& wanted) {
+  try {
+    return Read(Container(bytes), wanted);
+  } catch (const Error& e) {
+    throw Error(e.code(), name + ": " + e.what());
   }
 }
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/byte_source.h"
 #include "file/attachments.h"
 #include "file/manifest.h"
 #include "graph/graph.h"
@@ -25,5 +26,8 @@ struct EngineFile {
 // A file of n bytes with a header of h bytes takes at most 2 n + 4 * Json::kBytesPerByte * h bytes:
 // float16 weights are widened, and the header, the manifest and the graph within it are parsed.
 EngineFile ReadEngineFile(const std::string& path, const std::vector<std::string>& wanted = {});
+// The same of bytes that messages call `name`.
+EngineFile ReadEngineFile(const std::string& name, const ByteSource& bytes,
+                          const std::vector<std::string>& wanted = {});
 
 }  // namespace pyengine

@@ -67,6 +67,10 @@ class Segmenter {
   virtual void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const = 0;
   virtual std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const = 0;
 
+  // As Executor's, with buffers of its own.
+  virtual MemoryUse Memory() const { return {}; }
+  virtual void Trim() const {}
+
   // Null where there is no device.
   virtual const DeviceArrays* device_arrays() const { return nullptr; }
 };

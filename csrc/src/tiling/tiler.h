@@ -21,6 +21,8 @@ class Tiler final : public Segmenter {
                const SegmentOptions& options) const override;
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const override;
   std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const override;
+  MemoryUse Memory() const override { return runner_.Memory(); }
+  void Trim() const override { runner_.Trim(); }
 
  private:
   WindowRunner runner_;

@@ -23,10 +23,26 @@ WindowRunner::WindowRunner(std::shared_ptr<Executor> executor, SegmentationModel
     : executor_(std::move(executor)), model_(std::move(model)), pool_(std::move(pool)) {}
 
 WindowRunner::Lease WindowRunner::Borrow(int64_t window_floats, int64_t logit_floats) const {
-  Lease buffers = buffers_.Borrow();
+  Lease buffers = buffers_.Borrow(&buffers_bytes_);
   Grow(buffers->windows, window_floats);
   Grow(buffers->logits, logit_floats);
+  const size_t floats = buffers->windows.size() + buffers->logits.size();
+  buffers->held.Set(static_cast<int64_t>(floats * sizeof(float)));
   return buffers;
+}
+
+MemoryUse WindowRunner::Memory() const {
+  MemoryUse use = executor_->Memory();
+  int64_t idle = 0;
+  buffers_.VisitIdle([&](const Buffers& buffers) { idle += buffers.held.get(); });
+  use.idle_bytes += idle;
+  use.in_use_bytes += std::max<int64_t>(0, buffers_bytes_ - idle);
+  return use;
+}
+
+void WindowRunner::Trim() const {
+  buffers_.Trim();
+  executor_->Trim();
 }
 
 void WindowRunner::Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x,

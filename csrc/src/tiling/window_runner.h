@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "core/aligned_buffer.h"
+#include "core/held_bytes.h"
 #include "core/lender.h"
 #include "core/thread_pool.h"
 #include "pyengine/executor.h"
@@ -17,7 +18,9 @@ class WindowRunner {
  public:
   // Input and output of one network call; grown, never shrunk, and reused by later calls.
   struct Buffers {
+    explicit Buffers(std::atomic<int64_t>* total) : held(total) {}
     AlignedBuffer<float> windows, logits;
+    HeldBytes held;
   };
   using Lease = Lender<Buffers>::Lease;
 
@@ -31,6 +34,10 @@ class WindowRunner {
   // Room for at least so many floats.
   Lease Borrow(int64_t window_floats, int64_t logit_floats) const;
 
+  // The executor's and the buffers'.
+  MemoryUse Memory() const;
+  void Trim() const;
+
   // Normalised pixels of the plane, from (y, x) on: (channels, height, width).
   void Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
               int64_t width, float* window) const;
@@ -43,6 +50,7 @@ class WindowRunner {
   std::shared_ptr<Executor> executor_;
   const SegmentationModel model_;
   std::shared_ptr<ThreadPool> pool_;
+  mutable std::atomic<int64_t> buffers_bytes_{0};
   mutable Lender<Buffers> buffers_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <filesystem>
 
+#include "core/platform/regular_file.h"
 #include "core/sha256.h"
 #include "file/file_kind.h"
 #include "pyengine/error.h"
@@ -38,7 +39,8 @@ struct Refusal {
 
 Refusal Open(const std::string& path) {
   try {
-    const Container container(path);
+    const RegularFile file(path);
+    const Container container(file);
   } catch (const Error& e) {
     return {e.code(), e.what()};
   }
@@ -52,8 +54,9 @@ Refusal OpenBytes(const std::string& bytes) {
 
 TEST(Container, ReadsTensorsAndComparesTheirHashes) {
   const TemporaryFolder folder;
-  const Container container(
-      folder.Write("x.pyengine", File(Tensor("b", 0, 2) + Tensor("a", 2, 5), "xyabc")));
+  const std::string file = File(Tensor("b", 0, 2) + Tensor("a", 2, 5), "xyabc");
+  const MemoryBytes source(file.data(), static_cast<int64_t>(file.size()));
+  const Container container(source);
   ASSERT_EQ(container.tensors().size(), 2u);
   EXPECT_EQ(container.tensors().at("a").type, "U8");
   EXPECT_EQ(container.tensors().at("a").shape, std::vector<int64_t>{3});

@@ -60,6 +60,16 @@ RegularFile::RegularFile(const std::string& path) {
   size_ = info.st_size;
 }
 
+RegularFile::RegularFile(int descriptor) {
+  struct stat info{};
+  if (::fstat(descriptor, &info) != 0) Refuse("cannot read: " + Reason());
+  RequireRegular(info.st_mode);
+  const int file = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (file < 0) Refuse("cannot read: " + Reason());
+  handle_ = file;
+  size_ = info.st_size;
+}
+
 RegularFile::~RegularFile() {
   ::close(static_cast<int>(handle_));
 }

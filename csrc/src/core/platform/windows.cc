@@ -1,4 +1,5 @@
 // What Windows has of its own, from version 10 on.
+#include <io.h>
 #include <malloc.h>
 #include <windows.h>
 
@@ -100,6 +101,20 @@ RegularFile::RegularFile(const std::string& path) {
     ::CloseHandle(file);
     Refuse("is a device, not a regular file");
   }
+  handle_ = reinterpret_cast<intptr_t>(file);
+  size_ = size.QuadPart;
+}
+
+RegularFile::RegularFile(int descriptor) {
+  const auto given = reinterpret_cast<HANDLE>(::_get_osfhandle(descriptor));
+  HANDLE file = INVALID_HANDLE_VALUE;
+  LARGE_INTEGER size;
+  if (given == INVALID_HANDLE_VALUE || ::GetFileType(given) != FILE_TYPE_DISK ||
+      !::GetFileSizeEx(given, &size))
+    Refuse("is no regular file that is open");
+  if (!::DuplicateHandle(::GetCurrentProcess(), given, ::GetCurrentProcess(), &file, 0, FALSE,
+                         DUPLICATE_SAME_ACCESS))
+    Refuse("cannot read: " + Reason(::GetLastError()));
   handle_ = reinterpret_cast<intptr_t>(file);
   size_ = size.QuadPart;
 }
