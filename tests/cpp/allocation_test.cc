@@ -8,16 +8,24 @@
 #include <new>
 
 #include "core/json.h"
+#include "pyengine/c_api.h"
 #include "pyengine/engine.h"
 #include "stream/frame_stream.h"
 
 namespace {
 std::atomic<int64_t> allocations{0};
+// Which of the next allocations fails; negative: none.
+std::atomic<int64_t> fail_in{-1};
+
+bool Fails() {
+  return fail_in.load() >= 0 && fail_in-- == 0;
+}
 std::atomic<int64_t> held_bytes{0}, most_held_bytes{0};  // by operator new
 }  // namespace
 
 void* operator new(size_t size) {
   ++allocations;
+  if (Fails()) throw std::bad_alloc();
   void* p = std::malloc(size);
   if (p == nullptr) throw std::bad_alloc();
   const int64_t held = held_bytes += static_cast<int64_t>(malloc_usable_size(p));
@@ -40,6 +48,7 @@ void operator delete(void* p, size_t) noexcept {
 extern "C" void* __libc_memalign(size_t alignment, size_t size);
 extern "C" void* aligned_alloc(size_t alignment, size_t size) noexcept {
   ++allocations;
+  if (Fails()) return nullptr;
   return __libc_memalign(alignment, size);
 }
 
@@ -107,6 +116,66 @@ TEST(Allocation, NoneForAFrameOfAStream) {
         EXPECT_EQ(allocations.load(), before) << copy << callback;
         EXPECT_EQ(stream.counts().ended.done, 10);
       }
+}
+
+// One use of everything, as a host would; what fails must say so.
+void UseAll(const std::vector<uint8_t>& pixels) {
+  const auto expect = [](pye_status status) {
+    EXPECT_TRUE(status == PYE_OK || status == PYE_OUT_OF_MEMORY)
+        << status << ": " << pye_last_error();
+  };
+  pye_engine* engine = nullptr;
+  pye_engine_options options;
+  pye_engine_options_init(&options, sizeof options);
+  options.threads = 2;
+  expect(pye_engine_open(PYENGINE_TEST_DATA "/tiny.pyengine", &options, &engine));
+  if (engine == nullptr) return;
+  std::vector<uint8_t>* labels = nullptr;
+  try {
+    labels = new std::vector<uint8_t>(pixels.size());
+  } catch (const std::bad_alloc&) {
+    labels = new std::vector<uint8_t>(pixels.size());
+  }
+  pye_frame frame;
+  pye_frame_init(&frame, sizeof frame);
+  frame.image = {pixels.data(), PYE_UINT8, 30, 40, 1, 40, 1, 1};
+  expect(pye_segment_labels(engine, &frame.image, labels->data(), 40, nullptr));
+  pye_stream_options stream_options;
+  pye_stream_options_init(&stream_options, sizeof stream_options);
+  stream_options.height = 30;
+  stream_options.width = 40;
+  stream_options.copy = 1;
+  pye_stream* stream = nullptr;
+  expect(pye_stream_open(engine, &stream_options, &stream));
+  if (stream != nullptr) {
+    pye_result result;
+    result.size = sizeof result;
+    expect(pye_stream_submit(stream, &frame, nullptr));
+    expect(pye_stream_resize(stream, 50, 60, 1));
+    expect(pye_stream_flush(stream, -1));
+    const pye_status taken = pye_stream_take(stream, 0, &result);
+    if (taken == PYE_OK) {
+      EXPECT_TRUE(result.status == PYE_FRAME_DONE ||
+                  (result.status == PYE_FRAME_FAILED && result.error == PYE_OUT_OF_MEMORY));
+    }
+    EXPECT_EQ(pye_stream_close(stream, PYE_DRAIN), PYE_OK);
+  }
+  EXPECT_EQ(pye_engine_close(engine), PYE_OK);
+  delete labels;
+}
+
+TEST(Allocation, AnyOfThemMayFail) {
+  const std::vector<uint8_t> pixels(30 * 40, 77);
+  const int64_t before = allocations;
+  UseAll(pixels);
+  const int64_t used = allocations - before;
+  ASSERT_GT(used, 300);
+  for (int64_t n = 0; n <= used; n += 1 + n / 100) {
+    fail_in = n;
+    UseAll(pixels);
+    fail_in = -1;
+  }
+  UseAll(pixels);
 }
 
 // A JSON list, of this many bytes or a few more, of one value again and again.

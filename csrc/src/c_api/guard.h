@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "core/platform/threads.h"
 #include "pyengine/c_api.h"
 #include "pyengine/error.h"
 
@@ -14,6 +15,7 @@ pye_status Remember(pye_status status, const char* message) noexcept;
 
 template <class F>
 pye_status Guard(F&& body) noexcept {
+  const NotCancelled not_cancelled;
   try {
     body();
     return PYE_OK;

@@ -79,6 +79,7 @@ FrameStream::FrameStream(const Engine& engine, StreamOptions options)
 }
 
 FrameStream::~FrameStream() {
+  if (forks_ != Forks()) return thread_.detach();
   Stop(StreamEnding::kDiscard);
   thread_.join();
 }
@@ -117,7 +118,14 @@ void FrameStream::CheckFrame(const Frame& frame, const SlotSizes& sizes) const {
   if (frame.result == nullptr) fits(needed.result, sizes.result);
 }
 
+void FrameStream::RequireThread() const {
+  if (forks_ != Forks())
+    throw Error(ErrorCode::kUnsupported,
+                "the stream's thread stayed in the process that was forked; open a stream here");
+}
+
 void FrameStream::RequireOtherThread(const char* what) const {
+  RequireThread();
   if (std::this_thread::get_id() == thread_.get_id())
     Refuse(std::string("a stream's callback must not ") + what +
            " its own stream, which would wait for itself");
@@ -154,6 +162,7 @@ Slot* FrameStream::PlaceFor(Submission& submission) {
 
 Submission FrameStream::Submit(const Frame& frame) {
   const int64_t now = NowNs();
+  RequireThread();
   Submission submission;
   Lock lock(mutex_);
   if (stopped_) throw Error(ErrorCode::kCancelled, "the stream was stopped");
@@ -203,6 +212,7 @@ Submission FrameStream::Submit(const Frame& frame) {
 
 FrameResult FrameStream::Take(int64_t timeout_ns) {
   if (options_.done) Refuse("results of this stream go to its callback");
+  RequireThread();
   Lock lock(mutex_);
   const auto decided = [&] { return !untaken_.empty() || (stopped_ && pending_ == 0); };
   if (!WaitFor(lock, ended_, timeout_ns, decided))
@@ -221,6 +231,7 @@ Slot* FrameStream::FindSlot(int64_t number) {
 }
 
 void FrameStream::Release(int64_t number) {
+  RequireThread();
   const Lock lock(mutex_);
   Slot* const slot = FindSlot(number);
   if (slot == nullptr || slot->state != Slot::State::kTaken)
@@ -238,6 +249,7 @@ void FrameStream::Free(Slot& slot) {
 }
 
 void FrameStream::Cancel(int64_t number) {
+  RequireThread();
   const Lock lock(mutex_);
   for (const auto& slot : slots_)
     if (number == 0 || slot->result.number == number)

@@ -11,6 +11,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/platform/threads.h"
 #include "pyengine/engine.h"
 #include "stream/deadline_judge.h"
 #include "stream/durations.h"
@@ -94,8 +95,12 @@ class FrameStream {
   void ComputeSlices(Slot& slot);
   void Tell(const FrameResult& result) noexcept;
 
+  // Threads do not follow a fork.
+  void RequireThread() const;
+
   const Engine& engine_;
   const StreamOptions options_;
+  const uint64_t forks_ = Forks();
   const std::function<bool()> too_late_;  // asked while a frame is at work
   Durations durations_;
   std::vector<std::unique_ptr<Slot>> slots_;

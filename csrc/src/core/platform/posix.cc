@@ -133,6 +133,14 @@ SignalsBlocked::~SignalsBlocked() {
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }
 
+NotCancelled::NotCancelled() noexcept {
+  pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &before_);
+}
+
+NotCancelled::~NotCancelled() {
+  pthread_setcancelstate(before_, nullptr);
+}
+
 uint64_t Forks() {
   static std::atomic<uint64_t> forks{0};
   [[maybe_unused]] static const int registered =

@@ -29,6 +29,19 @@ class SignalsBlocked {
   uint64_t before_[kWords];
 };
 
+// While it lives, its thread is not cancelled (pthread_cancel): that would unwind it by force, and
+// whoever caught it on the way would end the process.
+class NotCancelled {
+ public:
+  NotCancelled() noexcept;
+  ~NotCancelled();
+  NotCancelled(const NotCancelled&) = delete;
+  NotCancelled& operator=(const NotCancelled&) = delete;
+
+ private:
+  int before_ = 0;
+};
+
 // Forks on the way from the process that asked first to this one. Threads do not follow a fork.
 uint64_t Forks();
 

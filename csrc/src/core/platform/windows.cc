@@ -259,6 +259,10 @@ bool SetThisThreadPriority(ThreadPriority priority) noexcept {
 SignalsBlocked::SignalsBlocked() noexcept : before_{} {}
 SignalsBlocked::~SignalsBlocked() = default;
 
+// Nobody can cancel a thread here.
+NotCancelled::NotCancelled() noexcept = default;
+NotCancelled::~NotCancelled() = default;
+
 uint64_t Forks() {
   return 0;
 }
