@@ -71,6 +71,7 @@ def onnx_source(
     model: onnx.ModelProto, sample_shape: tuple[int, ...] | None, description: str
 ) -> Source:
     """A model to be built; without `sample_shape`, its input says the size."""
+    from pyengine.builder.onnx_fold import check_axes
     from pyengine.builder.passes import prepare
 
     prepared = prepare(model)
@@ -82,6 +83,7 @@ def onnx_source(
             f"{description}: the network takes {len(inputs)} inputs ({listed}), an engine gives it "
             "one image; export it with one input whose channels they are"
         )
+    check_axes(inputs[0])
     dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
     if sample_shape is None and len(dims) == 4 and all(dims[1:]):
         sample_shape = (1, *dims[1:])

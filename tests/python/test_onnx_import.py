@@ -17,6 +17,8 @@ sys.path.append(str(Path(__file__).parents[1]))
 from networks.onnx_forms import NCHW, NHWC, Graph
 
 onnxruntime = pytest.importorskip("onnxruntime")
+# Some of the graphs hold sizes as numbers.
+pytestmark = pytest.mark.filterwarnings("ignore::pyengine.builder.sizes.FixedSizeWarning")
 
 SHAPE = (1, 6, 23, 27)
 # Sums of at most a few thousand float32 products: below 1e-5 of the range, as in test_operators.
