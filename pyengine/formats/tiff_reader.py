@@ -15,6 +15,7 @@ from pyengine.formats.format import Array, Reader
 # Values of tags, as in the TIFF 6.0 specification.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _JPEG = (6, 7, 33007, 34892)  # compressions whose decoder gives RGB for YCbCr
+# (Those that an older tifffile does not know, it reads as plain TIFF.)
 _SLIDES = ("svs", "ndpi", "scn", "bif", "philips", "qpi", "avs")
 
 # What is wrong with a file is in the exceptions; without a handler the log goes to stderr, too.
@@ -146,7 +147,7 @@ def _full_pages(tiff: Any) -> list[Any]:
     ImageRefusedError
         They are not alike, or one is not taken.
     """
-    if any(getattr(tiff, f"is_{slide}") for slide in _SLIDES):
+    if any(getattr(tiff, f"is_{slide}", False) for slide in _SLIDES):
         return list(tiff.series[0].levels[0].pages)
     kept: list[int] = []
     first: Any = None
