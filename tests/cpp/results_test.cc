@@ -65,7 +65,7 @@ TEST(Results, ContoursOfARingAndOfPixelsThatTouchAtACorner) {
                      [&](const LabelContour& c) {
                        text += c.hole ? "hole" : "outer";
                        for (int64_t i = 0; i < 2 * c.count; ++i)
-                         text += " " + std::to_string(int(c.points[i] + 0.5f));
+                         text.append(" ").append(std::to_string(int(c.points[i] + 0.5f)));
                        text += ";";
                      });
     return text;
@@ -99,7 +99,8 @@ TEST(Results, BoundariesLieBetweenPixelsByTheirProbabilities) {
 }
 
 TEST(Results, BoundariesOfLabelsAndOfProbabilitiesAreAtMostHalfAPixelApart) {
-  const Engine engine = Engine::Open(PYENGINE_TEST_DATA "/tiny.pyengine", {.threads = 1});
+  const Engine engine =
+      Engine::Open(PYENGINE_TEST_DATA "/tiny.pyengine", {.threads = 1, .isa = ""});
   const int64_t h = 40, w = 60;
   std::vector<uint8_t> pixels(h * w), labels(h * w);
   for (int64_t i = 0; i < h * w; ++i) pixels[i] = i / w > 12 && i / w < 25 ? 220 : 20;

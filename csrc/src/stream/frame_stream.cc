@@ -79,7 +79,10 @@ FrameStream::FrameStream(const Engine& engine, StreamOptions options)
 }
 
 FrameStream::~FrameStream() {
-  if (forks_ != Forks()) return thread_.detach();
+  if (forks_ != Forks()) {
+    thread_.detach();
+    return;
+  }
   Stop(StreamEnding::kDiscard);
   thread_.join();
 }
