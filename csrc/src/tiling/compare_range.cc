@@ -25,10 +25,13 @@ ValueRange CompareRange(const CheckedImage& image, PixelType trained) {
   ValueRange range;
   range.lowest = std::numeric_limits<double>::infinity();
   range.highest = -range.lowest;
+  const auto channels = static_cast<size_t>(view.channels);
+  const Normalisation as_is{.gain = std::vector<float>(channels, 1.0f),
+                            .offset = std::vector<float>(channels, 0.0f)};
   std::vector<float> row(static_cast<size_t>(view.width));
   for (int64_t y = view.first_row; y < view.first_row + view.rows; ++y)
     for (int64_t c = 0; c < view.channels; ++c) {
-      GatherRow(view, PaddingMode::kReflect, c, y, 0, view.width, 1.0f, 0.0f, row.data());
+      GatherRow(view, PaddingMode::kReflect, c, y, 0, view.width, as_is, row.data());
       const auto [low, high] = std::minmax_element(row.begin(), row.end());
       range.lowest = std::min<double>(range.lowest, *low);
       range.highest = std::max<double>(range.highest, *high);
