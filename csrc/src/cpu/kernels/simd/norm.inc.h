@@ -7,8 +7,8 @@
 
 // Half a register of floats is a whole one of doubles.
 constexpr int kDoubles = kWidth / 2;
-typedef float HalfRegister __attribute__((vector_size(kDoubles * sizeof(float))));
-typedef double DoubleRegister __attribute__((vector_size(kDoubles * sizeof(double))));
+using HalfRegister = float __attribute__((vector_size(kDoubles * sizeof(float))));
+using DoubleRegister = double __attribute__((vector_size(kDoubles * sizeof(double))));
 
 PYENGINE_INLINE DoubleRegister LoadDoubles(const float* p) {
   HalfRegister half;
@@ -22,7 +22,7 @@ PYENGINE_INLINE void StoreDoubles(float* p, DoubleRegister v) {
 #else
 
 constexpr int kDoubles = 1;
-typedef double DoubleRegister;
+using DoubleRegister = double;
 struct TwoFloats {
   float first, second;
 };
