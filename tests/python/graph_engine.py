@@ -13,8 +13,6 @@ import pyengine
 from pyengine import _core
 from pyengine.builder.container import serialize
 from pyengine.builder.graph import GraphBuilder
-from pyengine.builder.manifest import make_manifest
-from pyengine.inputs.source import Source
 
 
 def graph_of(channels: int, *nodes: dict[str, Any], image: str = "x") -> GraphBuilder:
@@ -36,14 +34,17 @@ def graph_of(channels: int, *nodes: dict[str, Any], image: str = "x") -> GraphBu
 def write_graph(graph: GraphBuilder, path: Path, size: tuple[int, int]) -> None:
     """The engine file of a graph, whose outputs are taken as they are."""
     geometry = _core.analyze(graph.json(), *size)
-    source = Source(
-        model=None, sample_shape=(1, graph.channels, *size), run=None, any_size=True,  # type: ignore[arg-type]
-        description="a test", manifest={},
-    )  # fmt: skip
-    manifest = make_manifest(
-        source, geometry, None, task=None, classes=None, colors=None, input_dtype=None,
-        preprocessing=None, activation="none", provenance=None,
-    )  # fmt: skip
+    outputs = geometry["classes"]
+    manifest = {
+        "task": "segmentation" if geometry["dense"] else "classification",
+        "classes": [{"name": f"class {i}", "color": [0, 0, 0]} for i in range(outputs)],
+        "input": {"channels": graph.channels, "dtype": "float32", "preprocessing": [],
+                  "sample_size_px": list(size)},
+        "head": {"activation": "none", "in_network": False},
+        "halo": geometry["halo"],
+        "alignment": geometry["alignment"],
+        "provenance": {},
+    }  # fmt: skip
     tensors = {name: np.asarray(w, np.float32) for name, w in graph.weights.items()}
     path.write_bytes(serialize(manifest, graph.json(), tensors))
 
