@@ -180,6 +180,8 @@ CASES: dict[str, Case] = {
         "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2", "ReduceSumSquare",
     ) for where, axes in (("channels", [1]), ("pixels", [2, 3]))},
     "mean over all": lambda g, x: g.add("Sub", x, g.add("ReduceMean", x, axes=[1, 2, 3])),
+    **{f"{op} of one channel": (lambda g, x, op=op: g.add(op, g.add("Slice", x, [1], [2], [1]), axes=[1]))
+       for op in ("ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceMax")},
     "axes dropped": reduction("ReduceMax", [2, 3], 0),
     "GlobalMaxPool": unary("GlobalMaxPool"),
     "Softmax": unary("Softmax", axis=1), "LogSoftmax": unary("LogSoftmax", axis=1),

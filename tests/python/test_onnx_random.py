@@ -25,6 +25,8 @@ sys.path.append(str(Path(__file__).parents[1]))
 from networks.onnx_forms import NCHW, NHWC, Graph
 
 onnxruntime = pytest.importorskip("onnxruntime")
+# Some of the graphs hold sizes as numbers.
+pytestmark = pytest.mark.filterwarnings("ignore::pyengine.builder.sizes.FixedSizeWarning")
 
 COUNT = int(os.environ.get("PYENGINE_RANDOM_NETWORKS", "200"))
 F = np.float32

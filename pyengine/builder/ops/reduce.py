@@ -52,6 +52,12 @@ def reduced(
 ) -> Value:
     """A reduction over C, HW or CHW; the axes keep their places, with one index."""
     steps = [s for s in ("HW", "C") if s in over and not (s == "HW" and value.stored.vector)]
+    if not steps and kind in ("l1", "l2"):  # of a single number
+        made = w.append(node, "activation", [value], value.stored, tensor, kind="abs")
+        return replace(made, axes=value.axes)
+    if not steps and kind == "sum_square":
+        made = w.append(node, "mul", [value, value], value.stored, tensor)
+        return replace(made, axes=value.axes)
     for i, step in enumerate(steps):
         name = tensor if i == len(steps) - 1 else ""
         if step == "HW":
