@@ -213,8 +213,10 @@ def build(
     if target.is_file() and target.stat().st_size > 0 and not is_engine_file(target):
         raise FileExistsError(f"{target}: exists and is no engine file; choose another name")
     loaded = load_source(source, sample_shape, **source_options)
-    if loaded.doubts and not allow_tracer_warnings:
-        raise ValueError(_doubts_text(loaded))
+    if loaded.doubts:
+        if not allow_tracer_warnings:
+            raise ValueError(_doubts_text(loaded))
+        warnings.warn(_doubts_text(loaded), UserWarning, stacklevel=2)
     inputs = parity_samples(loaded.sample_shape) if samples is None else list(samples)
     for i, sample in enumerate(inputs):
         check_batch(sample, loaded.sample_shape[1], f"samples[{i}]")

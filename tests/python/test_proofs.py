@@ -160,7 +160,8 @@ def test_decisions_by_pixel_values_refuse_the_build(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=said):
         pyengine.build(Branch(), path, SHAPE)
     assert not path.exists()
-    pyengine.build(Branch(), path, SHAPE, allow_tracer_warnings=True)
+    with pytest.warns(UserWarning, match=said):
+        pyengine.build(Branch(), path, SHAPE, allow_tracer_warnings=True)
     pyengine.build(SizeCheck(), path, SHAPE)
     assert pyengine.Engine(path).info.tileable
 
@@ -356,3 +357,29 @@ def test_frozen_statistics_need_images_and_norms(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="the network has no norm over the whole image"):
         pyengine.build(convolution(), path, SHAPE, statistics="frozen", samples=samples)
     assert not path.exists()
+
+
+def test_frozen_statistics_give_exact_tiles(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(1, 6, 3, padding=1), nn.InstanceNorm2d(6, affine=True), nn.ReLU(),
+        nn.Conv2d(6, 8, 3, padding=1), nn.GroupNorm(2, 8), nn.LeakyReLU(), nn.Conv2d(8, 2, 1),
+    )  # fmt: skip
+    rng = np.random.default_rng(0)
+    samples = [rng.standard_normal(SHAPE, dtype=np.float32) for _ in range(4)]
+    live, frozen = tmp_path / "live.pyengine", tmp_path / "frozen.pyengine"
+    pyengine.build(net, live, SHAPE)
+    assert not pyengine.Engine(live).info.tileable
+    report = pyengine.build(net, frozen, SHAPE, statistics="frozen", samples=samples)
+    assert report.passed
+    assert report.frozen["images"] == 4
+    # Images of one kind have nearly the same statistics.
+    assert 1e-6 < report.frozen["relative_error"] < 0.2
+    assert report.frozen["label_agreement"] > 0.9
+    engine = pyengine.Engine(frozen)
+    assert (engine.info.tileable, engine.info.halo) == (True, 2)
+    assert {layer.op for layer in engine.info.layers} == {"conv2d", "activation"}
+    image = random_image(rng, 60, 70, dtype=np.float32)
+    whole = engine.segment(image, output="logits", tile=(60, 72))
+    np.testing.assert_array_equal(engine.segment(image, output="logits", tile=16), whole)
+    assert engine.info.parity["frozen"]["images"] == 4
