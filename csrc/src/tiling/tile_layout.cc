@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/available_memory.h"
+#include "core/platform/available_memory.h"
 #include "core/checked_math.h"
 #include "pyengine/error.h"
 #include "tiling/choose_tile.h"

@@ -7,6 +7,7 @@
 #include <thread>
 #include <vector>
 
+#include "core/platform/available_memory.h"
 #include "core/platform/processors.h"
 #include "support/temporary_folder.h"
 
@@ -92,6 +93,20 @@ TEST_F(FakeSystem, DamagedLinesAreNoLimit) {
   Write("proc/self/cgroup", "nonsense\n0:\n0::\n");
   Write("sys/fs/cgroup/cpu.max", "many\n");
   EXPECT_EQ(Cores(), allowed_);
+}
+
+TEST_F(FakeSystem, GroupsLimitMemory) {
+  const auto bytes = [&] { return AvailableMemoryBytes(root_.path().string()); };
+  EXPECT_EQ(bytes(), 0);
+  Write("proc/meminfo", "MemTotal: 900 kB\nMemAvailable: 500 kB\n");
+  EXPECT_EQ(bytes(), 500 * 1024);
+  Write("proc/self/cgroup", "0::/slice/job\n");
+  Write("sys/fs/cgroup/slice/memory.max", "300000\n");
+  Write("sys/fs/cgroup/slice/memory.current", "100000\n");
+  EXPECT_EQ(bytes(), 200000);
+  Write("sys/fs/cgroup/slice/job/memory.max", "max\n");
+  Write("sys/fs/cgroup/slice/job/memory.current", "1\n");
+  EXPECT_EQ(bytes(), 200000);
 }
 
 TEST(AvailableCores, AreThoseThatTheProcessMayUse) {

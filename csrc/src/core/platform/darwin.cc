@@ -1,4 +1,5 @@
 // What macOS has of its own. Compiled as a check of portability; it has not been run.
+#include <mach/mach.h>
 #include <pthread.h>
 #include <pthread/qos.h>
 #include <sys/sysctl.h>
@@ -6,6 +7,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "core/platform/available_memory.h"
 #include "core/platform/posix.h"
 #include "core/platform/processors.h"
 #include "core/platform/threads.h"
@@ -41,6 +43,16 @@ double GrantedCores(const std::string& /*root*/) {
 int64_t LargestListedCacheBytes(const std::string& /*root*/) {
   return std::max({SystemNumber("hw.l2cachesize"), SystemNumber("hw.l3cachesize"),
                    SystemNumber("hw.perflevel0.l2cachesize")});
+}
+
+int64_t AvailableMemoryBytes(const std::string& /*root*/) {
+  vm_statistics64_data_t pages{};
+  mach_msg_type_number_t count = HOST_VM_INFO64_COUNT;
+  if (::host_statistics64(::mach_host_self(), HOST_VM_INFO64,
+                          reinterpret_cast<host_info64_t>(&pages), &count) != KERN_SUCCESS)
+    return 0;
+  const int64_t left = int64_t(pages.free_count) + pages.inactive_count + pages.purgeable_count;
+  return left * SystemNumber("hw.pagesize");
 }
 
 bool NameThisThread(const char* name) noexcept {

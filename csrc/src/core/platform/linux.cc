@@ -15,6 +15,7 @@
 #include <map>
 #include <utility>
 
+#include "core/platform/available_memory.h"
 #include "core/platform/posix.h"
 #include "core/platform/processors.h"
 #include "core/platform/threads.h"
@@ -38,12 +39,57 @@ double Cores(const std::string& time, const std::string& period) {
                                                 : kUnlimited;
 }
 
+// Calls `visit` with the folder of each group that limits the process by `controller`: those that
+// it is in, and those around them. In a container the innermost may not be visible; what limits the
+// container is at the top then.
+template <class Visit>
+void ForEachGroup(const std::string& root, const std::string& controller, Visit&& visit) {
+  std::ifstream groups(root + "/proc/self/cgroup");
+  // hierarchy:controllers:path; version 2 names no controllers.
+  for (std::string line; std::getline(groups, line);) {
+    const size_t first = line.find(':'), second = line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    std::string controllers(1, ',');
+    controllers.append(line, first + 1, second - first - 1).append(1, ',');
+    const bool unified = controllers == ",,";
+    if (!unified && controllers.find("," + controller + ",") == std::string::npos) continue;
+    const std::string top = root + "/sys/fs/cgroup" + (unified ? "" : "/" + controller);
+    for (fs::path group = line.substr(second + 1);; group = group.parent_path()) {
+      visit(fs::path(top + group.string()));
+      if (!group.has_relative_path()) break;
+    }
+  }
+}
+
 // Limit of one group, by either version of control groups.
 double GroupCores(const fs::path& folder) {
   std::string time, period;
   if (std::ifstream file(folder / "cpu.max"); file >> time >> period) return Cores(time, period);
   std::ifstream quota(folder / "cpu.cfs_quota_us"), each(folder / "cpu.cfs_period_us");
   return quota >> time && each >> period ? Cores(time, period) : kUnlimited;
+}
+
+// What one group leaves, by either version of control groups; what it caches counts as used.
+int64_t GroupBytes(const fs::path& folder) {
+  for (const auto& [limit_name, used_name] :
+       {std::pair{"memory.max", "memory.current"},
+        std::pair{"memory.limit_in_bytes", "memory.usage_in_bytes"}}) {
+    std::ifstream limit_file(folder / limit_name), used_file(folder / used_name);
+    // "max" is no number: no limit.
+    int64_t limit = 0, used = 0;
+    if (limit_file >> limit && used_file >> used) return std::max<int64_t>(0, limit - used);
+  }
+  return std::numeric_limits<int64_t>::max();
+}
+
+// "MemAvailable:   123 kB"
+int64_t SystemBytes(const std::string& root) {
+  std::ifstream file(root + "/proc/meminfo");
+  std::string word;
+  while (file >> word)
+    if (int64_t kilobytes = 0; word == "MemAvailable:" && file >> kilobytes)
+      return kilobytes * 1024;
+  return 0;
 }
 
 // The first word of a file; empty where there is none.
@@ -85,25 +131,17 @@ HardwareThreads AllowedThreads(const std::string& root) {
   return allowed;
 }
 
-// Least limit of the groups that the process is in, and of those around them. In a container the
-// innermost may not be visible; what limits the container is at the top then.
 double GrantedCores(const std::string& root) {
   double least = kUnlimited;
-  std::ifstream groups(root + "/proc/self/cgroup");
-  // hierarchy:controllers:path; version 2 names no controllers.
-  for (std::string line; std::getline(groups, line);) {
-    const size_t first = line.find(':'), second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    std::string controllers(1, ',');
-    controllers.append(line, first + 1, second - first - 1).append(1, ',');
-    const bool unified = controllers == ",,";
-    if (!unified && controllers.find(",cpu,") == std::string::npos) continue;
-    const std::string top = root + (unified ? "/sys/fs/cgroup" : "/sys/fs/cgroup/cpu");
-    for (fs::path group = line.substr(second + 1);; group = group.parent_path()) {
-      least = std::min(least, GroupCores(top + group.string()));
-      if (!group.has_relative_path()) break;
-    }
-  }
+  ForEachGroup(root, "cpu",
+               [&](const fs::path& group) { least = std::min(least, GroupCores(group)); });
+  return least;
+}
+
+int64_t AvailableMemoryBytes(const std::string& root) {
+  int64_t least = SystemBytes(root);
+  ForEachGroup(root, "memory",
+               [&](const fs::path& group) { least = std::min(least, GroupBytes(group)); });
   return least;
 }
 

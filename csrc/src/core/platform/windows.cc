@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/platform/aligned_memory.h"
+#include "core/platform/available_memory.h"
 #include "core/platform/dynamic_library.h"
 #include "core/platform/processors.h"
 #include "core/platform/regular_file.h"
@@ -183,6 +184,14 @@ void* AllocateAligned(size_t alignment, size_t bytes) noexcept {
 
 void FreeAligned(void* memory) noexcept {
   ::_aligned_free(memory);
+}
+
+// A job's limits are not looked at: they count what is committed, not what is left.
+int64_t AvailableMemoryBytes(const std::string& /*root*/) {
+  MEMORYSTATUSEX status{};
+  status.dwLength = sizeof status;
+  if (!::GlobalMemoryStatusEx(&status)) return 0;
+  return static_cast<int64_t>(std::min(status.ullAvailPhys, status.ullAvailPageFile));
 }
 
 // ---- processors

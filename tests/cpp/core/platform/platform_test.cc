@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "core/platform/aligned_memory.h"
+#include "core/platform/available_memory.h"
 #include "core/platform/dynamic_library.h"
 #include "core/platform/float_environment.h"
 #include "core/platform/processors.h"
@@ -27,6 +28,10 @@ TEST(AlignedMemory, IsAligned) {
     EXPECT_EQ(reinterpret_cast<uintptr_t>(memory) % alignment, 0u);
     FreeAligned(memory);
   }
+}
+
+TEST(AvailableMemory, IsThere) {
+  EXPECT_GT(AvailableMemoryBytes(), 0);
 }
 
 TEST(DynamicLibrary, SaysWhatItDidNotFind) {

@@ -7,7 +7,7 @@
 namespace pyengine {
 
 // What the system has left without swapping, and what control groups leave, whichever is less
-// [bytes]; 0 where that is not known. `root` stands for "/" in tests.
+// [bytes]; 0 where that is not known. `root`: see processors.h.
 int64_t AvailableMemoryBytes(const std::string& root = "");
 
 }  // namespace pyengine
