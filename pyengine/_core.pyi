@@ -40,6 +40,7 @@ class PixelType(_Words):
 class Accuracy(_Words):
     default: ClassVar[Accuracy]
     fast: ClassVar[Accuracy]
+    reproducible: ClassVar[Accuracy]
 
 class OnMismatch(_Words):
     raise_: ClassVar[OnMismatch]

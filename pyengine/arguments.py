@@ -23,7 +23,7 @@ Output = Literal["labels", "probabilities", "logits"]
 Mode = Literal["exact", "gaussian", "constant"]
 PaddingMode = Literal["reflect", "replicate", "constant"]
 Augmentation = Literal["none", "flips", "d4"]
-Accuracy = Literal["default", "fast"]
+Accuracy = Literal["default", "fast", "reproducible"]
 OnMismatch = Literal["raise", "rebuild", "cpu"]
 
 Tile = int | tuple[int, int]
@@ -148,11 +148,13 @@ class EngineKeywords(TypedDict, total=False):
         Threads of one call, the calling one included, 1 to 1024. Default: every core that affinity
         and CPU limits (of a container, say) leave to the process; hardware threads of one core
         count once.
-    accuracy : {"default", "fast"}
+    accuracy : {"default", "fast", "reproducible"}
         "default" rounds about as much as any float32 convolution. "fast" rounds more in 3x3 layers:
         by larger blocks (F(6x6) instead of F(4x4)) where there are fewer than 256 channels, a few
         times as much; on a processor with AMX by products of numbers split into two bfloat16, tens
-        of times as much. Results are exact over tiles either way.
+        of times as much. "reproducible" is "default" with the same bits on every machine, also
+        on a processor without fused multiply-adds, where it takes many times as long; it refuses
+        GPUs. Results are exact over tiles in all three.
     pin_threads : bool
         Worker threads stay on one core each; the calling thread is left alone. For machines that
         nothing else uses.

@@ -27,8 +27,10 @@ void BindMachine(py::module_& m) {
         return rows;
       },
       "library_folders"_a, "Executors, best first, and why each cannot be used here.");
-  m.def("isas", &UsableIsas, "fast"_a = false,
-        "Instruction sets this machine can run, best first; `fast`: also those that round more.");
+  m.def(
+      "isas", [](bool fast) { return UsableIsas(fast ? Accuracy::kFast : Accuracy::kDefault); },
+      "fast"_a = false,
+      "Instruction sets this machine can run, best first; `fast`: also those that round more.");
   m.def(
       "multiply_add_rates",
       [](const std::string& isa, int threads, int runs) {

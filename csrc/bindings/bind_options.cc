@@ -90,7 +90,8 @@ void BindWords(py::module_& m) {
       .value("float32", PixelType::kFloat32);
   py::enum_<Accuracy>(m, "Accuracy")
       .value("default", Accuracy::kDefault)
-      .value("fast", Accuracy::kFast);
+      .value("fast", Accuracy::kFast)
+      .value("reproducible", Accuracy::kReproducible);
   py::enum_<OnMismatch>(m, "OnMismatch")
       .value("raise_", OnMismatch::kRaise)  // "raise" is a word of Python's own
       .value("rebuild", OnMismatch::kRebuild)

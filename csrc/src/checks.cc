@@ -37,7 +37,7 @@ void CheckOptions(const SegmentOptions& options) {
 }
 
 void CheckOptions(const EngineOptions& options) {
-  CheckEnumerator(options.accuracy, Accuracy::kFast, "accuracy");
+  CheckEnumerator(options.accuracy, Accuracy::kReproducible, "accuracy");
   CheckEnumerator(options.on_mismatch, OnMismatch::kCpu, "on_mismatch");
   for (int64_t px : {options.executor_alignment_px, options.executor_halo_px})
     if (px < 0 || px > kMaxContextPx)

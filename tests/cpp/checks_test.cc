@@ -46,8 +46,8 @@ TEST(Checks, SegmentOptions) {
 TEST(Checks, EngineOptions) {
   EngineOptions options;
   EXPECT_EQ(Refusal([&] { CheckOptions(options); }), "");
-  options.accuracy = static_cast<Accuracy>(2);
-  EXPECT_EQ(Refusal([&] { CheckOptions(options); }), "accuracy 2 must be from 0 to 1");
+  options.accuracy = static_cast<Accuracy>(3);
+  EXPECT_EQ(Refusal([&] { CheckOptions(options); }), "accuracy 3 must be from 0 to 2");
   options = {};
   options.on_mismatch = static_cast<OnMismatch>(3);
   EXPECT_EQ(Refusal([&] { CheckOptions(options); }), "on_mismatch 3 must be from 0 to 2");

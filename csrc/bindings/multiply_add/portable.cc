@@ -4,11 +4,8 @@
 namespace pyengine {
 namespace {
 
-#if defined(PYENGINE_GNU_VECTORS)
-#include "cpu/kernels/portable/registers.inc.h"
-#else
-#include "cpu/kernels/portable/plain_registers.inc.h"
-#endif
+#include "cpu/kernels/portable/any_registers.inc.h"
+#include "cpu/kernels/portable/multiply_add.inc.h"
 #include "multiply_add/multiply_add.inc.h"
 
 }  // namespace

@@ -105,7 +105,9 @@ typedef pye_output pye_scores; /**< Its name before bands of labels were among t
 /** How much rounding the CPU may add to save time. */
 typedef enum pye_accuracy {
   PYE_ACCURACY_DEFAULT = 0, /**< Rounds about as much as any float32 convolution. */
-  PYE_ACCURACY_FAST = 1     /**< Faster, and rounds more: see Accuracy in options.h. */
+  PYE_ACCURACY_FAST = 1,    /**< Faster, and rounds more: see Accuracy in options.h. */
+  /** The same bits on every machine: see Accuracy in options.h. */
+  PYE_ACCURACY_REPRODUCIBLE = 2
 } pye_accuracy;
 
 /** What to do where no TensorRT plan of the file fits the GPU that was asked for. */

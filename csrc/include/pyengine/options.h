@@ -22,6 +22,10 @@ enum class Accuracy {
   /// More, for 3x3 convolutions: larger blocks of Winograd's algorithm, a few times as much; on a
   /// processor with AMX its products from numbers of 16 bits of significand, tens of times as much.
   kFast,
+  /// As kDefault, and the same bits on every machine: on processors without fused multiply-adds,
+  /// which kDefault serves by rounding products, they are computed in plain C++, many times slower.
+  /// The CPU only: device "auto" means it, and a GPU is refused.
+  kReproducible,
 };
 
 /// What to do where no TensorRT plan of the engine file fits the GPU that was asked for.
@@ -36,8 +40,9 @@ struct EngineOptions {
   /// Threads of one call, the caller's included, 1 to 1024; 0 = every core that affinity and CPU
   /// limits (control groups) leave to the process; hardware threads of one core count once.
   int threads = 0;
-  /// "avx512", "avx2", "portable", for Accuracy::kFast also "amx"; empty = the best this machine
-  /// has. "reference": the oracle of the others, slower by far. AMX takes the operating system's
+  /// "avx512", "avx2", "neon", "portable", for Accuracy::kFast also "amx"; empty = the best this
+  /// machine has. Slower by far: "fused", the bits of the first three in plain C++, and
+  /// "reference", the oracle of the others. AMX takes the operating system's
   /// leave for the process, after which threads' alternate signal stacks must have room for its
   /// registers (8 KiB more than before).
   std::string isa;

@@ -23,7 +23,7 @@ void Check(const EngineFile&) {}
 std::unique_ptr<Segmenter> Open(const OpenRequest& request, EngineInfo& info) {
   const EngineFile& file = request.file;
   const bool fast = request.options.accuracy == Accuracy::kFast;
-  const KernelTable& kernels = SelectKernels(request.options.isa, fast);
+  const KernelTable& kernels = SelectKernels(request.options.isa, request.options.accuracy);
   auto executor = std::make_shared<CpuExecutor>(file.graph, request.model.geometry, file.weights,
                                                 kernels, fast, request.pool);
   info.device = "cpu";

@@ -81,6 +81,12 @@ void Check(const EngineFile& file) {
 std::unique_ptr<Segmenter> Open(const OpenRequest& request, EngineInfo& info) {
   const EngineFile& file = request.file;
   const EngineOptions& options = request.options;
+  if (options.accuracy == Accuracy::kReproducible) {
+    if (options.device == "auto") return nullptr;
+    throw Error(ErrorCode::kUnsupported,
+                "device '" + options.device +
+                    R"(' gives other bits than the CPU, which accuracy "reproducible" rules out)");
+  }
   const std::vector<StoredPlan> plans = ReadStoredPlans(file.manifest.json, file.attachments);
   // The driver is asked last: its first answer takes long, and most files hold no plan.
   if (options.device == "auto" && (plans.empty() || !FindCudaDriver().why_no_device.empty()))

@@ -21,7 +21,7 @@ struct Words<PixelType> {
 template <>
 struct Words<Accuracy> {
   static constexpr const char* kName = "pye_accuracy";
-  static constexpr int32_t kLast = PYE_ACCURACY_FAST;
+  static constexpr int32_t kLast = PYE_ACCURACY_REPRODUCIBLE;
 };
 template <>
 struct Words<OnMismatch> {
@@ -73,6 +73,7 @@ struct Words<OutputKind> {
 static_assert(static_cast<int>(PixelType::kFloat32) == PYE_FLOAT32);
 static_assert(static_cast<int>(PixelType::kUint16) == PYE_UINT16);
 static_assert(static_cast<int>(Accuracy::kFast) == PYE_ACCURACY_FAST);
+static_assert(static_cast<int>(Accuracy::kReproducible) == PYE_ACCURACY_REPRODUCIBLE);
 static_assert(static_cast<int>(OnMismatch::kRebuild) == PYE_REBUILD);
 static_assert(static_cast<int>(OnMismatch::kCpu) == PYE_CPU);
 static_assert(static_cast<int>(TileMode::kConstant) == PYE_CONSTANT);

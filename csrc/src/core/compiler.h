@@ -19,6 +19,7 @@
 // Where compilers judge a function too large for its callers, but its arguments live in registers.
 #define PYENGINE_INLINE __attribute__((always_inline)) static inline
 #define PYENGINE_INLINE_LAMBDA __attribute__((always_inline))
+#define PYENGINE_NOINLINE __attribute__((noinline)) static
 #define PYENGINE_INFINITY __builtin_inff()
 #define PYENGINE_SQRT(x) __builtin_sqrt(x)
 // Hints to the caches. SECOND_LEVEL: to be read, but not at once.
@@ -42,6 +43,7 @@
 #define PYENGINE_UNROLL
 #define PYENGINE_INLINE static __forceinline
 #define PYENGINE_INLINE_LAMBDA [[msvc::forceinline]]
+#define PYENGINE_NOINLINE __declspec(noinline) static
 #define PYENGINE_INFINITY __builtin_huge_valf()
 #define PYENGINE_SQRT(x) sqrt(x)
 #if defined(PYENGINE_X86_64)

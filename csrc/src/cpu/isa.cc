@@ -8,8 +8,17 @@
 namespace pyengine {
 namespace {
 
-bool Usable(const ProcessorKernels& kernels, bool fast) {
-  return kernels.present && (fast || !kernels.rounds_more) &&
+// Why `accuracy` forbids a table; empty: it does not.
+std::string WhyNot(const ProcessorKernels& kernels, Accuracy accuracy) {
+  if (kernels.rounds_more && accuracy != Accuracy::kFast)
+    return R"( rounds more than float32: it needs accuracy "fast")";
+  if (kernels.other_bits && accuracy == Accuracy::kReproducible)
+    return R"( gives other bits than the others, which accuracy "reproducible" rules out)";
+  return "";
+}
+
+bool Usable(const ProcessorKernels& kernels, Accuracy accuracy) {
+  return kernels.present && WhyNot(kernels, accuracy).empty() &&
          (!kernels.acquire || kernels.acquire());
 }
 
@@ -17,8 +26,9 @@ bool Usable(const ProcessorKernels& kernels, bool fast) {
 const std::vector<ProcessorKernels>& Tables() {
   static const std::vector<ProcessorKernels> tables = [] {
     std::vector<ProcessorKernels> list = ListProcessorKernels();
-    list.push_back({.table = &kPortableKernels, .present = true});
-    list.push_back({.table = &kReferenceKernels, .present = true});
+    list.push_back({.table = &kPortableKernels, .present = true, .other_bits = true});
+    list.push_back({.table = &kFusedKernels, .present = true});
+    list.push_back({.table = &kReferenceKernels, .present = true, .other_bits = true});
     return list;
   }();
   return tables;
@@ -26,26 +36,24 @@ const std::vector<ProcessorKernels>& Tables() {
 
 }  // namespace
 
-std::vector<std::string> UsableIsas(bool fast) {
+std::vector<std::string> UsableIsas(Accuracy accuracy) {
   std::vector<std::string> names;
   for (const ProcessorKernels& entry : Tables())
-    if (Usable(entry, fast)) names.emplace_back(entry.table->isa);
+    if (Usable(entry, accuracy)) names.emplace_back(entry.table->isa);
   return names;
 }
 
-const KernelTable& SelectKernels(const std::string& isa, bool fast) {
+const KernelTable& SelectKernels(const std::string& isa, Accuracy accuracy) {
   std::string wanted = isa;
   if (wanted.empty())
     if (const char* forced = std::getenv("PYENGINE_ISA")) wanted = forced;
   std::string known;
   for (const ProcessorKernels& entry : Tables()) {
-    if (wanted.empty() && Usable(entry, fast)) return *entry.table;
+    if (wanted.empty() && Usable(entry, accuracy)) return *entry.table;
     if (wanted == entry.table->isa) {
-      if (entry.rounds_more && !fast)
-        throw Error(ErrorCode::kUnsupported,
-                    "instruction set '" + wanted +
-                        "' rounds more than float32: it needs accuracy \"fast\"");
-      if (Usable(entry, fast)) return *entry.table;
+      if (const std::string why = WhyNot(entry, accuracy); !why.empty())
+        throw Error(ErrorCode::kUnsupported, "instruction set '" + wanted + "'" + why);
+      if (Usable(entry, accuracy)) return *entry.table;
       throw Error(ErrorCode::kUnsupported, "instruction set '" + wanted +
                                                "' was asked for, but this CPU or operating "
                                                "system does not have it");

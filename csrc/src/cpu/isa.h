@@ -5,16 +5,18 @@
 #include <vector>
 
 #include "cpu/kernels/kernels.h"
+#include "pyengine/options.h"
 
 namespace pyengine {
 
-// Names of the usable tables, best first; always ends with "portable", which any processor runs,
-// and "reference", the oracle. `fast`: also of those that round more than float32.
-std::vector<std::string> UsableIsas(bool fast = false);
+// Names of the usable tables, best first; always ends with "portable" and "fused", which any
+// processor runs, and "reference", the oracle. kFast: also of those that round more than float32.
+// kReproducible: none of those that give other bits, "portable" and "reference".
+std::vector<std::string> UsableIsas(Accuracy accuracy = Accuracy::kDefault);
 
 // The table called `isa`; empty: the value of PYENGINE_ISA, else the best, never the reference.
-// Throws Error(kInvalidArgument) for an unknown name, kUnsupported if this machine lacks it or it
-// rounds more and `fast` does not allow that.
-const KernelTable& SelectKernels(const std::string& isa, bool fast = false);
+// Throws Error(kInvalidArgument) for an unknown name, kUnsupported if this machine lacks it or
+// `accuracy` does not allow it.
+const KernelTable& SelectKernels(const std::string& isa, Accuracy accuracy = Accuracy::kDefault);
 
 }  // namespace pyengine

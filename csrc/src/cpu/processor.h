@@ -14,6 +14,7 @@ struct ProcessorKernels {
   const KernelTable* table;
   bool present;                 // on this machine
   bool rounds_more = false;     // than float32: only where the caller allows it
+  bool other_bits = false;      // than all other tables by default: not where they are asked for
   bool (*acquire)() = nullptr;  // what else must succeed before use
 };
 

@@ -27,7 +27,7 @@ constexpr int64_t kWidths[] = {1, 2, 3, 5, 6, 7, 8, 11, 12, 13, 15, 16, 17, 25, 
 
 class Kernels : public testing::TestWithParam<std::string> {
  protected:
-  const KernelTable& fast = SelectKernels(GetParam(), true);
+  const KernelTable& fast = SelectKernels(GetParam(), Accuracy::kFast);
   const KernelTable& reference =
       GetParam() == "portable" ? kUnfusedReferenceKernels : kReferenceKernels;
 };
@@ -446,7 +446,7 @@ TEST_P(Kernels, SoftmaxSumsToOneAndFollowsReference) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Kernels, testing::ValuesIn(UsableIsas(true)),
+INSTANTIATE_TEST_SUITE_P(Isa, Kernels, testing::ValuesIn(UsableIsas(Accuracy::kFast)),
                          [](const auto& isa) { return isa.param; });
 
 }  // namespace

@@ -16,7 +16,7 @@ namespace {
 
 class Winograd : public testing::TestWithParam<std::string> {
  protected:
-  const KernelTable& fast = SelectKernels(GetParam(), true);
+  const KernelTable& fast = SelectKernels(GetParam(), Accuracy::kFast);
 };
 
 using Matrix = std::vector<std::vector<double>>;
@@ -221,7 +221,7 @@ TEST_P(Winograd, IsTheConvolution) {
       }
 }
 
-INSTANTIATE_TEST_SUITE_P(Isa, Winograd, testing::ValuesIn(UsableIsas(true)),
+INSTANTIATE_TEST_SUITE_P(Isa, Winograd, testing::ValuesIn(UsableIsas(Accuracy::kFast)),
                          [](const auto& isa) { return isa.param; });
 
 }  // namespace

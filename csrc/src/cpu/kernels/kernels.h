@@ -235,6 +235,7 @@ struct KernelTable {
 
 extern const KernelTable kReferenceKernels;
 extern const KernelTable kPortableKernels;
+extern const KernelTable kFusedKernels;
 extern const KernelTable kAvx2Kernels;
 extern const KernelTable kAvx512Kernels;
 extern const KernelTable kNeonKernels;

@@ -1,5 +1,5 @@
-// portable/registers.inc.h without vectors of the compiler's own: four numbers side by side, the
-// same bits. For MSVC; PYENGINE_PLAIN_REGISTERS compiles it elsewhere.
+// As registers.inc.h, with the same bits, without vectors of the compiler's own. For MSVC;
+// PYENGINE_PLAIN_REGISTERS compiles it elsewhere.
 #pragma once
 
 struct Register {
@@ -52,12 +52,6 @@ static inline Register MaxRegister(Register a, Register b) {
 }
 static inline Register MinRegister(Register a, Register b) {
   return EachLane([&](int i) { return a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]; });
-}
-static inline Register FmaRegister(Register a, Register b, Register c) {
-  return AddRegister(MulRegister(a, b), c);
-}
-static inline void AccumulateRegister(Register& sum, Register a, Register b) {
-  sum = FmaRegister(a, b, sum);
 }
 
 static inline Register SelectPositiveRegister(Register x, Register a, Register b) {

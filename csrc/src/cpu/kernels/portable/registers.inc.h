@@ -1,8 +1,6 @@
 // Plain C++ with the vectors of four that GCC and Clang know on every processor, for
 // simd/vector.inc.h: they become SSE2, NEON or what else the baseline has, at worst single numbers.
-//
-// A baseline may have no fused multiply-add, and the C library's is slow. So products are rounded
-// here, everywhere, even where the processor could fuse: the same bits on every machine.
+// Multiply-adds are a file of their own: they round twice (portable/) or once (fused/).
 #pragma once
 
 using Register = float __attribute__((vector_size(16)));
@@ -42,12 +40,6 @@ static inline Register MaxRegister(Register a, Register b) {
 }
 static inline Register MinRegister(Register a, Register b) {
   return a < b ? a : b;
-}
-static inline Register FmaRegister(Register a, Register b, Register c) {
-  return a * b + c;
-}
-static inline void AccumulateRegister(Register& sum, Register a, Register b) {
-  sum = a * b + sum;
 }
 
 static inline Register SelectPositiveRegister(Register x, Register a, Register b) {

@@ -7,8 +7,10 @@
 namespace pyengine {
 namespace {
 
+#include "cpu/kernels/fused/multiply_add.inc.h"
+
 float MultiplyAdd(float a, float b, float c) {
-  return std::fma(a, b, c);
+  return FusedMultiplyAdd(a, b, c);
 }
 
 #include "cpu/kernels/reference/kernels.inc.h"
