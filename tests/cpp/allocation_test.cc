@@ -8,6 +8,8 @@
 #include <new>
 
 #include "core/json.h"
+#include "cpu/cpu_executor.h"
+#include "cpu/isa.h"
 #include "pyengine/c_api.h"
 #include "pyengine/engine.h"
 #include "stream/frame_stream.h"
@@ -80,6 +82,28 @@ TEST(Allocation, NoneAfterTheFirstCall) {
   ASSERT_GT(allocations.load(), 100);  // the count works
   const int64_t before = allocations.load();
   for (int round = 0; round < 5; ++round) calls();
+  EXPECT_EQ(allocations.load(), before);
+}
+
+// A norm over the planes, of groups and of single channels, and constants beside tensors.
+TEST(Allocation, NoneForNormsAndConstants) {
+  const Graph graph = ParseGraph(Json::Parse(R"({"input": {"name": "x", "channels": 20}, "nodes": [
+      {"op": "group_norm", "inputs": ["x"], "output": "a", "groups": 4, "weight": "w", "bias": "w"},
+      {"op": "group_norm", "inputs": ["a"], "output": "b", "groups": 20},
+      {"op": "binary", "kind": "div", "inputs": ["b"], "output": "c", "weight": "w"},
+      {"op": "where", "inputs": ["c", "a"], "output": "d", "bias": "w"},
+      {"op": "layer_norm", "inputs": ["d"], "output": "y"}], "output": "y"})",
+                                             "graph"));
+  WeightMap weights;
+  weights["w"] = {.shape = {20}, .values = std::vector<float>(20, 1.5f)};
+  const auto pool = std::make_shared<ThreadPool>(2, false);
+  CpuExecutor executor(graph, Analyze(graph, 24, 30).network, weights, SelectKernels("", false),
+                       false, pool);
+  const std::vector<float> in(20 * 24 * 30, 0.5f);
+  std::vector<float> out(in.size());
+  executor.Run(in.data(), out.data(), 1, 24, 30);
+  const int64_t before = allocations.load();
+  for (int round = 0; round < 5; ++round) executor.Run(in.data(), out.data(), 1, 24, 30);
   EXPECT_EQ(allocations.load(), before);
 }
 

@@ -10,27 +10,24 @@ namespace {
 // What an element-wise operator meets: planes, one pixel that meets every pixel, one channel that
 // meets all, or constants, which are a pixel of their own.
 struct Operand {
-  const float* constants = nullptr;  // padded to blocks; null: input number `input`
   int input = 0;
   bool still = false;
   bool one_channel = false;
+  // Constants: a pixel for each block, made here once, since no call may allocate.
+  std::vector<Plane> constants = {};
 
-  int64_t pixel_stride() const { return constants || still ? 0 : kBlock; }
-  Plane PlaneOf(const StepRun& run, int64_t block) const {
-    if (!constants) return run.in[input][one_channel ? 0 : block];
-    // Kernels never write through their input planes.
-    return {.data = const_cast<float*>(constants) + block * kBlock, .row_stride = 0};
+  int64_t pixel_stride() const { return still || !constants.empty() ? 0 : kBlock; }
+  const Plane* Planes(const StepRun& run) const {
+    return constants.empty() ? run.in[input] : constants.data();
   }
-  std::vector<Plane> Planes(const StepRun& run) const {
-    std::vector<Plane> planes;
-    for (int64_t b = 0; b < run.out_blocks(); ++b) planes.push_back(PlaneOf(run, b));
-    return planes;
+  const Plane& PlaneOf(const StepRun& run, int64_t block) const {
+    return Planes(run)[one_channel ? 0 : block];
   }
 };
 
 class BinaryStep final : public WithActivation<RowByRow> {
  public:
-  BinaryStep(Binary op, Operand a, Operand b) : op_(op), a_(a), b_(b) {}
+  BinaryStep(Binary op, Operand a, Operand b) : op_(op), a_(std::move(a)), b_(std::move(b)) {}
 
   const char* algorithm() const override { return "element-wise"; }
 
@@ -39,9 +36,8 @@ class BinaryStep final : public WithActivation<RowByRow> {
   }
 
   void Run(const StepRun& run) const override {
-    const std::vector<Plane> a = a_.Planes(run), b = b_.Planes(run);
-    const BinaryArgs args{.a = a.data(),
-                          .b = b.data(),
+    const BinaryArgs args{.a = a_.Planes(run),
+                          .b = b_.Planes(run),
                           .out = run.out,
                           .a_pixel_stride = a_.pixel_stride(),
                           .b_pixel_stride = b_.pixel_stride(),
@@ -60,7 +56,8 @@ class BinaryStep final : public WithActivation<RowByRow> {
 
 class Where final : public RowByRow {
  public:
-  Where(Operand condition, Operand a, Operand b) : condition_(condition), a_(a), b_(b) {}
+  Where(Operand condition, Operand a, Operand b)
+      : condition_(std::move(condition)), a_(std::move(a)), b_(std::move(b)) {}
 
   const char* algorithm() const override { return "element-wise"; }
 
@@ -105,14 +102,18 @@ class Function final : public RowByRow {
 Operand InputOperand(const Lowering& lowering, int index, int input) {
   const Node& node = lowering.node(index);
   const TensorInfo &in = lowering.tensor(node.inputs[input]), &out = lowering.tensor(node.output);
-  return {.constants = nullptr,
-          .input = input,
+  return {.input = input,
           .still = in.vector && !out.vector,
           .one_channel = in.channels == 1 && out.channels > 1};
 }
 
-Operand ConstantOperand(const float* constants) {
-  return {.constants = constants, .input = 0, .still = false, .one_channel = false};
+// Kernels never write through their input planes.
+Operand ConstantOperand(const AlignedBuffer<float>& constants) {
+  Operand operand;
+  auto* data = const_cast<float*>(constants.data());
+  for (size_t at = 0; at < constants.size(); at += kBlock)
+    operand.constants.push_back({.data = data + at, .row_stride = 0});
+  return operand;
 }
 
 void EmitElementWise(Lowering& lowering, int index, std::unique_ptr<Step> step) {
@@ -130,9 +131,9 @@ void LowerBinaryOf(Lowering& lowering, int index, Binary kind) {
   const Node& node = lowering.node(index);
   Operand a = InputOperand(lowering, index, 0);
   Operand b = node.inputs.size() > 1 ? InputOperand(lowering, index, 1)
-                                     : ConstantOperand(lowering.weights().Slopes(index));
+                                     : ConstantOperand(lowering.weights().Affine(index)->scale);
   if (node.constant_first) std::swap(a, b);
-  EmitElementWise(lowering, index, std::make_unique<BinaryStep>(kind, a, b));
+  EmitElementWise(lowering, index, std::make_unique<BinaryStep>(kind, std::move(a), std::move(b)));
 }
 
 }  // namespace
@@ -154,11 +155,13 @@ void LowerWhere(Lowering& lowering, int index) {
   int next = 1;
   const auto choice = [&](const std::string& constants, auto packed) {
     return constants.empty() ? InputOperand(lowering, index, next++)
-                             : ConstantOperand((lowering.weights().Affine(index)->*packed).data());
+                             : ConstantOperand(lowering.weights().Affine(index)->*packed);
   };
-  const Operand a = choice(node.weight, &PackedAffine::scale);
-  const Operand b = choice(node.bias, &PackedAffine::shift);
-  EmitElementWise(lowering, index, std::make_unique<Where>(InputOperand(lowering, index, 0), a, b));
+  Operand a = choice(node.weight, &PackedAffine::scale);
+  Operand b = choice(node.bias, &PackedAffine::shift);
+  EmitElementWise(
+      lowering, index,
+      std::make_unique<Where>(InputOperand(lowering, index, 0), std::move(a), std::move(b)));
 }
 
 void LowerFunction(Lowering& lowering, int index) {

@@ -61,13 +61,12 @@ class JoinMoments final : public WholePlane {
     const double pixels = double(plane.height) * double(plane.width);
     run.pool.ParallelFor(groups_, [&](int64_t group) {
       const int64_t first = group * per_group;
-      std::vector<Moments> channels(static_cast<size_t>(per_group));
-      for (int64_t c = 0; c < per_group; ++c)
-        channels[static_cast<size_t>(c)] = Join(plane.height, double(plane.width), [&](int64_t y) {
-          return OfRow(run.in[0], first + c, y);
-        });
-      const Moments all =
-          Join(per_group, pixels, [&](int64_t c) { return channels[static_cast<size_t>(c)]; });
+      const auto of_channel = [&](int64_t c) {
+        return Join(plane.height, double(plane.width),
+                    [&](int64_t y) { return OfRow(run.in[0], first + c, y); });
+      };
+      // Of each channel twice: few numbers beside the planes', and no memory.
+      const Moments all = per_group == 1 ? of_channel(0) : Join(per_group, pixels, of_channel);
       const double variance = all.squares / (pixels * double(per_group));
       const double factor = 1 / std::sqrt(std::max(0.0, variance) + epsilon_);
       for (int64_t c = first; c < first + per_group; ++c) Write(run, c, all.mean, factor);
