@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
+
+from pyengine.onnx_nodes import ONNX_DOMAINS, Array, attributes_of, check_axes, evaluate
 
 if TYPE_CHECKING:
     import onnx
 
-Array: TypeAlias = npt.NDArray[Any]
-ONNX_DOMAINS = ("", "ai.onnx")
 # Their results differ from run to run, so they are no constants.
 _RANDOM = {
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial",
@@ -184,18 +183,6 @@ class _Folder:
                 self.found.types[name] = kind.tensor_type.elem_type
 
 
-def check_axes(image: onnx.ValueInfoProto) -> None:
-    """Refuse an input that is no (N, C, H, W); ValueError."""
-    dims = [d.dim_value or d.dim_param or "any" for d in image.type.tensor_type.shape.dim]
-    if len(dims) == 5:
-        raise ValueError(
-            f"the network has three dimensions: its input must have 4 axes (N, C, H, W), "
-            f"it has {dims}; pyengine runs networks of two"
-        )
-    if len(dims) != 4:
-        raise ValueError(f"the network's input must have 4 axes (N, C, H, W), it has {dims}")
-
-
 def needed(nodes: Sequence[onnx.NodeProto], outputs: Sequence[str]) -> list[onnx.NodeProto]:
     """The nodes that the outputs depend on, in their order."""
     wanted = set(outputs)
@@ -216,35 +203,3 @@ def _reads(node: onnx.NodeProto) -> set[str]:
                 names |= _reads(inner)
             names.update(o.name for o in attribute.g.output)
     return names
-
-
-def evaluate(node: onnx.NodeProto, constants: dict[str, Array], opset: int) -> dict[str, Array]:
-    """The outputs of a node whose inputs are all known, by ONNX's reference operators."""
-    import onnx
-    from onnx.reference import ReferenceEvaluator
-
-    # An unnamed graph around the node: constants become its inputs.
-    names = list(dict.fromkeys(filter(None, node.input)))
-    outputs = [o for o in node.output if o]
-    graph = onnx.helper.make_graph(
-        [node],
-        "fold",
-        [
-            onnx.helper.make_tensor_value_info(
-                n, onnx.helper.np_dtype_to_tensor_dtype(constants[n].dtype), None
-            )
-            for n in names
-        ],
-        [onnx.ValueInfoProto(name=o) for o in outputs],
-    )
-    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", opset)])
-    values = ReferenceEvaluator(model).run(None, {n: constants[n] for n in names})
-    return {o: np.asarray(v) for o, v in zip(outputs, values, strict=True)}
-
-
-def attributes_of(node: onnx.NodeProto) -> dict[str, Any]:
-    """A node's attributes by name."""
-    import onnx
-
-    values = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    return {k: v.decode() if isinstance(v, bytes) else v for k, v in values.items()}

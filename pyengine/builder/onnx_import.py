@@ -8,6 +8,7 @@ from pyengine.builder.graph import GraphBuilder
 from pyengine.builder.onnx_fold import fold
 from pyengine.builder.onnx_walk import OnnxWalker
 from pyengine.builder.ops import IMPORT
+from pyengine.builder.ops.move import settle
 from pyengine.builder.patterns import recognise
 
 if TYPE_CHECKING:
@@ -37,4 +38,4 @@ def import_onnx(model: onnx.ModelProto, sample_shape: tuple[int, ...]) -> GraphB
     """
     graph = fold(model, sample_shape)
     recognise(graph)
-    return OnnxWalker(graph, IMPORT).run()
+    return OnnxWalker(graph, IMPORT, settle).run()

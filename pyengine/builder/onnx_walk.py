@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from pyengine.builder import axes as looks
 from pyengine.builder.axes import Axes
 from pyengine.builder.graph import GraphBuilder
-from pyengine.builder.onnx_fold import ONNX_DOMAINS, Array, FoldedGraph, attributes_of
+from pyengine.builder.onnx_fold import FoldedGraph
 from pyengine.builder.refusal import refuse
+from pyengine.onnx_nodes import ONNX_DOMAINS, Array, attributes_of
 
 if TYPE_CHECKING:
     import onnx
@@ -19,6 +20,8 @@ __all__ = ["Array", "ImportFn", "OnnxWalker", "Stored", "Value", "refuse"]
 
 # Translates one node with these attributes.
 ImportFn: TypeAlias = "Callable[[OnnxWalker, onnx.NodeProto, dict[str, Any]], None]"
+
+SettleFn: TypeAlias = "Callable[[OnnxWalker, onnx.NodeProto, Value], Value]"
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,16 @@ class OnnxWalker:
     graph : FoldedGraph
     operators : mapping of ImportFn
         By ONNX's name of the operator; see `pyengine.builder.ops`.
+    settle : callable
+        Moves the values of a tensor until its look is (N, C, H, W); see `pyengine.builder.ops.move`.
     """
 
-    def __init__(self, graph: FoldedGraph, operators: Mapping[str, ImportFn]) -> None:
+    def __init__(
+        self, graph: FoldedGraph, operators: Mapping[str, ImportFn], settle: SettleFn
+    ) -> None:
         self.graph = graph
         self.operators = operators
+        self.settle = settle
         self.constants = graph.constants
         self.opset = graph.opset
         _, channels, height, width = graph.shapes[graph.input]
@@ -136,24 +144,20 @@ class OnnxWalker:
 
     def planes(self, node: onnx.NodeProto, index: int = 0) -> Value:
         """An input as (N, C, H, W), its values moved if they lie in another order."""
-        from pyengine.builder.ops.move import settle
-
         value = self.value(node, index)
         if len(value.axes) != 4:
             spatial = len(value.axes) - 2
             raise refuse(node, f"it has {spatial} spatial axes, 2 are supported")
-        return settle(self, node, value)
+        return self.settle(self, node, value)
 
     def result(self, name: str) -> str:
         """The tensor that holds an output of the network, as (N, C, H, W) or fewer axes."""
-        from pyengine.builder.ops.move import settle
-
         value = self.values[name]
         node = self.graph.producers().get(name)
         if node is None or value.axes == value.stored.axes:
             return value.tensor
         if len(value.axes) == 4:
-            return settle(self, node, value).tensor
+            return self.settle(self, node, value).tensor
         if [axis for axis in value.axes if axis] != [axis for axis in value.stored.axes if axis]:
             raise refuse(node, f"the network's output has shape {value.shape}")
         return value.tensor

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pyengine.inputs.plain import prepare
 from pyengine.inputs.source import (
     Array,
     InputKind,
@@ -17,6 +18,7 @@ from pyengine.inputs.source import (
     check_shape,
     is_path,
 )
+from pyengine.onnx_nodes import check_axes
 
 if TYPE_CHECKING:
     import onnx
@@ -71,9 +73,6 @@ def onnx_source(
     model: onnx.ModelProto, sample_shape: tuple[int, ...] | None, description: str
 ) -> Source:
     """A model to be built; without `sample_shape`, its input says the size."""
-    from pyengine.builder.onnx_fold import check_axes
-    from pyengine.builder.passes import prepare
-
     prepared = prepare(model)
     model = prepared.model
     inputs = image_inputs(model)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.onnx_fold import FoldedGraph, attributes_of
+from pyengine.builder.onnx_fold import FoldedGraph
+from pyengine.onnx_nodes import attributes_of
 
 if TYPE_CHECKING:
     import onnx

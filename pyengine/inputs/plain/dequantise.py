@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.onnx_fold import ONNX_DOMAINS, attributes_of, evaluate
+from pyengine.onnx_nodes import ONNX_DOMAINS, attributes_of, evaluate
 
 if TYPE_CHECKING:
     import onnx

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyengine.builder.onnx_fold import attributes_of
+from pyengine.onnx_nodes import attributes_of
 
 if TYPE_CHECKING:
     import onnx

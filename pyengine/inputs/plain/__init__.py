@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from pyengine.builder.passes.dequantise import dequantise
-from pyengine.builder.passes.door import plain_door
-from pyengine.builder.passes.functions import inline_functions
-from pyengine.builder.passes.labels import scores_for_labels
-from pyengine.builder.passes.single_precision import single_precision
+from pyengine.inputs.plain.dequantise import dequantise
+from pyengine.inputs.plain.door import plain_door
+from pyengine.inputs.plain.functions import inline_functions
+from pyengine.inputs.plain.labels import scores_for_labels
+from pyengine.inputs.plain.single_precision import single_precision
 
 if TYPE_CHECKING:
     import onnx
