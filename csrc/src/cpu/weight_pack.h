@@ -3,10 +3,10 @@
 #pragma once
 
 #include <array>
-#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <tuple>
 #include <vector>
 
 #include "core/aligned_buffer.h"
@@ -68,7 +68,11 @@ class PackedWeights {
     int64_t lanes = 0;                      // kDirect: of the input planes
     int64_t patch_px = 0;                   // kWinograd
     std::array<int64_t, 2> phase = {0, 0};  // kPhase
-    auto operator<=>(const ConvKey&) const = default;
+    // By hand: LLVM's library has no <=> of arrays before version 17.
+    bool operator<(const ConvKey& o) const {
+      return std::tie(node, layout, lanes, patch_px, phase) <
+             std::tie(o.node, o.layout, o.lanes, o.patch_px, o.phase);
+    }
   };
 
   const Graph& graph_;
