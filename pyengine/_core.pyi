@@ -36,6 +36,13 @@ class PixelType(_Words):
     uint8: ClassVar[PixelType]
     uint16: ClassVar[PixelType]
     float32: ClassVar[PixelType]
+    int8: ClassVar[PixelType]
+    int16: ClassVar[PixelType]
+    uint32: ClassVar[PixelType]
+    int32: ClassVar[PixelType]
+    float64: ClassVar[PixelType]
+    uint12_low_first: ClassVar[PixelType]
+    uint12_high_first: ClassVar[PixelType]
 
 class Accuracy(_Words):
     default: ClassVar[Accuracy]

@@ -27,6 +27,7 @@ Accuracy = Literal["default", "fast", "reproducible"]
 OnMismatch = Literal["raise", "rebuild", "cpu"]
 
 Tile = int | tuple[int, int]
+Region = tuple[int, int, int, int]
 T = TypeVar("T")
 
 
@@ -62,6 +63,19 @@ def tile_sides(tile: Tile | None) -> tuple[int, int]:
     if len(sides) != 2 or any(not _is_whole(s) or s < 1 for s in sides):
         raise ValueError(f"tile must be a positive int or (height, width), got {tile!r}")
     return min(int(sides[0]), _WHOLE_IMAGE), min(int(sides[1]), _WHOLE_IMAGE)
+
+
+def region_sides(region: Region | None) -> tuple[int, int, int, int]:
+    """(top, left, height, width) of a region argument; all 0 stands for the whole image."""
+    if region is None:
+        return 0, 0, 0, 0
+    sides = tuple(region) if isinstance(region, Sequence) else ()
+    if len(sides) != 4 or any(not _is_whole(s) for s in sides) or min(sides) < 0:
+        raise ValueError(f"region must be (top, left, height, width) in pixels, got {region!r}")
+    if min(sides[2:]) < 1:
+        raise ValueError(f"region must have at least 1 x 1 px, got {region!r}")
+    top, left, height, width = (min(int(side), _WHOLE_IMAGE) for side in sides)
+    return top, left, height, width
 
 
 def positive(name: str, value: float | None) -> int:
@@ -204,6 +218,15 @@ class SegmentKeywords(TypedDict, total=False):
         takes over between two operations of another. Default: calls share the threads as it comes.
     priority : int
         Among the calls of the scheduler; higher ones first.
+    source_scale : float
+        A pixel's value is raw * `source_scale` + `source_offset`: for images on another scale than
+        the network's.
+    source_offset : float
+        See `source_scale`.
+    region : (int, int, int, int), optional
+        Region of interest: top, left, height and width in pixels. The result is that part of the
+        image alone, bit for bit as in the whole; in "exact" mode without `tta` only what it needs
+        is computed. Default: the whole image.
     """
 
     tile: Annotated[
@@ -220,6 +243,16 @@ class SegmentKeywords(TypedDict, total=False):
     cancelled: Annotated[Callable[[], bool] | None, Option(None, function, ("cancelled",))]
     scheduler: Annotated[_core.Scheduler | None, Option(None, scheduler_or_none, ("scheduler",))]
     priority: Annotated[int, Option(0, whole, ("priority",))]
+    source_scale: Annotated[float, Option(1.0, number, ("source_scale",))]
+    source_offset: Annotated[float, Option(0.0, number, ("source_offset",))]
+    region: Annotated[
+        Region | None,
+        Option(
+            None,
+            lambda _, region: region_sides(region),
+            ("region_top_px", "region_left_px", "region_height_px", "region_width_px"),
+        ),
+    ]
 
 
 @cache

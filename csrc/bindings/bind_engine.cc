@@ -74,11 +74,16 @@ py::array NewOutput(const Engine& engine, OutputKind kind, int64_t rows, int64_t
 py::array Segment(const Engine& engine, const BorrowedImage& image, OutputKind kind,
                   const SegmentOptions& options) {
   const ImageView& view = image.view;
-  py::array out = NewOutput(engine, kind, view.height, view.width);
+  const bool region = options.has_region();
+  const int64_t height = region ? options.region_height_px : view.height;
+  const int64_t width = region ? options.region_width_px : view.width;
+  // An array as large as the region, once it is known to lie within the image.
+  const bool within = height <= view.height && width <= view.width;
+  py::array out = NewOutput(engine, kind, within ? height : 1, within ? width : 1);
   void* data = out.mutable_data();
   WithoutGil([&] {
     if (kind == OutputKind::kLabels)
-      engine.SegmentLabels(view, static_cast<uint8_t*>(data), view.width, options);
+      engine.SegmentLabels(view, static_cast<uint8_t*>(data), width, options);
     else
       engine.SegmentScores(view, kind, static_cast<float*>(data), options);
   });

@@ -87,7 +87,14 @@ void BindWords(py::module_& m) {
   py::enum_<PixelType>(m, "PixelType")
       .value("uint8", PixelType::kUint8)
       .value("uint16", PixelType::kUint16)
-      .value("float32", PixelType::kFloat32);
+      .value("float32", PixelType::kFloat32)
+      .value("int8", PixelType::kInt8)
+      .value("int16", PixelType::kInt16)
+      .value("uint32", PixelType::kUint32)
+      .value("int32", PixelType::kInt32)
+      .value("float64", PixelType::kFloat64)
+      .value("uint12_low_first", PixelType::kUint12LowFirst)
+      .value("uint12_high_first", PixelType::kUint12HighFirst);
   py::enum_<Accuracy>(m, "Accuracy")
       .value("default", Accuracy::kDefault)
       .value("fast", Accuracy::kFast)

@@ -1,5 +1,6 @@
 #include "checks.h"
 
+#include <cmath>
 #include <string>
 
 #include "core/checked_math.h"
@@ -31,6 +32,9 @@ void CheckOptions(const SegmentOptions& options) {
   if (options.batch_size < 0)
     Refuse("batch_size " + std::to_string(options.batch_size) + " must be >= 1");
   if (options.max_memory_bytes < 0) Refuse("max_memory must be positive");
+  if (!std::isfinite(options.source_scale) || !std::isfinite(options.source_offset))
+    Refuse("source_scale " + std::to_string(options.source_scale) + " and source_offset " +
+           std::to_string(options.source_offset) + " must be finite");
   CheckEnumerator(options.mode, TileMode::kGaussian, "mode");
   CheckEnumerator(options.padding, PaddingMode::kConstant, "padding");
   CheckEnumerator(options.augmentation, Augmentation::kD4, "augmentation");
@@ -45,6 +49,20 @@ void CheckOptions(const EngineOptions& options) {
              std::to_string(kMaxContextPx) + " px, got " + std::to_string(px));
 }
 
+void CheckRegion(const SegmentOptions& o, int64_t height, int64_t width) {
+  const auto within = [](int64_t begin, int64_t size, int64_t all) {
+    return begin >= 0 && size >= 1 && size <= all && begin <= all - size;
+  };
+  const bool none = !o.has_region() && o.region_top_px == 0 && o.region_left_px == 0;
+  if (none || (within(o.region_top_px, o.region_height_px, height) &&
+               within(o.region_left_px, o.region_width_px, width)))
+    return;
+  Refuse("region of " + std::to_string(o.region_height_px) + " x " +
+         std::to_string(o.region_width_px) + " px from row " + std::to_string(o.region_top_px) +
+         ", column " + std::to_string(o.region_left_px) + " on is not within the image of " +
+         std::to_string(height) + " x " + std::to_string(width) + " px");
+}
+
 void CheckBand(int64_t height, Range rows) {
   if (rows.begin < 0 || rows.end > height || rows.empty())
     Refuse("rows " + std::to_string(rows.begin) + " to " + std::to_string(rows.end) +
@@ -52,7 +70,7 @@ void CheckBand(int64_t height, Range rows) {
 }
 
 OutputView CheckOutput(OutputKind kind, void* data, Range rows, int64_t width, int64_t row_stride,
-                       int64_t classes) {
+                       int64_t classes, int64_t first_column) {
   CheckEnumerator(kind, OutputKind::kLogits, "output");
   if (data == nullptr) Refuse("the result has no memory");
   if (row_stride < width)
@@ -70,7 +88,8 @@ OutputView CheckOutput(OutputKind kind, void* data, Range rows, int64_t width, i
           .data = data,
           .row_stride = row_stride,
           .plane_stride = labels ? 0 : plane,
-          .first_row = rows.begin};
+          .first_row = rows.begin,
+          .first_column = first_column};
 }
 
 }  // namespace pyengine

@@ -17,12 +17,15 @@ void CheckOptions(const SegmentOptions& options);
 // Enumerators.
 void CheckOptions(const EngineOptions& options);
 
+// The options' region lies within the image.
+void CheckRegion(const SegmentOptions& options, int64_t height, int64_t width);
+
 // `rows` are some of the image's.
 void CheckBand(int64_t height, Range rows);
 
-// Where results of `rows` x `width` pixels go: labels in rows `row_stride` apart, or dense planes
-// of scores, whose `row_stride` is the width.
+// Where results of `rows` x `width` pixels, from `first_column` on, go: labels in rows `row_stride`
+// apart, or dense planes of scores, whose `row_stride` is the width.
 OutputView CheckOutput(OutputKind kind, void* data, Range rows, int64_t width, int64_t row_stride,
-                       int64_t classes);
+                       int64_t classes, int64_t first_column = 0);
 
 }  // namespace pyengine

@@ -1,6 +1,7 @@
 #include "pyengine/engine.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "backends/backends.h"
@@ -22,6 +23,8 @@
 #include "pyengine/error.h"
 #include "tiling/augment.h"
 #include "tiling/compare_range.h"
+#include "tiling/pixel_rect.h"
+#include "tiling/plain_pixels.h"
 
 namespace pyengine {
 namespace {
@@ -149,6 +152,7 @@ struct Engine::Impl {
   EngineInfo info;
   std::shared_ptr<ThreadPool> pool;
   std::unique_ptr<Segmenter> segmenter;
+  mutable PlainPixels::Buffers plain_buffers;
 
   // `bytes` null: those of the file at `path`; else `path` is their name in messages.
   Impl(const std::string& path, const ByteSource* bytes, const ExecutorFactory& factory,
@@ -245,16 +249,25 @@ struct Engine::Impl {
     CheckOptions(options);
     CheckSize(view.height, view.width);
     CheckBand(view.height, rows);
+    CheckRegion(options, view.height, view.width);
     RequireDense();
     if (rows.size() != view.height || (view.rows != 0 && view.rows != view.height))
       RequireBands(options);
     RequireOneOutput(kind);
+    const PixelRect region = RegionOf(options, view.height, view.width);
     const OutputView out =
-        CheckOutput(kind, data, rows, view.width, row_stride, info.geometry.classes);
+        CheckOutput(kind, data, options.has_region() ? region.rows : rows, region.columns.size(),
+                    row_stride, info.geometry.classes, region.columns.begin);
+    if (options.has_region() &&
+        (options.augmentation != Augmentation::kNone || !segmenter->CutsRegions(options)))
+      return SegmentAndCrop(view, region, out, options);
     const CancellationScope cancellation(options.cancelled);
     const Scheduler::Turn turn(options.scheduler.get(), options.priority);
     const ThreadPool::Alone alone(options.one_thread);
-    const CheckedImage checked(view, info.geometry.channels, *pool);
+    const PlainPixels plain(view, info.geometry.channels,
+                            {.scale = options.source_scale, .offset = options.source_offset}, *pool,
+                            plain_buffers);
+    const CheckedImage checked(plain.view(), info.geometry.channels, *pool);
     const NormalisedImage normalised(*this, checked, statistics);
     const CheckedImage& image = normalised.image;
     // Heads of several outputs are their own matter, once their logits are there.
@@ -266,6 +279,28 @@ struct Engine::Impl {
     else
       SegmentTurned(image, to, options);
     if (own_heads) ApplyHeads(static_cast<float*>(data), out.plane_stride, out.plane_stride, true);
+  }
+
+  // A region of what is computed of the whole.
+  void SegmentAndCrop(const ImageView& view, const PixelRect& region, const OutputView& out,
+                      const SegmentOptions& options) const {
+    SegmentOptions whole = options;
+    whole.region_top_px = whole.region_left_px = 0;
+    whole.region_height_px = whole.region_width_px = 0;
+    const bool labels = out.kind == OutputKind::kLabels;
+    const int64_t planes = labels ? 1 : info.geometry.classes, value_bytes = labels ? 1 : 4;
+    const int64_t plane = view.height * view.width;
+    AlignedBuffer<char> all(static_cast<size_t>(
+        CheckedMul(CheckedMul(plane, planes, "result"), value_bytes, "result")));
+    Segment(view, {.begin = 0, .end = view.height}, out.kind, all.data(), view.width, whole);
+    for (int64_t k = 0; k < planes; ++k)
+      for (int64_t y = region.rows.begin; y < region.rows.end; ++y) {
+        const int64_t from = k * plane + y * view.width + region.columns.begin;
+        const int64_t to = k * out.plane_stride + (y - out.first_row) * out.row_stride;
+        std::memcpy(static_cast<char*>(out.data) + to * value_bytes,
+                    all.data() + from * value_bytes,
+                    static_cast<size_t>(region.columns.size() * value_bytes));
+      }
   }
 
   void SegmentTurned(const CheckedImage& image, const OutputView& out,
@@ -288,8 +323,15 @@ struct Engine::Impl {
     const DefaultFloatEnvironment floats;
     RequireTask("segmentation");
     CheckOptions(options);
-    if (options.augmentation != Augmentation::kNone)
-      throw Error(ErrorCode::kUnsupported, "images on a GPU are segmented without augmentation");
+    if (options.augmentation != Augmentation::kNone || options.has_region())
+      throw Error(ErrorCode::kUnsupported,
+                  "images on a GPU are segmented without augmentation and region");
+    const bool known = view.type == PixelType::kUint8 || view.type == PixelType::kUint16 ||
+                       view.type == PixelType::kFloat32;
+    if (!known || view.byte_order != ByteOrder::kNative || options.source_scale != 1 ||
+        options.source_offset != 0)
+      throw Error(ErrorCode::kUnsupported,
+                  "images on a GPU are uint8, uint16 or float32, as the network takes them");
     const DeviceArrays& arrays =
         RequireDevice("arrays on a GPU need an engine on that GPU; this one runs on the CPU" +
                       (info.why_not_gpu.empty() ? "" : " (" + info.why_not_gpu + ")"));
@@ -352,6 +394,8 @@ struct Engine::Impl {
 
   // Whether some rows of an image may be segmented without the others.
   void RequireBands(const SegmentOptions& options) const {
+    if (options.has_region())
+      throw Error(ErrorCode::kUnsupported, "a region needs the whole image, not a band of it");
     if (options.augmentation != Augmentation::kNone)
       throw Error(ErrorCode::kUnsupported, "augmentation needs the whole image, not a band of it");
     if (options.mode == TileMode::kExact && !info.geometry.tileable)
@@ -406,11 +450,16 @@ Engine Engine::OpenDescriptor(int descriptor, const EngineOptions& options) {
 }
 
 MemoryUse Engine::Memory() const {
-  return impl_->segmenter->Memory();
+  MemoryUse use = impl_->segmenter->Memory();
+  impl_->plain_buffers.VisitIdle([&](const AlignedBuffer<float>& buffer) {
+    use.idle_bytes += static_cast<int64_t>(buffer.size() * sizeof(float));
+  });
+  return use;
 }
 
 void Engine::Trim() const {
   impl_->segmenter->Trim();
+  impl_->plain_buffers.Trim();
 }
 
 const EngineInfo& Engine::info() const noexcept {
@@ -421,6 +470,7 @@ TilePlan Engine::Plan(int64_t height, int64_t width, const SegmentOptions& optio
   const DefaultFloatEnvironment floats;
   CheckOptions(options);
   CheckSize(height, width);
+  CheckRegion(options, height, width);
   return impl_->segmenter->Plan(height, width, options);
 }
 
@@ -441,7 +491,7 @@ void Engine::Prepare(int64_t height, int64_t width, const SegmentOptions& option
                  .row_stride_bytes = width,
                  .pixel_stride_bytes = 1,
                  .channel_stride_bytes = height * width},
-                labels.data(), width, silent);
+                labels.data(), options.has_region() ? options.region_width_px : width, silent);
 }
 
 ValueRange Engine::CheckRange(const ImageView& image, const SegmentOptions& options) const {
@@ -458,7 +508,8 @@ void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_
 void Engine::SegmentScores(const ImageView& image, OutputKind kind, float* scores,
                            const SegmentOptions& options) const {
   RequireScores(kind);
-  impl_->Segment(image, {.begin = 0, .end = image.height}, kind, scores, image.width, options);
+  const int64_t width = options.has_region() ? options.region_width_px : image.width;
+  impl_->Segment(image, {.begin = 0, .end = image.height}, kind, scores, width, options);
 }
 
 void Engine::SegmentLabelsOnDevice(const ImageView& image, uint8_t* labels, int64_t row_stride,
@@ -521,7 +572,9 @@ Classification Engine::Classify(const ImageView& image) const {
       .preprocessing = manifest.preprocessing,
       .head = manifest.head,
       .outputs = shape[0]};
-  return ClassifyImage(classifier, {image, impl_->info.geometry.channels, *impl_->pool},
+  const PlainPixels plain(image, impl_->info.geometry.channels, {}, *impl_->pool,
+                          impl_->plain_buffers);
+  return ClassifyImage(classifier, {plain.view(), impl_->info.geometry.channels, *impl_->pool},
                        *impl_->pool, [&](const float* in, float* logits) {
                          impl_->segmenter->Run(in, logits, 1, manifest.sample_height,
                                                manifest.sample_width);
@@ -531,7 +584,9 @@ Classification Engine::Classify(const ImageView& image) const {
 void Engine::Normalise(const ImageView& image, float* planes) const {
   const DefaultFloatEnvironment floats;
   if (planes == nullptr) throw Error(ErrorCode::kInvalidArgument, "planes is null");
-  NormaliseImage({image, impl_->info.geometry.channels, *impl_->pool},
+  const PlainPixels plain(image, impl_->info.geometry.channels, {}, *impl_->pool,
+                          impl_->plain_buffers);
+  NormaliseImage({plain.view(), impl_->info.geometry.channels, *impl_->pool},
                  impl_->file.manifest.preprocessing, *impl_->pool, planes);
 }
 

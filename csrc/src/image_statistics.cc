@@ -6,6 +6,7 @@
 #include "core/platform/float_environment.h"
 #include "pyengine/error.h"
 #include "tiling/checked_image.h"
+#include "tiling/plain_pixels.h"
 
 namespace pyengine {
 
@@ -25,7 +26,9 @@ void ImageStatistics::See(const ImageView& rows) {
                                                  " rows, its statistics were begun for " +
                                                  std::to_string(impl_->height));
   const auto channels = static_cast<int64_t>(impl_->preprocessing.first.gain.size());
-  const CheckedImage image(rows, channels, *impl_->pool);
+  PlainPixels::Buffers buffers;
+  const PlainPixels plain(rows, channels, {}, *impl_->pool, buffers);
+  const CheckedImage image(plain.view(), channels, *impl_->pool);
   impl_->survey.See(image.view());
 }
 

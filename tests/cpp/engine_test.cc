@@ -196,6 +196,67 @@ TEST(Engine, AnExecutorMayHaveAContextOfItsOwn) {
   EXPECT_THROW(Engine::Open(kTiny, factory, options), Error);
 }
 
+// Every way to compute, on awkward regions: corners, single pixels, the whole.
+TEST(Engine, ARegionIsTheCropOfTheWhole) {
+  const int64_t h = 97, w = 61;
+  const auto pixels = Noise(h, w);
+  const Engine engine = Engine::Open(kTiny, {.threads = 2, .isa = ""});
+  const int64_t regions[][4] = {{0, 0, 97, 61},  {0, 0, 1, 1},    {96, 60, 1, 1}, {13, 7, 40, 22},
+                                {50, 0, 47, 61}, {31, 33, 5, 28}, {90, 3, 7, 9}};
+  for (auto mode : {TileMode::kExact, TileMode::kGaussian})
+    for (auto augmentation : {Augmentation::kNone, Augmentation::kD4})
+      for (int64_t tile : {0, 16, 34}) {
+        SegmentOptions o;
+        o.mode = mode;
+        o.augmentation = augmentation;
+        o.tile_height_px = o.tile_width_px = tile;
+        std::vector<float> whole(static_cast<size_t>(2 * h * w));
+        engine.SegmentScores(View(pixels, h, w), OutputKind::kLogits, whole.data(), o);
+        for (const auto& [top, left, height, width] : regions) {
+          o.region_top_px = top;
+          o.region_left_px = left;
+          o.region_height_px = height;
+          o.region_width_px = width;
+          std::vector<float> part(static_cast<size_t>(2 * height * width)), crop;
+          std::vector<uint8_t> labels(static_cast<size_t>(height * (width + 3)), uint8_t{9});
+          engine.SegmentScores(View(pixels, h, w), OutputKind::kLogits, part.data(), o);
+          engine.SegmentLabels(View(pixels, h, w), labels.data(), width + 3, o);
+          for (int64_t k = 0; k < 2; ++k)
+            for (int64_t y = 0; y < height; ++y)
+              for (int64_t x = 0; x < width; ++x)
+                crop.push_back(whole[(k * h + top + y) * w + left + x]);
+          ASSERT_EQ(part, crop) << top << " " << left << " " << tile;
+          for (int64_t y = 0; y < height; ++y)
+            for (int64_t x = 0; x < width; ++x) {
+              const int64_t at = y * width + x;
+              ASSERT_EQ(labels[y * (width + 3) + x], crop[height * width + at] > crop[at]);
+            }
+        }
+      }
+}
+
+TEST(Engine, ARegionIsComputedAlone) {
+  const Engine engine = Engine::Open(kTiny, {.threads = 1, .isa = ""});
+  SegmentOptions o;
+  o.tile_height_px = o.tile_width_px = 16;
+  EXPECT_EQ(engine.Plan(160, 160, o).tiles_down, 10);
+  o.region_top_px = 50;
+  o.region_left_px = 64;
+  o.region_height_px = o.region_width_px = 16;
+  const TilePlan plan = engine.Plan(160, 160, o);
+  EXPECT_LE(plan.tiles_down * plan.tiles_across, 4);
+  const auto refused = [&](int64_t top, int64_t height) {
+    o.region_top_px = top;
+    o.region_height_px = height;
+    EXPECT_THROW(engine.Plan(160, 160, o), Error);
+  };
+  refused(150, 16);
+  refused(-1, 16);
+  refused(0, 0);
+  refused(0, INT64_MAX);
+  refused(INT64_MAX, 16);
+}
+
 TEST(Engine, AugmentationNeedsTheWholeImage) {
   const Engine engine = Engine::Open(kTiny, {.threads = 1, .isa = ""});
   const auto pixels = Noise(40, 24);

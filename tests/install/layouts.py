@@ -54,8 +54,11 @@ def main(include: str, stored: str, work: str) -> int:
     before = Path(stored).read_text().splitlines()
     changes = list(difflib.unified_diff(before, found.splitlines(), lineterm="", n=0))[2:]
     print("\n".join(c for c in changes if not c.startswith("@@")), file=sys.stderr)
-    print(f"The C interface differs from {stored}. A line with - breaks programs; + is a new "
-          f"promise. Where that is meant: cp {work}/layouts.txt {stored}", file=sys.stderr)
+    print(
+        f"The C interface differs from {stored}. A line with - breaks programs; + is a new "
+        f"promise. Where that is meant: cp {work}/layouts.txt {stored}",
+        file=sys.stderr,
+    )
     return 1
 
 

@@ -75,6 +75,7 @@ ELSEWHERE = {
     "EngineInfo.results": "result_count and pye_engine_result()",
     "ImageView.first_row": "pye_band",
     "ImageView.rows": "pye_band",
+    "ImageView.byte_order": "added to the type",
     "Classification": "arguments of pye_engine_classify()",
     "NetworkGeometry": "fields of pye_engine_info",
     "LabelView": "arguments",
@@ -84,14 +85,6 @@ ELSEWHERE = {
 }
 TO_COME = {
     "pye_engine_options": {"thread", "share_threads", "run_tasks", "run_tasks_user"},
-    "pye_segment_options": {
-        "region_top",
-        "region_left",
-        "region_height",
-        "region_width",
-        "source_scale",
-        "source_offset",
-    },
 }
 ONLY_C = {
     "size": "versions of the struct",
@@ -161,6 +154,7 @@ def test_structs_of_c_hold_what_those_of_cpp_hold(struct: str) -> None:
 @pytest.mark.parametrize(
     ("cpp", "c"),
     [
+        ("PixelType", "pye_pixel_type"),
         ("Accuracy", "pye_accuracy"),
         ("OnMismatch", "pye_on_mismatch"),
         ("TileMode", "pye_mode"),

@@ -76,8 +76,9 @@ class PYENGINE_EXPORT Engine {
   /// \throws Error kInvalidArgument if it is no image, as SegmentLabels().
   ValueRange CheckRange(const ImageView& image, const SegmentOptions& options = {}) const;
 
-  /// Labels (height, width) of the whole image into `labels`, rows `row_stride` >= width [bytes]
-  /// apart. Blocks; the progress callback comes on the caller's thread.
+  /// Labels (height, width) of the image, or of the options' region, into `labels`, rows
+  /// `row_stride` >= width [bytes] apart. Blocks; the progress callback comes on the caller's
+  /// thread.
   /// \throws Error kInvalidArgument (image, result or option), kUnsupported (the network cannot do
   ///   this), kCancelled, kOutOfMemory. What was written of the result is undefined then.
   void SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,

@@ -122,6 +122,16 @@ struct SegmentOptions {
   /// takes over between two operations of another. Null: calls share the threads as it comes.
   std::shared_ptr<Scheduler> scheduler;
   int priority = 0;  ///< Among those of the scheduler.
+  /// Region of interest: the result is that part of the image alone, bit for bit as in the whole.
+  /// In exact mode, without augmentation, on the CPU only what it needs is computed.
+  int64_t region_top_px = 0;
+  int64_t region_left_px = 0;    ///< As region_top_px.
+  int64_t region_height_px = 0;  ///< 0, as region_width_px: the whole image.
+  int64_t region_width_px = 0;   ///< As region_height_px.
+  /// A pixel's value is raw * source_scale + source_offset; a scale of 0 is 1.
+  double source_scale = 1;
+  double source_offset = 0;  ///< See source_scale.
+  bool has_region() const { return region_height_px != 0 || region_width_px != 0; }
 };
 
 }  // namespace pyengine

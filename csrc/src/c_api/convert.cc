@@ -16,7 +16,7 @@ struct Words;
 template <>
 struct Words<PixelType> {
   static constexpr const char* kName = "pye_pixel_type";
-  static constexpr int32_t kLast = PYE_FLOAT32;
+  static constexpr int32_t kLast = PYE_UINT12_HIGH_FIRST;
 };
 template <>
 struct Words<Accuracy> {
@@ -72,6 +72,13 @@ struct Words<OutputKind> {
 // The numbers are the same in both languages.
 static_assert(static_cast<int>(PixelType::kFloat32) == PYE_FLOAT32);
 static_assert(static_cast<int>(PixelType::kUint16) == PYE_UINT16);
+static_assert(static_cast<int>(PixelType::kInt8) == PYE_INT8);
+static_assert(static_cast<int>(PixelType::kInt16) == PYE_INT16);
+static_assert(static_cast<int>(PixelType::kUint32) == PYE_UINT32);
+static_assert(static_cast<int>(PixelType::kInt32) == PYE_INT32);
+static_assert(static_cast<int>(PixelType::kFloat64) == PYE_FLOAT64);
+static_assert(static_cast<int>(PixelType::kUint12LowFirst) == PYE_UINT12_LOW_FIRST);
+static_assert(static_cast<int>(PixelType::kUint12HighFirst) == PYE_UINT12_HIGH_FIRST);
 static_assert(static_cast<int>(Accuracy::kFast) == PYE_ACCURACY_FAST);
 static_assert(static_cast<int>(Accuracy::kReproducible) == PYE_ACCURACY_REPRODUCIBLE);
 static_assert(static_cast<int>(OnMismatch::kRebuild) == PYE_REBUILD);
@@ -147,13 +154,6 @@ void RefuseWhatIsToCome(const pye_engine_options& options) {
   RequireZero("run_tasks", options.run_tasks);
 }
 
-void RefuseWhatIsToCome(const pye_segment_options& options) {
-  RequireZero("region", options.region_top_px | options.region_left_px | options.region_height_px |
-                            options.region_width_px);
-  RequireZero("source_scale", options.source_scale);
-  RequireZero("source_offset", options.source_offset);
-}
-
 }  // namespace
 
 // Every other default is 0.
@@ -164,6 +164,7 @@ pye_engine_options EngineDefaults() {
 pye_segment_options SegmentDefaults() {
   pye_segment_options options{};
   options.overlap = SegmentOptions{}.overlap;
+  options.source_scale = SegmentOptions{}.source_scale;
   return options;
 }
 
@@ -177,7 +178,6 @@ EngineOptions OptionsOf(const pye_engine_options* given) {
 
 SegmentOptions OptionsOf(const pye_segment_options* given) {
   const pye_segment_options adopted = Adopt(given, SegmentDefaults(), "pye_segment_options");
-  RefuseWhatIsToCome(adopted);
   SegmentOptions options;
   ForEachField(kSegmentOptionFields, [&](const auto& field) { Take(options, adopted, field); });
   return options;
@@ -240,6 +240,34 @@ pye_frame FrameDefaults() {
   return frame;
 }
 
+namespace {
+
+// Both at once mean nothing, and are no type.
+int32_t TypeIn(int32_t type) {
+  const int32_t order = type & (PYE_LITTLE_ENDIAN | PYE_BIG_ENDIAN);
+  return order == (PYE_LITTLE_ENDIAN | PYE_BIG_ENDIAN) ? type : type - order;
+}
+
+ByteOrder ByteOrderIn(int32_t type) {
+  if ((type & PYE_LITTLE_ENDIAN) != 0) return ByteOrder::kLittle;
+  return (type & PYE_BIG_ENDIAN) != 0 ? ByteOrder::kBig : ByteOrder::kNative;
+}
+
+int32_t TypeOf(const ImageView& view) {
+  const int32_t type = static_cast<int32_t>(view.type);
+  switch (view.byte_order) {
+    case ByteOrder::kNative:
+      return type;
+    case ByteOrder::kLittle:
+      return type + PYE_LITTLE_ENDIAN;
+    case ByteOrder::kBig:
+      return type + PYE_BIG_ENDIAN;
+  }
+  return type;
+}
+
+}  // namespace
+
 pye_result ResultOf(const FrameResult& r) {
   return {.size = sizeof(pye_result),
           .number = r.number,
@@ -258,7 +286,7 @@ pye_result ResultOf(const FrameResult& r) {
           .height = r.height,
           .width = r.width,
           .image = {.data = r.image.data,
-                    .type = static_cast<int32_t>(r.image.type),
+                    .type = TypeOf(r.image),
                     .height = r.image.height,
                     .width = r.image.width,
                     .channels = r.image.channels,
@@ -270,13 +298,14 @@ pye_result ResultOf(const FrameResult& r) {
 ImageView ViewOf(const pye_image* image) {
   RequirePointer(image, "image");
   return {.data = image->data,
-          .type = Word<PixelType>("image type", image->type),
+          .type = Word<PixelType>("image type", TypeIn(image->type)),
           .height = image->height,
           .width = image->width,
           .channels = image->channels,
           .row_stride_bytes = image->row_stride_bytes,
           .pixel_stride_bytes = image->pixel_stride_bytes,
-          .channel_stride_bytes = image->channel_stride_bytes};
+          .channel_stride_bytes = image->channel_stride_bytes,
+          .byte_order = ByteOrderIn(image->type)};
 }
 
 OutputKind OutputKindOf(int32_t kind) {

@@ -35,11 +35,25 @@ inline constexpr std::tuple kEngineOptionFields{
     #name, &SegmentOptions::name, &pye_segment_options::name \
   }
 inline constexpr std::tuple kSegmentOptionFields{
-    PYENGINE_FIELD(tile_height_px),   PYENGINE_FIELD(tile_width_px), PYENGINE_FIELD(batch_size),
-    PYENGINE_FIELD(max_memory_bytes), PYENGINE_FIELD(mode),          PYENGINE_FIELD(overlap),
-    PYENGINE_FIELD(padding),          PYENGINE_FIELD(progress),      PYENGINE_FIELD(one_thread),
-    PYENGINE_FIELD(augmentation),     PYENGINE_FIELD(cancelled),     PYENGINE_FIELD(scheduler),
+    PYENGINE_FIELD(tile_height_px),
+    PYENGINE_FIELD(tile_width_px),
+    PYENGINE_FIELD(batch_size),
+    PYENGINE_FIELD(max_memory_bytes),
+    PYENGINE_FIELD(mode),
+    PYENGINE_FIELD(overlap),
+    PYENGINE_FIELD(padding),
+    PYENGINE_FIELD(progress),
+    PYENGINE_FIELD(one_thread),
+    PYENGINE_FIELD(augmentation),
+    PYENGINE_FIELD(cancelled),
+    PYENGINE_FIELD(scheduler),
     PYENGINE_FIELD(priority),
+    PYENGINE_FIELD(region_top_px),
+    PYENGINE_FIELD(region_left_px),
+    PYENGINE_FIELD(region_height_px),
+    PYENGINE_FIELD(region_width_px),
+    PYENGINE_FIELD(source_scale),
+    PYENGINE_FIELD(source_offset),
 };
 #undef PYENGINE_FIELD
 

@@ -82,6 +82,14 @@ PYENGINE_HOST_DEVICE inline float GatherPixel(const GatherArgs& a, const WindowR
     case PixelType::kFloat32:
       value = *reinterpret_cast<const float*>(pixel);
       break;
+    case PixelType::kInt8:
+    case PixelType::kInt16:
+    case PixelType::kUint32:
+    case PixelType::kInt32:
+    case PixelType::kFloat64:
+    case PixelType::kUint12LowFirst:
+    case PixelType::kUint12HighFirst:
+      break;  // they come as float32 (plain_pixels.h)
   }
   return value * row.gain + row.offset;
 }

@@ -35,6 +35,14 @@ void ReadRow(const ImageView& image, int64_t channel, int64_t row, const Normali
     case PixelType::kFloat32:
       ConvertRow<float>(line, step, image.width, gain, offset, out);
       break;
+    case PixelType::kInt8:
+    case PixelType::kInt16:
+    case PixelType::kUint32:
+    case PixelType::kInt32:
+    case PixelType::kFloat64:
+    case PixelType::kUint12LowFirst:
+    case PixelType::kUint12HighFirst:
+      return;  // they come as float32 (tiling/plain_pixels.h)
   }
   ApplyFurtherSteps(n, channel, out, image.width);
 }

@@ -5,11 +5,13 @@
 #include <string>
 #include <utility>
 
+#include "checks.h"
 #include "core/cancellation.h"
 #include "core/checked_math.h"
 #include "core/steady_clock.h"
 #include "core/worker_thread.h"
 #include "tiling/checked_image.h"
+#include "tiling/pixel_rect.h"
 
 namespace pyengine {
 namespace {
@@ -34,6 +36,7 @@ void CheckRange(const char* name, int64_t value, int64_t least, int64_t most) {
 
 StreamOptions Checked(StreamOptions options) {
   CheckSize(options.height, options.width);
+  CheckRegion(options.segment, options.height, options.width);
   CheckRange("slices", options.slices, 1, kMostSlices);
   CheckRange("queue", options.queue, 1, kMostFrames);
   CheckRange("results", options.results, 1, kMostFrames);
@@ -89,7 +92,11 @@ FrameStream::~FrameStream() {
 
 SlotSizes FrameStream::SizesFor(int64_t height, int64_t width, int64_t slices) const {
   const NetworkGeometry& net = engine_.info().geometry;
-  const int64_t pixels = CheckedMul(CheckedMul(height, width, "frame"), slices, "frame");
+  const int64_t of_slice = options_.segment.has_region()
+                               ? CheckedMul(options_.segment.region_height_px,
+                                            options_.segment.region_width_px, "region")
+                               : CheckedMul(height, width, "frame");
+  const int64_t pixels = CheckedMul(of_slice, slices, "frame");
   const bool labels = options_.output == OutputKind::kLabels;
   const int64_t pixel_bytes = labels ? 1 : CheckedMul(net.classes, sizeof(float), "result");
   return {.pixels = options_.copy ? static_cast<size_t>(DensePixelBytes(
@@ -103,6 +110,7 @@ SlotSizes FrameStream::SizesFor(int64_t height, int64_t width, int64_t slices) c
 void FrameStream::CheckFrame(const Frame& frame, const SlotSizes& sizes) const {
   const ImageView& image = frame.image;
   CheckedImage::OnDevice(image, engine_.info().geometry.channels);  // all but the values
+  CheckRegion(options_.segment, image.height, image.width);
   CheckRange("slices", frame.slices, 1, kMostSlices);
   if (image.rows != 0 && image.rows != image.height) Refuse("a frame needs all of its rows");
   if (frame.slices > 1) CheckedMul(frame.slice_stride_bytes, frame.slices, "stack");
@@ -186,6 +194,7 @@ Submission FrameStream::Submit(const Frame& frame) {
     slot->seal = Seal(frame);
   }
   const int64_t deadline = frame.deadline_ns == 0 ? options_.deadline_ns : frame.deadline_ns;
+  const PixelRect region = RegionOf(options_.segment, frame.image.height, frame.image.width);
   slot->result = {
       .number = submission.number,
       .user = frame.user,
@@ -195,8 +204,8 @@ Submission FrameStream::Submit(const Frame& frame) {
       .output = options_.output,
       .slices = frame.slices,
       .classes = options_.output == OutputKind::kLabels ? 1 : engine_.info().geometry.classes,
-      .height = frame.image.height,
-      .width = frame.image.width,
+      .height = region.rows.size(),
+      .width = region.columns.size(),
       .image = slot->frame.image};
   if (options_.policy == FramePolicy::kNewest && !waiting_.empty()) {
     Slot* const replaced = waiting_.Pop();

@@ -15,10 +15,23 @@ AlignedBuffer<std::byte> PresentBytes(size_t count) {
   return bytes;
 }
 
+// Pixels that share bytes come row by row, channel by channel.
+template <class Visit>
+void VisitPackedRows(const Frame& frame, const Visit& visit) {
+  const ImageView& image = frame.image;
+  for (int64_t slice = 0; slice < frame.slices; ++slice)
+    for (int64_t c = 0; c < image.channels; ++c)
+      for (int64_t y = 0; y < image.height; ++y)
+        visit(static_cast<const char*>(image.data) + slice * frame.slice_stride_bytes +
+                  c * image.channel_stride_bytes + y * image.row_stride_bytes,
+              PackedRowBytes(image.width));
+}
+
 // Calls `visit` with every pixel's address and its number of bytes, or whole rows where dense.
 template <class Visit>
 void VisitPixels(const Frame& frame, const Visit& visit) {
   const ImageView& image = frame.image;
+  if (IsPacked(image.type)) return VisitPackedRows(frame, visit);
   const int64_t value = ValueBytes(image.type);
   const bool dense = image.pixel_stride_bytes == value * image.channels &&
                      (image.channels == 1 || image.channel_stride_bytes == value);
@@ -51,7 +64,8 @@ void Slot::Fail(ErrorCode code, const char* why) noexcept {
 
 int64_t DensePixelBytes(PixelType type, int64_t slices, int64_t height, int64_t width,
                         int64_t channels) {
-  const int64_t pixels = CheckedMul(CheckedMul(height, width, "frame"), slices, "frame");
+  const int64_t row = IsPacked(type) ? PackedRowBytes(width) : width;
+  const int64_t pixels = CheckedMul(CheckedMul(height, row, "frame"), slices, "frame");
   return CheckedMul(CheckedMul(pixels, channels, "frame"), ValueBytes(type), "frame");
 }
 
@@ -64,6 +78,12 @@ void CopyPixels(Frame& frame, SlotMemory& memory) {
   ImageView& image = frame.image;
   const int64_t value = ValueBytes(image.type);
   image.data = memory.pixels.data();
+  if (IsPacked(image.type)) {
+    image.row_stride_bytes = PackedRowBytes(image.width);
+    image.channel_stride_bytes = image.row_stride_bytes * image.height;
+    frame.slice_stride_bytes = image.channel_stride_bytes * image.channels;
+    return;
+  }
   image.channel_stride_bytes = value;
   image.pixel_stride_bytes = value * image.channels;
   image.row_stride_bytes = image.width * image.pixel_stride_bytes;

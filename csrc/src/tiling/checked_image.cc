@@ -22,10 +22,17 @@ void CheckType(PixelType type) {
     case PixelType::kUint8:
     case PixelType::kUint16:
     case PixelType::kFloat32:
+    case PixelType::kInt8:
+    case PixelType::kInt16:
+    case PixelType::kUint32:
+    case PixelType::kInt32:
+    case PixelType::kFloat64:
+    case PixelType::kUint12LowFirst:
+    case PixelType::kUint12HighFirst:
       return;
   }
   Refuse("pixel type " + std::to_string(static_cast<int64_t>(type)) +
-         " is not uint8 (0), uint16 (1) or float32 (2)");
+         " is not one of PixelType, 0 to 9");
 }
 
 void CheckRows(ImageView& view) {
@@ -45,6 +52,10 @@ void CheckMemory(ImageView& view) {
     Refuse("the image's data must lie at a multiple of the value's " + std::to_string(value_bytes) +
            " bytes; copy it");
   int64_t first = address, last = CheckedAdd(address, value_bytes, "image");
+  if (IsPacked(view.type)) {
+    view.pixel_stride_bytes = 0;
+    last = CheckedAdd(last, PackedRowBytes(view.width), "image");
+  }
   const std::pair<int64_t*, int64_t> axes[] = {{&view.row_stride_bytes, view.rows},
                                                {&view.pixel_stride_bytes, view.width},
                                                {&view.channel_stride_bytes, view.channels}};
@@ -109,6 +120,17 @@ int64_t ValueBytes(PixelType type) {
       return 2;
     case PixelType::kFloat32:
       return 4;
+    case PixelType::kInt8:
+    case PixelType::kUint12LowFirst:  // a byte is their unit
+    case PixelType::kUint12HighFirst:
+      return 1;
+    case PixelType::kInt16:
+      return 2;
+    case PixelType::kUint32:
+    case PixelType::kInt32:
+      return 4;
+    case PixelType::kFloat64:
+      return 8;
   }
   return 4;
 }

@@ -15,8 +15,16 @@ namespace pyengine {
 constexpr int64_t kMaxSidePx = int64_t(1) << 30;
 constexpr int64_t kMaxImagePx = int64_t(1) << 40;
 
-// Of one stored value.
+// Of one stored value; 1 where values share bytes.
 int64_t ValueBytes(PixelType type);
+
+// Whether pixels share bytes, and how many a row of them has.
+inline bool IsPacked(PixelType type) {
+  return type == PixelType::kUint12LowFirst || type == PixelType::kUint12HighFirst;
+}
+inline int64_t PackedRowBytes(int64_t width) {
+  return (width * 12 + 7) / 8;
+}
 
 // Throws Error(kInvalidArgument) unless both sides are from 1 to kMaxSidePx and their product is at
 // most kMaxImagePx.

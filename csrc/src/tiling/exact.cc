@@ -12,7 +12,9 @@ void SegmentExact(const WindowRunner& runner, const TileLayout& layout, const Ch
   const ImageView& view = image.view();
   const TilePlan& plan = layout.plan;
   const NetworkGeometry& net = runner.net();
-  RequireRows(view, plan.tile.height, band.begin,
+  const PixelRect region = RegionOf(options, view.height, view.width);
+  if (options.has_region()) band = layout.part().rows;
+  RequireRows(view, plan.tile.height, band.begin - layout.part().rows.begin,
               RowsBehind(layout.PlaneRows(band), view.height, options.padding));
 
   const TileSize largest = layout.LargestWindow();
@@ -20,10 +22,12 @@ void SegmentExact(const WindowRunner& runner, const TileLayout& layout, const Ch
                                plan.tile.height * plan.tile.width * net.classes * plan.batch_size);
   float* windows = buffers->windows.data();
   float* logits = buffers->logits.data();
-  int64_t done = band.begin / plan.tile.height * plan.tiles_across;
-  for (int64_t row = band.begin / plan.tile.height; row * plan.tile.height < band.end; ++row) {
+  const PixelRect wanted = {.rows = options.has_region() ? region.rows : band,
+                            .columns = region.columns};
+  int64_t row = (band.begin - layout.part().rows.begin) / plan.tile.height;
+  int64_t done = row * plan.tiles_across;
+  for (; layout.Origin(row, 0).row < band.end; ++row) {
     const Range rows = layout.WindowRows(row);
-    const int64_t y = row * plan.tile.height;
     for (int64_t column = 0; column < plan.tiles_across;) {
       // Neighbours of one kind go through the network together.
       const Tile tile = layout.At(row, column);
@@ -39,9 +43,10 @@ void SegmentExact(const WindowRunner& runner, const TileLayout& layout, const Ch
                       columns.size(), windows + n * window_floats);
       }
       runner.executor().RunTile(windows, logits, n, tile);
-      for (int64_t i = 0; i < n; ++i)
-        runner.Write(logits + i * logit_floats, tile.size, y, (column + i) * plan.tile.width,
-                     std::min(tile.size.height, band.end - y), tile.size.width, out);
+      for (int64_t i = 0; i < n; ++i) {
+        const auto [y, x] = layout.Origin(row, column + i);
+        runner.Write(logits + i * logit_floats, tile.size, y, x, wanted, out);
+      }
       column += n;
       done += n;
       ReportProgress(options, done, plan.tiles_down * plan.tiles_across);

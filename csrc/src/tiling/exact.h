@@ -6,7 +6,7 @@
 
 namespace pyengine {
 
-// As Segmenter::Segment.
+// As Segmenter::Segment; `layout` is of the options' region.
 void SegmentExact(const WindowRunner& runner, const TileLayout& layout, const CheckedImage& image,
                   Range rows, const OutputView& out, const SegmentOptions& options);
 

@@ -44,6 +44,14 @@ void ScaleRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t
       return GatherRowOf<uint16_t>(image, mode, channel, row, x, width, gain, offset, out);
     case PixelType::kFloat32:
       return GatherRowOf<float>(image, mode, channel, row, x, width, gain, offset, out);
+    case PixelType::kInt8:
+    case PixelType::kInt16:
+    case PixelType::kUint32:
+    case PixelType::kInt32:
+    case PixelType::kFloat64:
+    case PixelType::kUint12LowFirst:
+    case PixelType::kUint12HighFirst:
+      return;  // they come as float32 (plain_pixels.h)
   }
 }
 

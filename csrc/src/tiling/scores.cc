@@ -51,7 +51,7 @@ void ApplyHead(float* values, int64_t stride, int64_t classes, int64_t count, He
 
 void WriteScores(const float* logits, int64_t logit_stride, int64_t classes, Head head,
                  const OutputView& out, int64_t y, int64_t x, int64_t width) {
-  const int64_t at = (y - out.first_row) * out.row_stride + x;
+  const int64_t at = (y - out.first_row) * out.row_stride + x - out.first_column;
   if (out.kind == OutputKind::kLabels) {
     WriteLabels(logits, logit_stride, classes, head, static_cast<uint8_t*>(out.data) + at, width);
     return;

@@ -8,14 +8,15 @@
 
 namespace pyengine {
 
-// Where results go. `data` is row `first_row` of the destination: uint8 labels with rows
-// `row_stride` values apart, or float planes `plane_stride` apart.
+// Where results go. `data` is row `first_row`, column `first_column` of the destination: uint8
+// labels with rows `row_stride` values apart, or float planes `plane_stride` apart.
 struct OutputView {
   OutputKind kind = OutputKind::kLabels;
   void* data = nullptr;
   int64_t row_stride = 0;    // [values]
   int64_t plane_stride = 0;  // [values]
   int64_t first_row = 0;
+  int64_t first_column = 0;
 };
 
 // One row of logits, `classes` planes `logit_stride` apart, to row y, columns [x, x + width).

@@ -63,6 +63,9 @@ class Segmenter {
   virtual void Segment(const CheckedImage& image, Range rows, const OutputView& out,
                        const SegmentOptions& options) const = 0;
 
+  // Whether it computes the options' region alone. Otherwise they have none when they come here.
+  virtual bool CutsRegions(const SegmentOptions& /*options*/) const { return false; }
+
   // The network itself, and the times of its operations: as Executor's.
   virtual void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const = 0;
   virtual std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const = 0;

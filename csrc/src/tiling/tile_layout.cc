@@ -29,16 +29,18 @@ ChosenTile ChooseUnasked(const DefaultMemory& memory, const Choose& choose) {
 }
 
 // Chooses the tile; the layout follows from it.
-TilePlan ChoosePlan(const Executor& executor, int64_t height, int64_t width,
+TilePlan ChoosePlan(const Executor& executor, TileSize image, const PixelRect& part,
                     const SegmentOptions& options, const DefaultMemory& usual) {
   const NetworkGeometry& net = executor.geometry();
   const int64_t reach = executor.TileReach();
+  const int64_t height = part.rows.size(), width = part.columns.size();
   TilePlan plan;
   plan.batch_size = options.batch_size > 0 ? options.batch_size : 1;
   const auto first = [&](TileSize size) {
-    return Tile{.size = size,
-                .to_end = {.height = std::min(height, size.height + reach),
-                           .width = std::min(width, size.width + reach)}};
+    return Tile{
+        .size = size,
+        .to_end = {.height = std::min(image.height - part.rows.begin, size.height + reach),
+                   .width = std::min(image.width - part.columns.begin, size.width + reach)}};
   };
   const auto memory = [&](TileSize size) {
     const Tile tile = first(size);
@@ -71,27 +73,36 @@ int64_t LargestSize(const std::vector<Range>& ranges) {
   return largest;
 }
 
+// Tiles begin on the grid, and compute whole patches.
+PixelRect OnGrid(const PixelRect& region, int64_t grid, TileSize image) {
+  PixelRect part{.rows = WholeGroups(region.rows, grid),
+                 .columns = WholeGroups(region.columns, grid)};
+  part.rows.end = std::min(part.rows.end, image.height);
+  part.columns.end = std::min(part.columns.end, image.width);
+  return part;
+}
+
 }  // namespace
 
-TileAxis::TileAxis(int64_t image, int64_t tile, int64_t reach)
-    : image_(image), tile_(tile), reach_(reach), count_(CeilDiv(image, tile)) {
-  const int64_t last_far = image - tile - reach;  // origin
+TileAxis::TileAxis(int64_t image, Range part, int64_t tile, int64_t reach)
+    : image_(image), part_(part), tile_(tile), reach_(reach), count_(CeilDiv(part.size(), tile)) {
+  const int64_t last_far = std::min(image - reach, part.end) - tile - part.begin;  // origin
   if (last_far >= 0) far_ = last_far / tile + 1;
 }
 
 int64_t TileAxis::size(int64_t tile) const {
-  return std::min(tile_, image_ - tile * tile_);
+  return std::min(tile_, part_.end - origin(tile));
 }
 
 int64_t TileAxis::to_end(int64_t tile) const {
-  return std::min(image_ - tile * tile_, size(tile) + reach_);
+  return std::min(image_ - origin(tile), size(tile) + reach_);
 }
 
-TileLayout::TileLayout(const Executor& executor, const TilePlan& chosen, int64_t height,
-                       int64_t width)
+TileLayout::TileLayout(const Executor& executor, const TilePlan& chosen, TileSize image,
+                       const PixelRect& part)
     : plan(chosen),
-      rows_(height, plan.tile.height, executor.TileReach()),
-      columns_(width, plan.tile.width, executor.TileReach()) {
+      rows_(image.height, part.rows, plan.tile.height, executor.TileReach()),
+      columns_(image.width, part.columns, plan.tile.width, executor.TileReach()) {
   // Rows of a window follow from the rows of tiles alone, columns from the columns.
   for (int64_t kind = 0; kind < rows_.kinds(); ++kind) {
     const Window w = executor.WindowFor(At(rows_.first_of(kind), 0));
@@ -114,13 +125,13 @@ Tile TileLayout::At(int64_t row, int64_t column) const {
 
 Range TileLayout::WindowRows(int64_t row) const {
   const Range& window = row_windows_[rows_.kind(row)];
-  const int64_t origin = row * plan.tile.height;
+  const int64_t origin = rows_.origin(row);
   return {.begin = origin + window.begin, .end = origin + window.end};
 }
 
 Range TileLayout::WindowColumns(int64_t column) const {
   const Range& window = column_windows_[columns_.kind(column)];
-  const int64_t origin = column * plan.tile.width;
+  const int64_t origin = columns_.origin(column);
   return {.begin = origin + window.begin, .end = origin + window.end};
 }
 
@@ -129,7 +140,9 @@ TileSize TileLayout::LargestWindow() const {
 }
 
 Range TileLayout::PlaneRows(Range rows) const {
-  const int64_t first = rows.begin / plan.tile.height, end = CeilDiv(rows.end, plan.tile.height);
+  const int64_t before = rows_.part().begin;
+  const int64_t first = (rows.begin - before) / plan.tile.height;
+  const int64_t end = CeilDiv(rows.end - before, plan.tile.height);
   // Windows of one kind follow each other, so the first tells of all before the last few.
   Range plane = WindowRows(first);
   for (int64_t row = std::max(first, end - rows_.kinds()); row < end; ++row)
@@ -155,13 +168,16 @@ std::shared_ptr<const TileLayout> TileLayouts::Find(const Executor& executor, in
                       .tile_height = options.tile_height_px,
                       .tile_width = options.tile_width_px,
                       .memory = options.max_memory_bytes,
-                      .batch = options.batch_size};
+                      .batch = options.batch_size,
+                      .region = RegionOf(options, height, width)};
   {
     const std::scoped_lock lock(mutex_);
     if (const auto* layout = layouts_.Find(key)) return *layout;
   }
+  const TileSize image{.height = height, .width = width};
+  const PixelRect part = OnGrid(key.region, executor.TileGrid(), image);
   auto layout = std::make_shared<const TileLayout>(
-      executor, ChoosePlan(executor, height, width, options, memory_), height, width);
+      executor, ChoosePlan(executor, image, part, options, memory_), image, part);
   const std::scoped_lock lock(mutex_);
   layouts_.Add(key, layout);
   return layout;

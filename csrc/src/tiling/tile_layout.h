@@ -13,6 +13,7 @@
 #include "pyengine/image_view.h"
 #include "pyengine/options.h"
 #include "pyengine/tile_plan.h"
+#include "tiling/pixel_rect.h"
 
 namespace pyengine {
 
@@ -26,15 +27,17 @@ struct DefaultMemory {
   static DefaultMemory OfThisMachine();
 };
 
-// The rows, or the columns, of tiles. Those far from the image's end are of one kind; the others,
-// which the end reaches, are each of their own.
+// The rows, or the columns, of tiles over `part` of an image. Those far from the end are of one
+// kind; the others, which the end reaches, are each of their own.
 class TileAxis {
  public:
   TileAxis() = default;
-  TileAxis(int64_t image, int64_t tile, int64_t reach);
+  TileAxis(int64_t image, Range part, int64_t tile, int64_t reach);
 
   int64_t count() const { return count_; }
-  int64_t size(int64_t tile) const;    // [px]
+  Range part() const { return part_; }
+  int64_t origin(int64_t tile) const { return part_.begin + tile * tile_; }  // [px]
+  int64_t size(int64_t tile) const;                                          // [px]
   int64_t to_end(int64_t tile) const;  // [px], as Tile::to_end
 
   int64_t kinds() const { return count_ - far_ + (far_ > 0 ? 1 : 0); }
@@ -43,17 +46,27 @@ class TileAxis {
   int64_t count_of(int64_t kind) const { return far_ > 0 && kind == 0 ? far_ : 1; }
 
  private:
-  int64_t image_ = 0, tile_ = 1, reach_ = 0;
+  int64_t image_ = 0;
+  Range part_;
+  int64_t tile_ = 1, reach_ = 0;
   int64_t count_ = 0;
   int64_t far_ = 0;  // tiles that the end does not reach
 };
 
 class TileLayout {
  public:
-  TileLayout(const Executor& executor, const TilePlan& plan, int64_t height, int64_t width);
+  // Tiles over `part` of an image, which begins where tiles may begin, and ends there or with it.
+  TileLayout(const Executor& executor, const TilePlan& plan, TileSize image, const PixelRect& part);
 
   TilePlan plan;
 
+  PixelRect part() const { return {.rows = rows_.part(), .columns = columns_.part()}; }
+  struct Place {
+    int64_t row, column;
+  };
+  Place Origin(int64_t row, int64_t column) const {
+    return {.row = rows_.origin(row), .column = columns_.origin(column)};
+  }
   Tile At(int64_t row, int64_t column) const;
   // What a row or column of tiles reads, on the plane.
   Range WindowRows(int64_t row) const;
@@ -83,6 +96,7 @@ class TileLayouts {
   struct LayoutKey {
     int64_t height, width, tile_height, tile_width, memory;
     int batch;
+    PixelRect region;
     bool operator==(const LayoutKey&) const = default;
   };
 

@@ -19,6 +19,9 @@ class Tiler final : public Segmenter {
                  const SegmentOptions& options) const override;
   void Segment(const CheckedImage& image, Range rows, const OutputView& out,
                const SegmentOptions& options) const override;
+  bool CutsRegions(const SegmentOptions& options) const override {
+    return options.mode == TileMode::kExact;
+  }
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const override;
   std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const override;
   MemoryUse Memory() const override { return runner_.Memory(); }

@@ -43,7 +43,7 @@ void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const O
   runner.Gather(image, options.padding, -net.margin, -net.margin, in_h, in_w,
                 buffers->windows.data());
   runner.executor().Run(buffers->windows.data(), buffers->logits.data(), 1, in_h, in_w);
-  runner.Write(buffers->logits.data(), size, 0, 0, view.height, view.width, out);
+  runner.Write(buffers->logits.data(), size, 0, 0, RegionOf(options, view.height, view.width), out);
   ReportProgress(options, 1, 1);
 }
 

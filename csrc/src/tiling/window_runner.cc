@@ -57,12 +57,18 @@ void WindowRunner::Gather(const CheckedImage& image, PaddingMode padding, int64_
   });
 }
 
-void WindowRunner::Write(const float* logits, TileSize size, int64_t y, int64_t x, int64_t rows,
-                         int64_t columns, const OutputView& out) const {
-  pool_->ParallelFor(CeilDiv(rows, kRowsPerPiece), [&](int64_t i) {
-    for (int64_t r = i * kRowsPerPiece; r < std::min(rows, (i + 1) * kRowsPerPiece); ++r)
-      WriteScores(logits + r * size.width, size.height * size.width, net().classes, model_.head,
-                  out, y + r, x, columns);
+void WindowRunner::Write(const float* logits, TileSize size, int64_t y, int64_t x,
+                         const PixelRect& wanted, const OutputView& out) const {
+  const int64_t top = std::max<int64_t>(0, wanted.rows.begin - y);
+  const int64_t bottom = std::min(size.height, wanted.rows.end - y);
+  const int64_t left = std::max<int64_t>(0, wanted.columns.begin - x);
+  const int64_t right = std::min(size.width, wanted.columns.end - x);
+  if (right <= left) return;
+  pool_->ParallelFor(CeilDiv(std::max<int64_t>(0, bottom - top), kRowsPerPiece), [&](int64_t i) {
+    const int64_t begin = top + i * kRowsPerPiece;
+    for (int64_t r = begin; r < std::min(bottom, begin + kRowsPerPiece); ++r)
+      WriteScores(logits + r * size.width + left, size.height * size.width, net().classes,
+                  model_.head, out, y + r, x + left, right - left);
   });
 }
 

@@ -9,6 +9,7 @@
 #include "core/lender.h"
 #include "core/thread_pool.h"
 #include "pyengine/executor.h"
+#include "tiling/pixel_rect.h"
 #include "tiling/segmenter.h"
 
 namespace pyengine {
@@ -42,9 +43,10 @@ class WindowRunner {
   void Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
               int64_t width, float* window) const;
 
-  // The first `rows` x `columns` pixels of logits (classes, size.height, size.width) to (y, x).
-  void Write(const float* logits, TileSize size, int64_t y, int64_t x, int64_t rows,
-             int64_t columns, const OutputView& out) const;
+  // Those pixels of logits (classes, size.height, size.width), which lie at (y, x), that are within
+  // `wanted`.
+  void Write(const float* logits, TileSize size, int64_t y, int64_t x, const PixelRect& wanted,
+             const OutputView& out) const;
 
  private:
   std::shared_ptr<Executor> executor_;

@@ -380,6 +380,24 @@ TEST_F(RealStreamTest, ResultsAreThoseOfPlainCallsAlsoAtOtherSizes) {
   }
 }
 
+TEST_F(RealStreamTest, ResultsOfARegionAreOfItsSize) {
+  StreamOptions options = Options(FramePolicy::kNewest);
+  options.segment.region_top_px = 5;
+  options.segment.region_height_px = 11;
+  options.segment.region_width_px = 30;
+  FrameStream stream(engine_, options);
+  const auto pixels = Noise(4);
+  stream.Submit({.image = View(pixels)});
+  const FrameResult result = stream.Take(kLong);
+  ASSERT_EQ(result.status, FrameStatus::kDone) << result.message;
+  EXPECT_EQ(result.height, 11);
+  EXPECT_EQ(result.width, 30);
+  const auto whole = Labels(View(pixels)), part = Copy(result);
+  for (int64_t y = 0; y < 11; ++y)
+    for (int64_t x = 0; x < 30; ++x) EXPECT_EQ(part[y * 30 + x], whole[(5 + y) * kWidth + x]);
+  EXPECT_THROW(stream.Submit({.image = View(pixels, 15, kWidth)}), Error);
+}
+
 TEST_F(RealStreamTest, ProbabilitiesGoToMemoryOfTheHost) {
   StreamOptions options = Options(FramePolicy::kNewest);
   options.output = OutputKind::kProbabilities;

@@ -39,7 +39,9 @@ TEST(TileLayout, EveryTileReadsWhatItsOwnWindowSays) {
         TilePlan plan;
         plan.tile = {.height = side, .width = side};
         plan.tiles_down = plan.tiles_across = CeilDiv(size, side);
-        const TileLayout layout(executor, plan, size, size);
+        const TileLayout layout(
+            executor, plan, {.height = size, .width = size},
+            {.rows = {.begin = 0, .end = size}, .columns = {.begin = 0, .end = size}});
         double cost = 0;
         int64_t largest = 0;
         for (int64_t row = 0; row < plan.tiles_down; ++row)
