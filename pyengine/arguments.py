@@ -280,6 +280,11 @@ def segment_options(
     return _core.SegmentOptions(progress=progress, **_checked(SegmentKeywords, given))
 
 
+def has_scale(options: SegmentKeywords) -> bool:
+    """Whether pixels become values by a scale or an offset of the caller's."""
+    return options.get("source_scale", 1.0) != 1 or options.get("source_offset", 0.0) != 0
+
+
 def _checked(keywords: type, given: Mapping[str, Any]) -> dict[str, Any]:
     known = table(keywords)
     for name in given.keys() - known.keys():

@@ -16,6 +16,7 @@ from pyengine.arguments import (
     SegmentKeywords,
     documented,
     engine_options,
+    has_scale,
     positive,
     segment_options,
 )
@@ -235,7 +236,7 @@ class Engine:
         if out is not None or stream is not None:
             raise ValueError("out and stream belong to images on the GPU")
         check_image(image, self._info.input["channels"])
-        value_range = InputRange(self._info, image.dtype, "image")
+        value_range = InputRange(self._info, image.dtype, "image", scaled=has_scale(options))
         value_range.see(image)
         value_range.finish()
         with progress_callback(progress) as callback:

@@ -30,11 +30,15 @@ class InputRange:
         Of the image.
     name : str
         Of the image, for the warning.
+    scaled : bool
+        Whether the caller brings the values to the network's scale: nothing is looked at.
     """
 
-    def __init__(self, info: EngineInfo, dtype: np.dtype[Any], name: str) -> None:
+    def __init__(
+        self, info: EngineInfo, dtype: np.dtype[Any], name: str, *, scaled: bool = False
+    ) -> None:
         self._trained, self._dtype, self._name = str(info.input["dtype"]), dtype, name
-        self._active = self._trained in _LARGEST and dtype != self._trained
+        self._active = not scaled and self._trained in _LARGEST and dtype != self._trained
         self._low, self._high = np.inf, -np.inf
 
     def see(self, rows: Array) -> None:

@@ -9,7 +9,14 @@ from typing import cast
 import numpy as np
 
 from pyengine import _core
-from pyengine.arguments import OUTPUTS, Output, SegmentKeywords, segment_options, tile_sides
+from pyengine.arguments import (
+    OUTPUTS,
+    Output,
+    SegmentKeywords,
+    has_scale,
+    segment_options,
+    tile_sides,
+)
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
 from pyengine.formats.format import Band, Reader, Result
@@ -45,7 +52,7 @@ def segment_file(
     check_target(dst, kind)
     with open_image(src, info.input["channels"]) as reader:
         check_holds(target.path, kind, reader.stacked)
-        value_range = InputRange(info, reader.dtype, src)
+        value_range = InputRange(info, reader.dtype, src, scaled=has_scale(options))
         job = _Job(core, info, reader, value_range, output, result, options)
         with progress_callback(progress) as callback:
             job.callback = callback

@@ -179,7 +179,8 @@ typedef struct pye_engine_options {
   const char* const* library_folders; /**< Where to look for TensorRT's libraries, before the
                                            system's folders; may be NULL. */
   int64_t library_folder_count;       /**< Strings in `library_folders`. */
-  const pye_thread_options* thread;   /**< Of the engine's threads; NULL = the system's defaults. */
+  const pye_thread_options* thread;   /**< Of the engine's threads; NULL = the system's defaults.
+                                           This and what follows are reserved: PYE_UNSUPPORTED. */
   const pye_engine* share_threads;    /**< Not NULL: this engine's threads serve the new one, too,
                                            and none are started. */
   pye_run_tasks run_tasks;            /**< Not NULL: these threads serve, and none are started;
