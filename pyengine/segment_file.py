@@ -50,6 +50,8 @@ def segment_file(
         raise FileNotFoundError(f"{target.path.parent}: no such folder")
     check_distinct([locate(src).path, Path(info.path)], replaced_files(src, dst))
     check_target(dst, kind)
+    if options.get("region") is not None:
+        raise _core.UnsupportedError("region: files are segmented whole; crop the file's result")
     with open_image(src, info.input["channels"]) as reader:
         check_holds(target.path, kind, reader.stacked)
         value_range = InputRange(info, reader.dtype, src, scaled=has_scale(options))

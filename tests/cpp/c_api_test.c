@@ -248,9 +248,9 @@ static void refusing(const pye_engine* engine) {
 
   /* Enumerators that do not exist. */
   bad = image;
-  bad.type = 3;
+  bad.type = 10;
   CHECK(pye_segment_labels(engine, &bad, dense, kWidth, NULL) == PYE_INVALID_ARGUMENT);
-  CHECK(strstr(pye_last_error(), "image type 3 is not one of pye_pixel_type, 0 to 2") != NULL);
+  CHECK(strstr(pye_last_error(), "image type 10 is not one of pye_pixel_type, 0 to 9") != NULL);
   options.augmentation = 3;
   CHECK(pye_segment_labels(engine, &image, dense, kWidth, &options) == PYE_INVALID_ARGUMENT);
   options.augmentation = PYE_AUGMENT_NONE;

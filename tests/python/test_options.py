@@ -38,7 +38,7 @@ CPP = "\n".join(
 )
 C = without_comments("\n".join(p.read_text() for p in sorted(HEADERS.glob("c_*.h"))))
 CPP_STRUCTS = {
-    name: fields(re.sub(r"bool operator==.*?\n", "\n", body))
+    name: fields(re.sub(r"bool (?:operator==|has_region).*?\n", "\n", body))
     for name, body in re.findall(r"^struct (\w+) \{(.*?)^\};", CPP, re.DOTALL | re.MULTILINE)
 }
 C_STRUCTS = {

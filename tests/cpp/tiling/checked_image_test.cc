@@ -66,7 +66,7 @@ INSTANTIATE_TEST_SUITE_P(
         Fault{"Height", [](ImageView& v) { v.height = int64_t(1) << 40; }, "1099511627776 x 5 px"},
         Fault{"Width", [](ImageView& v) { v.width = kMost; }, "sides may have 1073741824 px"},
         Fault{"Channels", [](ImageView& v) { v.channels = 3; }, "3 channels, the network needs 2"},
-        Fault{"Type", [](ImageView& v) { v.type = static_cast<PixelType>(3); }, "pixel type 3"},
+        Fault{"Type", [](ImageView& v) { v.type = static_cast<PixelType>(10); }, "pixel type 10"},
         Fault{"NegativeType", [](ImageView& v) { v.type = static_cast<PixelType>(-1); },
               "pixel type -1"},
         Fault{"Null", [](ImageView& v) { v.data = nullptr; }, "has no data"},
