@@ -119,6 +119,7 @@ FUNCTIONS = {
     "Profile": "pye_engine_profile",
     "AllocateOnDevice": None,  # CUDA's own functions do
     "StreamWait": None,
+    "Statistics": None,  # bands of an image whose preprocessing depends on all of it: C++ alone
 }
 
 

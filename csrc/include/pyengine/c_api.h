@@ -253,9 +253,13 @@ typedef struct pye_engine_info {
   const char* manifest_json; /**< The file's manifest, verified. */
   const char* graph_json;    /**< The file's graph, verified. */
 
-  int64_t fixed_height_px; /**< The only height of images that it takes; 0: any. */
-  int64_t fixed_width_px;  /**< As fixed_height_px. */
-  int64_t result_count;    /**< See pye_engine_result(); 0: one, of the image's resolution. */
+  int64_t fixed_height_px;    /**< The only height of images that it takes; 0: any. */
+  int64_t fixed_width_px;     /**< As fixed_height_px. */
+  int64_t result_count;       /**< See pye_engine_result(); 0: one, of the image's resolution. */
+  int32_t more_preprocessing; /**< 1: gain and offset are its first step alone; the whole is what
+                                   pye_engine_normalise() does. */
+  int32_t preprocessing_needs_image; /**< 1: some of it depends on the whole image, so that bands
+                                          of rows cannot be segmented from C. */
 } pye_engine_info;
 
 /** One class. */

@@ -6,13 +6,13 @@
 
 #include "pyengine/c_api.h"
 
-#define CHECK(condition)                                                                    \
-  do {                                                                                      \
-    if (!(condition)) {                                                                     \
-      fprintf(stderr, "frozen program: line %d: %s failed; last error: %s\n", __LINE__,     \
-              #condition, pye_last_error());                                                \
-      exit(1);                                                                              \
-    }                                                                                       \
+#define CHECK(condition)                                                                \
+  do {                                                                                  \
+    if (!(condition)) {                                                                 \
+      fprintf(stderr, "frozen program: line %d: %s failed; last error: %s\n", __LINE__, \
+              #condition, pye_last_error());                                            \
+      exit(1);                                                                          \
+    }                                                                                   \
   } while (0)
 
 enum { kHeight = 30, kWidth = 44, kPixels = kHeight * kWidth };
