@@ -98,9 +98,11 @@ TEST(Bits, AreThoseOfEveryOtherMachine) {
   const auto stored = Stored();
   ASSERT_EQ(stored.size(), std::size(kCases));
   for (const std::string& isa : isas)
-    for (const Case& c : kCases)
-      if (isa != "fused" || c.height * c.width < 100)  // it takes a hundred times as long
-        EXPECT_EQ(Digest(c, isa), stored.at(NameOf(c))) << isa << ": " << NameOf(c);
+    for (const Case& c : kCases) {
+      if (isa == "fused" && c.height * c.width >= 100)
+        continue;  // it takes a hundred times as long
+      EXPECT_EQ(Digest(c, isa), stored.at(NameOf(c))) << isa << ": " << NameOf(c);
+    }
 }
 
 TEST(Bits, ByDefaultAreTheSameWhereTheProcessorFuses) {
