@@ -97,8 +97,8 @@ TEST(Allocation, NoneForNormsAndConstants) {
   WeightMap weights;
   weights["w"] = {.shape = {20}, .values = std::vector<float>(20, 1.5f)};
   const auto pool = std::make_shared<ThreadPool>(2, false);
-  CpuExecutor executor(graph, Analyze(graph, 24, 30).network, weights, SelectKernels("", false),
-                       false, pool);
+  CpuExecutor executor(graph, Analyze(graph, 24, 30).network, weights,
+                       SelectKernels("", Accuracy::kDefault), false, pool);
   const std::vector<float> in(20 * 24 * 30, 0.5f);
   std::vector<float> out(in.size());
   executor.Run(in.data(), out.data(), 1, 24, 30);
