@@ -45,7 +45,7 @@ static void opening(void) {
   CHECK(open.size == sizeof open);
   open.accuracy = 7;
   CHECK(pye_engine_open(TINY, &open, &engine) == PYE_INVALID_ARGUMENT && engine == NULL);
-  CHECK(strstr(pye_last_error(), "accuracy 7 is not one of pye_accuracy, 0 to 1") != NULL);
+  CHECK(strstr(pye_last_error(), "accuracy 7 is not one of pye_accuracy, 0 to 2") != NULL);
   open.accuracy = PYE_ACCURACY_FAST;
   open.device = "gpu";
   CHECK(pye_engine_open(TINY, &open, &engine) == PYE_INVALID_ARGUMENT && engine == NULL);
