@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "core/platform/available_memory.h"
 #include "core/checked_math.h"
+#include "core/platform/available_memory.h"
 #include "pyengine/error.h"
 #include "tiling/choose_tile.h"
 
