@@ -9,7 +9,8 @@ install(TARGETS pyengine EXPORT pyengineTargets
         ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR} COMPONENT development
         RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT library)
 install(DIRECTORY csrc/include/pyengine ${PROJECT_BINARY_DIR}/include/pyengine
-        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development FILES_MATCHING PATTERN "*.h")
+        DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT development
+        FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
 foreach(component library development engines)
   install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR}/${component}
           COMPONENT ${component})
