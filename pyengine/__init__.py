@@ -46,6 +46,7 @@ from pyengine.input_range import InputRangeWarning
 from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
 from pyengine.slow_plan import SlowPlanWarning
+from pyengine.stream import FrameFuture, FrameResult, Stream, StreamStatistics
 
 __all__ = [
     "BuildReport",
@@ -59,6 +60,8 @@ __all__ = [
     "EngineInfo",
     "ExecutorStatus",
     "FixedSizeWarning",
+    "FrameFuture",
+    "FrameResult",
     "InputRangeWarning",
     "LayerInfo",
     "LayerTime",
@@ -67,6 +70,8 @@ __all__ = [
     "PlanReport",
     "PrecisionReport",
     "SlowPlanWarning",
+    "Stream",
+    "StreamStatistics",
     "TilePlan",
     "UnsupportedError",
     "__version__",

@@ -64,6 +64,23 @@ class OutputKind(_Words):
     probabilities: ClassVar[OutputKind]
     logits: ClassVar[OutputKind]
 
+class FramePolicy(_Words):
+    newest: ClassVar[FramePolicy]
+    all: ClassVar[FramePolicy]
+    reject: ClassVar[FramePolicy]
+
+class LatePolicy(_Words):
+    finish: ClassVar[LatePolicy]
+    cancel: ClassVar[LatePolicy]
+
+class FrameStatus(_Words):
+    done: ClassVar[FrameStatus]
+    late: ClassVar[FrameStatus]
+    replaced: ClassVar[FrameStatus]
+    expired: ClassVar[FrameStatus]
+    cancelled: ClassVar[FrameStatus]
+    failed: ClassVar[FrameStatus]
+
 class PaddingMode(_Words):
     reflect: ClassVar[PaddingMode]
     replicate: ClassVar[PaddingMode]
@@ -165,6 +182,61 @@ class Engine(metaclass=_BoundType):
     def profile(self, height: int, width: int, passes: int) -> list[dict[str, Any]]: ...
     def allocate_on_device(self, bytes: int) -> DeviceMemory: ...
     def stream_wait(self, stream: int, awaited: int) -> None: ...
+
+class FrameEnd(metaclass=_BoundType):
+    """Times are nanoseconds of `time.monotonic_ns`."""
+
+    def __init__(self, *args: Never, **kwargs: Never) -> None: ...  # see Stream.wait
+    def check(self) -> None: ...
+    @property
+    def token(self) -> Any: ...
+    @property
+    def data(self) -> npt.NDArray[Any] | None: ...
+    @property
+    def number(self) -> int: ...
+    @property
+    def status(self) -> FrameStatus: ...
+    @property
+    def submit_ns(self) -> int: ...
+    @property
+    def begin_ns(self) -> int: ...
+    @property
+    def end_ns(self) -> int: ...
+
+class Stream(metaclass=_BoundType):
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        height: int,
+        width: int,
+        slices: int,
+        type: PixelType,
+        policy: FramePolicy,
+        copy: bool,
+        queue: int,
+        output: OutputKind,
+        deadline_ns: int,
+        late: LatePolicy,
+        statistics: int,
+        segment: SegmentOptions,
+        progress: Callable[[Any, int, int], bool] | None,
+    ) -> None: ...
+    def submit(
+        self,
+        image: BorrowedImage,
+        slices: int,
+        slice_stride_bytes: int,
+        out: npt.NDArray[Any],
+        deadline_ns: int,
+        token: object,
+    ) -> tuple[int, bool, int, Any]: ...
+    def wait(self) -> FrameEnd | None: ...
+    def cancel(self, number: int) -> None: ...
+    def resize(self, height: int, width: int, slices: int) -> None: ...
+    def flush(self, timeout_ns: int) -> bool: ...
+    def stop(self) -> None: ...
+    def statistics(self) -> dict[str, Any]: ...
 
 def analyze(graph_json: str, sample_height: int, sample_width: int) -> dict[str, Any]: ...
 def attachment(path: str, name: str) -> bytes: ...

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,7 @@ from pyengine.segment_batch import segment_batch
 from pyengine.segment_file import segment_file
 from pyengine.shipped import resolve
 from pyengine.slow_plan import SlowPlans
+from pyengine.stream import Late, Policy, Stream
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -302,6 +303,85 @@ class Engine:
         """
         given = {**options, "output": output, "progress": progress}
         return segment_batch(self.segment, self._info, images, given)
+
+    @documented(SegmentKeywords)
+    def stream(
+        self,
+        height: int,
+        width: int,
+        *,
+        slices: int | None = None,
+        dtype: npt.DTypeLike = np.uint8,
+        policy: Policy = "newest",
+        queue: int = 8,
+        copy: bool = False,
+        output: Output = "labels",
+        deadline: float | None = None,
+        late: Late = "finish",
+        slice_progress: Callable[[int, int], bool | None] | None = None,
+        results: int = 4,
+        statistics: int = 1000,
+        **options: Unpack[SegmentKeywords],
+    ) -> Stream:
+        """Open a stream of live frames: in at a scanner's rate, results of known age out.
+
+        Memory and plans are ready when it returns. An engine may have several streams.
+
+        Parameters
+        ----------
+        height, width : int
+            Of the largest frame, in pixels.
+        slices : int, optional
+            Frames are stacks (volumes) of up to so many slices. Default: single images.
+        dtype : {"uint8", "uint16", "float32"}
+            Of the frames that memory is made ready for.
+        policy : {"newest", "all", "reject"}
+            What becomes of a frame that comes while another is computed. "newest": it waits, in
+            place of the one that waited. "all": it waits behind the others, up to `queue`; then
+            frames are refused. "reject": it is refused.
+        queue : int
+            Frames that may wait under "all".
+        copy : bool
+            `Stream.submit` copies the pixels into memory of the stream, so that the caller may
+            change them at once. Default: they are borrowed until the frame ends.
+        output : {"labels", "probabilities", "logits"}
+            What comes back.
+        deadline : float, optional
+            Seconds from submission after which a frame is not begun any more.
+        late : {"finish", "cancel"}
+            A frame whose deadline passes while it is computed is finished and called late, or
+            given up.
+        slice_progress : callable, optional
+            ``callable(done, total)`` is told of a stack after each slice, on the thread that
+            computes, and cancels the stack by returning False.
+        results : int
+            For iteration: results that may lie untaken before the oldest is lost.
+        statistics : int
+            Over how many of the last results percentiles are.
+        **options : SegmentKeywords
+
+        Returns
+        -------
+        Stream
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument out of range.
+        UnsupportedError
+            The network cannot do this, with the reason.
+
+        Examples
+        --------
+        >>> with Engine("oct-fluid").stream(64, 96) as stream:
+        ...     result = stream.submit(np.zeros((64, 96), np.uint8)).result()
+        >>> result.status, result.data.shape
+        ('done', (64, 96))
+        """
+        return Stream(
+            self._core, self._info, height, width, slices, dtype, policy, queue, copy, output,
+            deadline, late, slice_progress, results, statistics, dict(options),
+        )  # fmt: skip
 
     @documented(SegmentKeywords)
     def segment_file(

@@ -59,6 +59,7 @@ PYBIND11_MODULE(_core, m) {
   });
   pyengine::BindOptions(m);
   pyengine::BindEngine(m);
+  pyengine::BindStream(m);
   pyengine::BindBuild(m);
   pyengine::BindPlans(m);
   pyengine::BindDlpack(m);
