@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from pyengine import __version__
-from pyengine.arguments import AUGMENTATIONS, OUTPUTS
+from pyengine import __version__, _core
+from pyengine.arguments import AUGMENTATIONS, OUTPUTS, words
 from pyengine.builder.arguments import LABEL_RULES, STATISTICS
 from pyengine.cli.build import run_build, run_verify
 from pyengine.cli.info import run_bench, run_info
+from pyengine.cli.live import PHANTOM, run_live
 from pyengine.cli.options import add_engine_options, add_tile_options
 from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
 from pyengine.formats.registry import readable_suffixes, written_suffixes
@@ -192,6 +193,27 @@ def make_parser() -> argparse.ArgumentParser:
     p.add_argument("--size", default="512x512", help="HxW in pixels, or N for N x N")
     p.add_argument("--repeat", type=int, default=20, help="timed runs (default: 20)")
     p.add_argument("--layers", action="store_true", help="also the time of each layer")
+
+    p = _verb(
+        verbs, "live", run_live, "play images as a scanner would, and show how old results are"
+    )
+    add_engine_options(p, default="oct-fluid")
+    p.add_argument(
+        "--source", "-s", default=PHANTOM,
+        help="an image or a stack, played over and over; what can be read: "
+        + ", ".join(readable_suffixes()) + f" (default: {PHANTOM}, synthetic B-scans)",
+    )  # fmt: skip
+    p.add_argument("--rate", type=float, default=30.0, help="frames per second (default: 30)")
+    p.add_argument("--seconds", type=float, help="for how long (default: until Ctrl-C)")
+    p.add_argument(
+        "--policy", choices=list(words(_core.FramePolicy)), default="newest",
+        help="what happens to a frame while another is computed: it replaces the one that waits, "
+        "all wait in a queue, or it is refused (default: newest)",
+    )  # fmt: skip
+    p.add_argument(
+        "--deadline", type=float, metavar="MS",
+        help="milliseconds after which a frame is not begun any more (default: none)",
+    )  # fmt: skip
 
     p = _verb(verbs, "demo", run_demo, "segment a synthetic image with a shipped engine")
     shown = sorted(set(DEMOS) & set(engines()))
