@@ -87,6 +87,22 @@ def test_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= README_LINES
 
 
+def test_the_scanner_in_c_fits_a_page() -> None:
+    source = (ROOT / "csrc/examples/scanner/scanner.c").read_text()
+    assert len(source.splitlines()) <= 60
+
+
+def test_the_scanner_in_python_runs() -> None:
+    script = ROOT / "csrc/examples/scanner/scanner.py"
+    done = subprocess.run(
+        [sys.executable, str(script), "oct-fluid", "15"],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.search(r"^frame 1: .* ms old", done.stdout, re.MULTILINE)
+    assert re.search(r"^\d+ done, \d+ replaced, age p99 ", done.stdout, re.MULTILINE)
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_links_lead_somewhere(page: str) -> None:
     assert dead_links(ROOT / page) == []
