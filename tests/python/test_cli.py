@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -617,3 +619,54 @@ def test_nobody_reads_on(code: str, unbuffered: str) -> None:
     process.stdout = None
     _, complaints = process.communicate("")
     assert (process.returncode, complaints) == (0, "")
+
+
+def test_live_plays_a_source_and_tells_ages(capsys, tmp_path) -> None:
+    tifffile.imwrite(
+        tmp_path / "volume.tif", np.zeros((3, 64, 96), np.uint8), photometric="minisblack"
+    )
+    status, out, _ = run(
+        capsys,
+        "live",
+        "-e",
+        "oct-fluid",
+        "-s",
+        tmp_path / "volume.tif",
+        "--rate",
+        20,
+        "--seconds",
+        1.5,
+    )
+    lines = out.splitlines()
+    assert status == 0
+    assert lines[0] == "oct-fluid, 64 x 96 px, newest"
+    assert len(lines) == 3  # one after a second, one in the end
+    assert lines[-1].startswith("30 frames at 20/s: ")
+    assert re.search(r"% replaced, age p50 [\d.]+ ms, p99 [\d.]+ ms, max [\d.]+ ms$", lines[-1])
+    for options, words in (
+        (["--rate", "0"], "rate must be above 0"),
+        (["--seconds", "-1"], "seconds must be above 0"),
+        (["--source", tmp_path / "none.tif"], "no such file"),
+        (["-e", "retinal-vessels"], "the phantom has 1 channel, the network needs 3"),
+    ):
+        status, _, err = run(capsys, "live", *options)
+        assert (status, words in err) == (2, True), err
+
+
+def test_the_dashboard_is_a_table_on_a_terminal() -> None:
+    pytest.importorskip("rich")
+    from pyengine.cli.dashboard import Snapshot, open_dashboard
+    from pyengine.stream import Durations, StreamStatistics
+
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    ages = Durations(0.010, 0.020, 0.030, 0.040)
+    counts = StreamStatistics(100, 60, 0, 40, 0, 0, 0, 0, 0, 0, 60, ages, ages, 1)
+    out = Terminal()
+    with open_dashboard("engine", out) as dashboard:
+        dashboard.show(Snapshot(30, 1.0, counts))
+        dashboard.show(Snapshot(30, 2.0, counts))
+    for words in ("engine", "60 at 0.0/s", "10.0 / 30.0 / 40.0 ms", "40 (40.0%)"):
+        assert words in out.getvalue()
