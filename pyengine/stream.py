@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
-from pyengine.arguments import choice, flag, number, positive, segment_options
+from pyengine.arguments import choice, flag, number, positive, region_sides, segment_options
 from pyengine.checks import check_image
 from pyengine.info import EngineInfo
 from pyengine.input_range import InputRange
@@ -157,6 +157,7 @@ class Stream:
         self._info = info
         self._stacks = slices is not None
         self._output = choice("output", output, _core.OutputKind)
+        self._region = region_sides(options.get("region"))[2:]  # (0, 0): the whole frame
         self._range_to_see = True
         self._ready: deque[FrameResult] = deque(maxlen=positive("results", results))
         self._lost = 0
@@ -250,7 +251,7 @@ class Stream:
         value_range.finish()
 
     def _result_shape(self, slices: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-        height, width = shape[:2]
+        height, width = self._region if any(self._region) else shape[:2]
         labels = self._output == _core.OutputKind.labels
         one = (height, width) if labels else (self._info.outputs, height, width)
         return (slices, *one) if self._stacks else one

@@ -59,6 +59,14 @@ def test_results_are_those_of_a_call(engine, frame) -> None:
         np.testing.assert_array_equal(got, engine.segment(part, output="probabilities"))
 
 
+def test_a_region_is_as_in_the_whole(engine, frame) -> None:
+    for output in ("labels", "logits"):
+        whole = engine.segment(frame, output=output)
+        with engine.stream(HEIGHT, WIDTH, output=output, region=(8, 5, 30, 40)) as stream:
+            got = stream.submit(frame).result(30).data
+        np.testing.assert_array_equal(got, whole[..., 8:38, 5:45])
+
+
 def test_newest_replaces_the_frame_that_waits(gate, frame) -> None:
     engine, open_gate = gate
     with engine.stream(HEIGHT, WIDTH) as stream:

@@ -80,6 +80,8 @@ internal static class Native {
     public long fixed_height_px;
     public long fixed_width_px;
     public long result_count;
+    public int more_preprocessing;
+    public int preprocessing_needs_image;
   }
 
   [StructLayout(LayoutKind.Sequential)]
