@@ -82,7 +82,7 @@ void SetContext(GraphAnalysis& analysis, int64_t halo_px, int64_t alignment_px) 
   if (net.tileable) analysis.not_tileable_reason.clear();
 }
 
-std::string ActivationOf(Head head) {
+const char* ActivationOf(Head head) {
   switch (head) {
     case Head::kNone:
       return "none";

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <utility>
 
 #include "core/thread_pool.h"
 #include "preprocessing/survey.h"
@@ -10,8 +11,8 @@
 namespace pyengine {
 
 struct ImageStatistics::Impl {
-  Impl(const Preprocessing& steps, int64_t image_height, std::shared_ptr<ThreadPool> threads)
-      : preprocessing(steps),
+  Impl(Preprocessing steps, int64_t image_height, std::shared_ptr<ThreadPool> threads)
+      : preprocessing(std::move(steps)),
         height(image_height),
         pool(std::move(threads)),
         survey(preprocessing, height, *pool) {}

@@ -9,6 +9,7 @@
 #ifndef PYENGINE_C_RESULTS_H
 #define PYENGINE_C_RESULTS_H
 
+/* Each may be included alone. NOLINTNEXTLINE(misc-header-include-cycle) */
 #include "pyengine/c_api.h"
 
 #ifdef __cplusplus

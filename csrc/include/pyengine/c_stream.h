@@ -27,6 +27,7 @@
 #ifndef PYENGINE_C_STREAM_H
 #define PYENGINE_C_STREAM_H
 
+/* Each may be included alone. NOLINTNEXTLINE(misc-header-include-cycle) */
 #include "pyengine/c_api.h"
 
 #ifdef __cplusplus

@@ -254,7 +254,7 @@ ByteOrder ByteOrderIn(int32_t type) {
 }
 
 int32_t TypeOf(const ImageView& view) {
-  const int32_t type = static_cast<int32_t>(view.type);
+  const auto type = static_cast<int32_t>(view.type);
   switch (view.byte_order) {
     case ByteOrder::kNative:
       return type;

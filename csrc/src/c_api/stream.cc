@@ -38,7 +38,8 @@ pye_status pye_stream_open(const pye_engine* engine, const pye_stream_options* o
   return Guard([&] {
     RequirePointer(stream, "stream");
     const Engine& opened_on = EngineOf(engine);
-    std::unique_ptr<pye_stream> opened(new pye_stream{*engine, {opened_on, OptionsOf(options)}});
+    std::unique_ptr<pye_stream> opened(
+        new pye_stream{.engine = *engine, .stream = {opened_on, OptionsOf(options)}});
     const std::scoped_lock lock(engine->mutex);
     engine->streams.push_back(&opened->stream);
     *stream = opened.release();

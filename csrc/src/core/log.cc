@@ -15,7 +15,7 @@ std::shared_mutex mutex;         // shared by those that tell
 
 // Never destroyed: threads may outlive static objects.
 LogFn& Told() {
-  static LogFn* const told = new LogFn();
+  static auto* const told = new LogFn();
   return *told;
 }
 

@@ -9,7 +9,7 @@ namespace pyengine {
 namespace {
 
 // Why `accuracy` forbids a table; empty: it does not.
-std::string WhyNot(const ProcessorKernels& kernels, Accuracy accuracy) {
+const char* WhyNot(const ProcessorKernels& kernels, Accuracy accuracy) {
   if (kernels.rounds_more && accuracy != Accuracy::kFast)
     return R"( rounds more than float32: it needs accuracy "fast")";
   if (kernels.other_bits && accuracy == Accuracy::kReproducible)
@@ -18,7 +18,7 @@ std::string WhyNot(const ProcessorKernels& kernels, Accuracy accuracy) {
 }
 
 bool Usable(const ProcessorKernels& kernels, Accuracy accuracy) {
-  return kernels.present && WhyNot(kernels, accuracy).empty() &&
+  return kernels.present && *WhyNot(kernels, accuracy) == '\0' &&
          (!kernels.acquire || kernels.acquire());
 }
 
@@ -51,8 +51,8 @@ const KernelTable& SelectKernels(const std::string& isa, Accuracy accuracy) {
   for (const ProcessorKernels& entry : Tables()) {
     if (wanted.empty() && Usable(entry, accuracy)) return *entry.table;
     if (wanted == entry.table->isa) {
-      if (const std::string why = WhyNot(entry, accuracy); !why.empty())
-        throw Error(ErrorCode::kUnsupported, "instruction set '" + wanted + "'" + why);
+      if (const char* why = WhyNot(entry, accuracy); *why != '\0')
+        throw Error(ErrorCode::kUnsupported, ("instruction set '" + wanted + "'").append(why));
       if (Usable(entry, accuracy)) return *entry.table;
       throw Error(ErrorCode::kUnsupported, "instruction set '" + wanted +
                                                "' was asked for, but this CPU or operating "

@@ -64,6 +64,7 @@ PreprocessingStep Fixed(Kind kind, std::vector<PointStep> channels) {
 
 PreprocessingStep FurtherAffine(const Affine& step, const Json& json) {
   std::vector<PointStep> channels;
+  channels.reserve(step.gain.size());
   for (size_t c = 0; c < step.gain.size(); ++c)
     channels.push_back(
         {.kind = Kind::kAffine, .a = Float(step.gain[c], json), .b = Float(step.offset[c], json)});
@@ -118,9 +119,9 @@ PreprocessingStep ReadScaleRange(const Json& json, size_t) {
                                .low = Fraction(json, "min_percentile"),
                                .high = Fraction(json, "max_percentile"),
                                .rule = PercentileRule::kLinear};
-  if (!step.low) json.At("min_percentile");
-  if (!step.high) json.At("max_percentile");
-  if (!(*step.low < *step.high)) json.At("max_percentile").Fail("must be above min_percentile");
+  json.At("min_percentile");
+  json.At("max_percentile");
+  if (!(step.low < step.high)) json.At("max_percentile").Fail("must be above min_percentile");
   return step;
 }
 

@@ -59,6 +59,7 @@ class Moments final : public Measurement {
 
   std::vector<Measured> result() const override {
     std::vector<Measured> all;
+    all.reserve(means_.size());
     for (size_t g = 0; g < means_.size(); ++g)
       all.push_back({.mean = means_[g], .deviation = std::sqrt(variances_[g])});
     return all;

@@ -72,9 +72,10 @@ class Survey::State {
   const PreprocessingStep& step() const { return steps_[step_]; }
 
   void SeeIntegers(const ImageView& rows) {
-    if (!counts_) counts_.emplace(*type_, known_.gain.size());
-    counts_->See(rows, pool_);
-    while (last(rows) && needs_image()) EndStep(counts_->Measure(step(), known_));
+    if (!counts_) counts_.emplace(rows.type, known_.gain.size());
+    ValueCounts& counts = *counts_;
+    counts.See(rows, pool_);
+    while (last(rows) && needs_image()) EndStep(counts.Measure(step(), known_));
   }
 
   void SeeFloats(const ImageView& rows) {
@@ -92,6 +93,7 @@ class Survey::State {
 
   void EndStep(const std::vector<Measured>& measured) {
     std::vector<PointStep> filled;
+    filled.reserve(known_.gain.size());
     const Groups groups{.channels = known_.gain.size(), .together = step().together};
     for (size_t c = 0; c < groups.channels; ++c)
       filled.push_back(Filled(step(), c, measured[groups.of(c)]));

@@ -45,6 +45,7 @@ std::vector<Measured> ValueCounts::Measure(const PreprocessingStep& step,
                                            const Normalisation& known) const {
   const Groups groups{.channels = channels_, .together = step.together};
   std::vector<Measured> all;
+  all.reserve(groups.count());
   for (size_t g = 0; g < groups.count(); ++g)
     all.push_back(MeasureSorted(step, Sorted(groups, g, known)));
   return all;

@@ -59,6 +59,7 @@ class CheckedImage {
   // does with every image. Borrowed.
   CheckedImage Normalised(const Normalisation& own) const;
   const Normalisation& NormalisationOr(const Normalisation& of_network) const noexcept {
+    // Callers hand in what lives as long as the image. NOLINTNEXTLINE(*-return-const-ref-*)
     return normalisation_ == nullptr ? of_network : *normalisation_;
   }
 

@@ -22,7 +22,7 @@ ChosenTile ChooseUnasked(const DefaultMemory& memory, const Choose& choose) {
   try {
     const ChosenTile chosen = choose(memory.usual_bytes);
     if (chosen.slowdown <= kSlow) return chosen;
-  } catch (const Error&) {
+  } catch (const Error&) {  // NOLINT(bugprone-empty-catch)
     // Too little for any tile; what follows says of the larger one whether it is, too.
   }
   return choose(memory.most_bytes);

@@ -86,7 +86,7 @@ class Constant final : public RowByRow {
 
   void Run(const StepRun& run) const override {
     // Kernels never write through their input planes.
-    float* planes = const_cast<float*>(planes_);
+    auto* planes = const_cast<float*>(planes_);
     const int64_t row_stride = width_ * kBlock;
     ParallelSpans(run, [&](const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b) {

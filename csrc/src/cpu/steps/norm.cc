@@ -157,7 +157,7 @@ void LowerGroupNorm(Lowering& lowering, int index) {
   const int in = lowering.node(index).inputs[0];
   const std::vector<BlockRef> planes = lowering.Blocked(in).refs;
   const Value rows = lowering.Whole(lowering.AddTable(in, kMomentsPixels));
-  const int64_t blocks = static_cast<int64_t>(planes.size());
+  const auto blocks = static_cast<int64_t>(planes.size());
   const Value factors = lowering.Whole(lowering.AddTable(in, 2 * blocks, 1, 1));
 
   Op moments = lowering.NewOp(index, std::make_unique<RowMomentsStep>());

@@ -46,11 +46,11 @@ class MaxUnpool final : public Step {
   const char* algorithm() const override { return "copy"; }
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& plan, int64_t y) const override {
-    const UnpoolPart& part = std::get<UnpoolPart>(plan.part);
+    const auto& part = std::get<UnpoolPart>(plan.part);
     return std::min((part.at[0] + y) / window_.stride[0], part.windows[0]);
   }
   int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const override {
-    const UnpoolPart& part = std::get<UnpoolPart>(plan.part);
+    const auto& part = std::get<UnpoolPart>(plan.part);
     return std::min((part.at[0] + y_end - 1) / window_.stride[0] + 1, part.windows[0]);
   }
   Resolution resolution() const override { return Resolution::kLarger; }
@@ -70,7 +70,7 @@ class MaxUnpool final : public Step {
   }
 
   void Run(const StepRun& run) const override {
-    const UnpoolPart& part = std::get<UnpoolPart>(run.plan.part);
+    const auto& part = std::get<UnpoolPart>(run.plan.part);
     const auto axis = [&](int i) {
       return UnpoolAxis{.kernel = window_.kernel[i],
                         .stride = window_.stride[i],

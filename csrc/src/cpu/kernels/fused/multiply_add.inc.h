@@ -12,7 +12,7 @@ static inline float FusedMultiplyAdd(float a, float b, float c) {
   const double back = sum - product;
   const double error = (product - (sum - back)) + (double(c) - back);  // exact (Knuth)
   const bool inexact = error > 0 || error < 0;                         // infinite sums have none
-  uint64_t bits = __builtin_bit_cast(uint64_t, sum);
+  auto bits = __builtin_bit_cast(uint64_t, sum);
   const uint64_t even = ~bits & 1;
   // To the neighbour on the error's side: one away from zero is one bit pattern up.
   bits += inexact && (error > 0) == (sum > 0) ? even : 0;

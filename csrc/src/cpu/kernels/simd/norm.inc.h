@@ -41,7 +41,7 @@ PYENGINE_INLINE void StoreDoubles(float* p, DoubleRegister v) {
 constexpr int kDoubleParts = kBlock / kDoubles;
 
 static void RowMoments(const RowMomentsArgs& a, const Span& span) {
-  const double pixels = static_cast<double>(span.x_end - span.x_begin);
+  const auto pixels = static_cast<double>(span.x_end - span.x_begin);
   for (int64_t block = span.block_begin; block < span.block_end; ++block)
     for (int64_t y = span.y_begin; y < span.y_end; ++y) {
       const float* row = a.in[block].data + y * a.in[block].row_stride + span.x_begin * kBlock;
@@ -78,7 +78,7 @@ static inline double SumOfLanes(V16 x) {
 // The mean is rounded to float32 first; what that leaves over is measured with the variance.
 static void LayerNorm(const LayerNormArgs& a, const Span& span) {
   const int64_t blocks = span.block_end;
-  const double channels = static_cast<double>(a.channels);
+  const auto channels = static_cast<double>(a.channels);
   const V16 zero = Set1(0.0f);
   const auto load = [&](int64_t block, int64_t y, int64_t x) {
     const Plane& plane = a.in[block];

@@ -12,8 +12,8 @@ static inline int64_t TapsBefore(int64_t distance, int64_t dilation) {
   return dilation == 1 ? distance : (distance + dilation - 1) / dilation;
 }
 static inline PoolTaps TapsWithin(const PoolAxis& axis, int64_t at, int64_t begin, int64_t end) {
-  return {at < begin ? TapsBefore(begin - at, axis.dilation) : 0,
-          at < end ? Smaller(axis.kernel, TapsBefore(end - at, axis.dilation)) : 0};
+  return {.begin = at < begin ? TapsBefore(begin - at, axis.dilation) : 0,
+          .end = at < end ? Smaller(axis.kernel, TapsBefore(end - at, axis.dilation)) : 0};
 }
 
 static void Pool(const PoolArgs& a, const Span& span) {
