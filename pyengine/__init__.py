@@ -36,6 +36,7 @@ from pyengine.builder import (
     PrecisionReport,
     build,
     build_plan,
+    export_package,
     verify,
 )
 from pyengine.device_array import DeviceArray
@@ -77,6 +78,7 @@ __all__ = [
     "__version__",
     "build",
     "build_plan",
+    "export_package",
     "engines",
     "executors",
     "verify",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pyengine.builder.bioimageio_export import export_package
 from pyengine.builder.build import OnnxruntimeWarning, build
 from pyengine.builder.parity import BuildReport, verify
 from pyengine.builder.precision import PrecisionReport
@@ -16,5 +17,6 @@ __all__ = [
     "PrecisionReport",
     "build",
     "build_plan",
+    "export_package",
     "verify",
 ]

@@ -36,7 +36,7 @@ def check_expected(
         They differ by more, or in shape.
     """
     for image, want in expected:
-        got = _probabilities(engine, image)
+        got = probabilities_of(engine, image)
         if got.shape != want.shape:
             raise ValueError(
                 f"the source's test result has the shape {want.shape}, the engine's {got.shape}"
@@ -51,7 +51,8 @@ def check_expected(
             )
 
 
-def _probabilities(engine: Engine, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+def probabilities_of(engine: Engine, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Probabilities (K, H, W) of a whole image, with the padding of the network itself."""
     scores: npt.NDArray[np.float32] = engine.run(engine.normalise(image)[None])[0]
     head = engine.info.manifest["head"]
     if not head["in_network"] and head["activation"] == "sigmoid":

@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from pyengine.atomic_file import write_atomically
-from pyengine.builder import build, build_plan, verify
+from pyengine.builder import build, build_plan, export_package, verify
 from pyengine.cli.info import plan_line
 from pyengine.cli.options import expand, size
 from pyengine.distinct_files import check_distinct
@@ -169,6 +169,15 @@ def _build_plan(args: argparse.Namespace, engine: str) -> None:
         ):
             for layer, why in kept.items():
                 print(f"  {layer} stays in {kind}: {why}")
+
+
+def run_export(args: argparse.Namespace) -> int:
+    export_package(
+        args.engine, args.output, name=args.name, description=args.description,
+        authors=args.author, license=args.license,
+    )  # fmt: skip
+    print(f"{args.output}: {Path(args.output).stat().st_size / 1e6:.1f} MB")
+    return 0
 
 
 def run_verify(args: argparse.Namespace) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 from pyengine import __version__, _core
 from pyengine.arguments import AUGMENTATIONS, OUTPUTS, words
 from pyengine.builder.arguments import LABEL_RULES, STATISTICS
-from pyengine.cli.build import run_build, run_verify
+from pyengine.cli.build import run_build, run_export, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.live import PHANTOM, run_live
 from pyengine.cli.options import add_engine_options, add_tile_options
@@ -169,6 +169,14 @@ def make_parser() -> argparse.ArgumentParser:
         help="images on which it is compared with float32, and int8 calibrated (default: random)",
     )  # fmt: skip
     gpu.add_argument("--log", help="file for what TensorRT says (it is in the engine file too)")
+
+    p = _verb(verbs, "export", run_export, "write an engine as a package of bioimage.io")
+    p.add_argument("engine", help="engine file or name")
+    p.add_argument("--output", "-o", required=True, help="the .zip file to write")
+    p.add_argument("--name", help="of the network (default: the source's, or the file's)")
+    p.add_argument("--description", help="one line")
+    p.add_argument("--author", action="append", help="may be repeated (default: the source's)")
+    p.add_argument("--license", help="SPDX identifier (default: the source's, or CC-BY-4.0)")
 
     p = _verb(verbs, "verify", run_verify, "compare an engine with its source network")
     p.add_argument("engine", help="engine file or name")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pyengine.inputs.module import export_module, run_module
+from pyengine.inputs.module import as_module, run_module
+from pyengine.inputs.onnx import also_at_other_sizes, image_inputs, with_free_size
 from pyengine.inputs.source import (
     InputKind,
+    Network,
     Source,
     SourceKeywords,
     check_shape,
@@ -16,6 +19,9 @@ from pyengine.inputs.source import (
     require,
 )
 from pyengine.inputs.torch_file import archive_names
+
+if TYPE_CHECKING:
+    import onnx
 
 
 class ExportedProgram(InputKind):
@@ -34,9 +40,8 @@ class ExportedProgram(InputKind):
     def load(
         self, source: Any, sample_shape: tuple[int, ...] | None, options: SourceKeywords
     ) -> Source:
-        import onnx
-
-        require("torch", "train")
+        require("torch", "torch-export")
+        require("onnxscript", "torch-export")
         import torch
 
         description = Path(source).name if is_path(source) else "torch.export program"
@@ -55,10 +60,12 @@ class ExportedProgram(InputKind):
                 f"{description}: the program's input is fixed to ({takes}), the sample shape is "
                 f"{shape}; export it with dynamic_shapes, or leave the shape out"
             )
+        model = _as_onnx(program, shape)
         module = _module_of(program)
-        model = onnx.load_from_string(export_module(module, shape))
-        any_size = not any(isinstance(n, int) for n in sizes[2:])
-        return Source(model, lambda x: run_module(module, x), shape, description, any_size=any_size)
+        run: Network = lambda x: run_module(module, x)  # noqa: E731
+        if any(isinstance(n, int) for n in sizes[2:]):
+            run = also_at_other_sizes(run, model, shape, description)
+        return Source(model, run, shape, description, of_any_size=lambda: with_free_size(model))
 
 
 def _input_sizes(program: Any, description: str) -> list[Any]:
@@ -74,25 +81,27 @@ def _input_sizes(program: Any, description: str) -> list[Any]:
     return list(inputs[0].meta["val"].shape)
 
 
-def _module_of(program: Any) -> Any:
-    """The program as a module that can be traced."""
+def _as_onnx(program: Any, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
+    """The program as ONNX, for one image of the sample's size.
+
+    Only the exporter of programs reads those of free sizes: a trace does not end on them.
+    """
     import torch
 
-    class Program(torch.nn.Module):  # type: ignore[misc]
-        """Exported programs refuse to change their mode; they are what they were exported as."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        exported = torch.onnx.export(program, dynamo=True, verbose=False)
+    model: onnx.ModelProto = exported.model_proto
+    for value in image_inputs(model):
+        for dim, size in zip(value.type.tensor_type.shape.dim, shape, strict=True):
+            dim.dim_value = size
+    return model
 
-        def __init__(self, body: Any) -> None:
-            super().__init__()
-            self.body = body
 
-        def forward(self, image: Any) -> Any:
-            return self.body(image)
-
-        def train(self, mode: bool = True) -> Any:
-            return self
-
+def _module_of(program: Any) -> Any:
+    """The program as a module that can be traced."""
     try:
         body = program.module(check_guards=False)
     except TypeError:  # before PyTorch 2.9 there were none
         body = program.module()
-    return Program(body)
+    return as_module(body)

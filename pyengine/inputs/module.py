@@ -109,6 +109,9 @@ def _flat(module: torch.nn.Module) -> Iterator[list[str]]:
     import torch
 
     names = [_ONLY]
+    if isinstance(module, torch.jit.ScriptModule):  # they take no hooks: one result, then
+        yield names
+        return
 
     def flatten(_module: Any, _inputs: Any, result: Any) -> tuple[torch.Tensor, ...] | None:
         found = outputs_of(result)
@@ -155,6 +158,27 @@ def outputs_of(result: Any, name: str = "") -> dict[str, torch.Tensor]:
     return found
 
 
+def as_module(body: Any) -> torch.nn.Module:
+    """What takes and returns tensors, as a module that stays in its mode.
+
+    Programs refuse to change theirs.
+    """
+    import torch
+
+    class Wrapped(torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+
+        def forward(self, image: torch.Tensor) -> Any:
+            return self.body(image)
+
+        def train(self, mode: bool = True) -> torch.nn.Module:
+            return self
+
+    return Wrapped()
+
+
 def depends_on_values(module: torch.nn.Module, sample_shape: tuple[int, ...]) -> bool:
     """Whether a module decides by the values of pixels, which a trace does not follow.
 
@@ -192,4 +216,5 @@ def evaluating(module: torch.nn.Module) -> Iterator[None]:
         yield
     finally:
         for part, mode in modes.items():
-            part.training = mode
+            if part.training != mode:
+                part.training = mode

@@ -96,7 +96,7 @@ def onnx_source(
         )
     run = onnx_runner(model, description)
     if len(dims) == 4 and all(dims[2:]):
-        run = _also_at_other_sizes(run, model, shape, description)
+        run = also_at_other_sizes(run, model, shape, description)
     return Source(
         model, run, shape, description, notes=prepared.notes,
         of_any_size=lambda: with_free_size(model),
@@ -131,9 +131,11 @@ def with_free_size(model: onnx.ModelProto) -> onnx.ModelProto:
     return free
 
 
-def _also_at_other_sizes(
+def also_at_other_sizes(
     run: Network, model: onnx.ModelProto, shape: tuple[int, ...], description: str
 ) -> Network:
+    """`run` at the size of `shape`; at others the ONNX network, its axes no longer fixed."""
+
     @functools.cache
     def free() -> Network:
         return onnx_runner(with_free_size(model), description)

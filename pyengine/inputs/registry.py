@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _WEIGHTS = Weights()
 # The first that takes a source loads it; files of weights need to be told what they are for.
 INPUT_KINDS: list[InputKind] = [
-    Module(), Onnx(), BioimageIo(), MonaiBundle(), Keras(), ExportedProgram(), TorchScript(),
+    TorchScript(), Module(), Onnx(), BioimageIo(), MonaiBundle(), Keras(), ExportedProgram(),
     Checkpoint(), _WEIGHTS,
 ]  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,21 +19,24 @@ from pyengine.inputs.torch_file import archive_names
 
 
 class TorchScript(InputKind):
-    """A file of `torch.jit.save`."""
+    """A `torch.jit.ScriptModule`, or a file of `torch.jit.save`."""
 
-    title = "a path to a TorchScript file"
+    title = "a TorchScript module or a path to one"
     file_title = "TorchScript file"
 
     def takes(self, source: Any) -> bool:
         if not is_path(source):
-            return False
+            torch = sys.modules.get("torch")
+            return torch is not None and isinstance(source, torch.jit.ScriptModule)
         names = archive_names(Path(source))
         return "constants.pkl" in names and any(name.startswith("code/") for name in names)
 
     def load(
         self, source: Any, sample_shape: tuple[int, ...] | None, options: SourceKeywords
     ) -> Source:
-        return load_torchscript(Path(source), sample_shape)
+        if is_path(source):
+            return load_torchscript(Path(source), sample_shape)
+        return _script_source(source, type(source).__name__, sample_shape)
 
 
 def load_torchscript(path: Path, sample_shape: tuple[int, ...] | None) -> Source:
@@ -43,12 +47,9 @@ def load_torchscript(path: Path, sample_shape: tuple[int, ...] | None) -> Source
     ValueError
         PyTorch cannot read it, or cannot write it as ONNX.
     """
-    import onnx
-
     require("torch", "train")
     import torch
 
-    shape = check_shape(sample_shape)
     try:
         module = torch.jit.load(str(path), map_location="cpu").eval()
     except RuntimeError as error:
@@ -56,9 +57,20 @@ def load_torchscript(path: Path, sample_shape: tuple[int, ...] | None) -> Source
         raise ValueError(f"{path}: PyTorch cannot read this TorchScript file ({why})") from error
     for weight in module.parameters():
         weight.requires_grad_(False)
+    return _script_source(module, path.name, sample_shape)
+
+
+def _script_source(script: Any, name: str, sample_shape: tuple[int, ...] | None) -> Source:
+    import onnx
+
+    shape = check_shape(sample_shape)
     try:
-        model = onnx.load_from_string(export_module(module, shape))
+        model = onnx.load_from_string(export_module(script, shape))
+        free = export_module(script, shape, any_size=True)
     except RuntimeError as error:
         why = str(error).strip().splitlines()[0]
-        raise ValueError(f"{path}: cannot be written as ONNX for {shape} ({why})") from error
-    return Source(model, lambda x: run_module(module, x), shape, path.name, any_size=True)
+        raise ValueError(f"{name}: cannot be written as ONNX for {shape} ({why})") from error
+    return Source(
+        model, lambda x: run_module(script, x), shape, name,
+        of_any_size=lambda: onnx.load_from_string(free),
+    )  # fmt: skip
