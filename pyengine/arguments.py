@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Output = Literal["labels", "probabilities", "logits"]
-Mode = Literal["exact", "gaussian", "constant"]
+Mode = Literal["exact", "gaussian", "constant", "nnunet"]
 PaddingMode = Literal["reflect", "replicate", "constant"]
-Augmentation = Literal["none", "flips", "d4"]
+Augmentation = Literal["none", "flips", "d4", "mirror"]
 Accuracy = Literal["default", "fast", "reproducible"]
 OnMismatch = Literal["raise", "rebuild", "cpu"]
 
@@ -194,9 +194,11 @@ class SegmentKeywords(TypedDict, total=False):
         Tiles per network call. Default: 1 on the CPU, on a GPU as many as its plan takes.
     max_memory : int, optional
         Working memory beside image and result, in bytes. Default: 1 GiB.
-    mode : {"exact", "gaussian", "constant"}
+    mode : {"exact", "gaussian", "constant", "nnunet"}
         "exact" gives every pixel its full context. The others average the logits of overlapping
-        windows, for networks that cannot be tiled exactly.
+        windows, for networks that cannot be tiled exactly. "nnunet" does so as nnU-Net: windows of
+        the size that the engine file names (or `tile`), at most half a window apart whatever the
+        `overlap`, its Gaussian, zeros beyond the image; on the CPU.
     overlap : float
         Blending only: fraction of the tile if < 1, else pixels.
     padding_mode : {"reflect", "replicate", "constant"}
@@ -205,10 +207,11 @@ class SegmentKeywords(TypedDict, total=False):
     one_thread : bool
         On the CPU: the call stays on the caller's thread. For callers that segment one image per
         thread of their own; the result is the same.
-    tta : {"none", "flips", "d4"}
+    tta : {"none", "flips", "d4", "mirror"}
         Test-time augmentation: the mean of the logits over the image and its flips (4 passes), or
         all its flips and quarter turns (8). Takes as many times as long, and two sets of logits of
         the image in memory. For networks trained on such views.
+        "mirror" flips along the axes that the engine file names; in mode "nnunet" each window.
     cancelled : callable, optional
         Asked about every 5 ms while the CPU computes, within a tile too; `CancelledError` is
         raised once it returns True. Such as the method ``is_set`` of a `threading.Event`.

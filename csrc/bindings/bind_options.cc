@@ -106,7 +106,8 @@ void BindWords(py::module_& m) {
   py::enum_<TileMode>(m, "TileMode")
       .value("exact", TileMode::kExact)
       .value("constant", TileMode::kConstant)
-      .value("gaussian", TileMode::kGaussian);
+      .value("gaussian", TileMode::kGaussian)
+      .value("nnunet", TileMode::kNnUnet);
   py::enum_<OutputKind>(m, "OutputKind")
       .value("labels", OutputKind::kLabels)
       .value("probabilities", OutputKind::kProbabilities)
@@ -118,7 +119,8 @@ void BindWords(py::module_& m) {
   py::enum_<Augmentation>(m, "Augmentation")
       .value("none", Augmentation::kNone)
       .value("flips", Augmentation::kFlips)
-      .value("d4", Augmentation::kD4);
+      .value("d4", Augmentation::kD4)
+      .value("mirror", Augmentation::kMirror);
 }
 
 }  // namespace

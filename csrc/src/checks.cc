@@ -35,9 +35,9 @@ void CheckOptions(const SegmentOptions& options) {
   if (!std::isfinite(options.source_scale) || !std::isfinite(options.source_offset))
     Refuse("source_scale " + std::to_string(options.source_scale) + " and source_offset " +
            std::to_string(options.source_offset) + " must be finite");
-  CheckEnumerator(options.mode, TileMode::kGaussian, "mode");
+  CheckEnumerator(options.mode, TileMode::kNnUnet, "mode");
   CheckEnumerator(options.padding, PaddingMode::kConstant, "padding");
-  CheckEnumerator(options.augmentation, Augmentation::kD4, "augmentation");
+  CheckEnumerator(options.augmentation, Augmentation::kMirror, "augmentation");
 }
 
 void CheckOptions(const EngineOptions& options) {

@@ -167,10 +167,14 @@ struct Engine::Impl {
     info = Describe(file, analysis);
     pool = std::make_shared<ThreadPool>(ThreadCount(options.threads), options.pin_threads);
     info.threads = pool->threads();
-    const SegmentationModel model{.geometry = info.geometry,
-                                  .normalisation = NormalisationOfAll(),
-                                  .head = file.manifest.head,
-                                  .why_not_tileable = info.not_tileable_reason};
+    const SegmentationModel model{
+        .geometry = info.geometry,
+        .normalisation = NormalisationOfAll(),
+        .head = file.manifest.head,
+        .window = {.height = file.manifest.window_height, .width = file.manifest.window_width},
+        .mirror_y = file.manifest.mirror_y,
+        .mirror_x = file.manifest.mirror_x,
+        .why_not_tileable = info.not_tileable_reason};
     const OpenRequest request{
         .path = path, .file = file, .model = model, .options = options, .pool = pool};
     segmenter = factory ? OpenCustom(factory, request, info) : OpenSegmenter(request, info);
@@ -274,7 +278,11 @@ struct Engine::Impl {
     OutputView to = out;
     const bool own_heads = kind == OutputKind::kProbabilities && !file.manifest.outputs.empty();
     if (own_heads) to.kind = OutputKind::kLogits;
-    if (options.augmentation == Augmentation::kNone)
+    if (options.augmentation == Augmentation::kMirror) RequireMirrorAxes();
+    // nnU-Net mirrors each window.
+    const bool by_window =
+        options.augmentation == Augmentation::kMirror && options.mode == TileMode::kNnUnet;
+    if (options.augmentation == Augmentation::kNone || by_window)
       segmenter->Segment(image, rows, to, options);
     else
       SegmentTurned(image, to, options);
@@ -312,7 +320,8 @@ struct Engine::Impl {
           "augmentation: this network's results are not averaged over turned views, as what "
           "they say, of directions for one, turns with the image");
     SegmentAugmented(
-        image, out, options, info.geometry.classes, file.manifest.head, *pool,
+        image, out, options, info.geometry.classes, file.manifest.head,
+        {.y = file.manifest.mirror_y, .x = file.manifest.mirror_x}, *pool,
         [&](const CheckedImage& turned, const OutputView& logits, const SegmentOptions& once) {
           segmenter->Segment(turned, {.begin = 0, .end = turned.view().height}, logits, once);
         });
@@ -367,6 +376,13 @@ struct Engine::Impl {
                     plane_stride, classes, std::min(kHeadPixels, count - begin), one.head);
         });
     }
+  }
+
+  void RequireMirrorAxes() const {
+    if (!file.manifest.mirror_y && !file.manifest.mirror_x)
+      throw Error(ErrorCode::kUnsupported,
+                  "this engine file names no axes along which its network was trained to be "
+                  "mirrored; for both say tta=\"flips\"");
   }
 
   // Labels are those of one output.

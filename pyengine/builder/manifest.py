@@ -89,7 +89,7 @@ def make_manifest(
         },
     }
     optional = {
-        "outputs": as_manifest(outputs), "source_outputs": names, "executor": network.executor,
+        "prediction": brought.get("prediction"), "outputs": as_manifest(outputs), "source_outputs": names, "executor": network.executor,
     }  # fmt: skip
     return manifest | {key: value for key, value in optional.items() if value}
 

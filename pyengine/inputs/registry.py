@@ -11,6 +11,7 @@ from pyengine.inputs.exported_program import ExportedProgram
 from pyengine.inputs.keras import Keras
 from pyengine.inputs.module import Module
 from pyengine.inputs.monai_bundle import MonaiBundle
+from pyengine.inputs.nnunet import NnUnet
 from pyengine.inputs.onnx import Onnx
 from pyengine.inputs.source import (
     Array,
@@ -31,8 +32,8 @@ if TYPE_CHECKING:
 _WEIGHTS = Weights()
 # The first that takes a source loads it; files of weights need to be told what they are for.
 INPUT_KINDS: list[InputKind] = [
-    TorchScript(), Module(), Onnx(), BioimageIo(), MonaiBundle(), Keras(), ExportedProgram(),
-    Checkpoint(), _WEIGHTS,
+    TorchScript(), Module(), Onnx(), BioimageIo(), NnUnet(), MonaiBundle(), Keras(),
+    ExportedProgram(), Checkpoint(), _WEIGHTS,
 ]  # fmt: skip
 
 

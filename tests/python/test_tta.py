@@ -91,7 +91,7 @@ def test_files_and_the_command_line(membranes, tmp_path) -> None:
 
 def test_unknown_views_are_refused_and_a_pass_can_be_cancelled(membranes) -> None:
     image = np.zeros((30, 30), np.uint8)
-    with pytest.raises(ValueError, match="tta must be one of none, flips, d4; got 'all'"):
+    with pytest.raises(ValueError, match="tta must be one of none, flips, d4, mirror; got 'all'"):
         membranes.segment(image, tta="all")
     with pytest.raises(pyengine.CancelledError):
         membranes.segment(image, tta="d4", progress=lambda done, total: done < 3)

@@ -77,7 +77,8 @@ typedef enum pye_byte_order { PYE_LITTLE_ENDIAN = 0x100, PYE_BIG_ENDIAN = 0x200 
 typedef enum pye_mode {
   PYE_EXACT = 0,    /**< Full context for every pixel: bit for bit the one-tile result. */
   PYE_CONSTANT = 1, /**< Overlapping windows, logits averaged. */
-  PYE_GAUSSIAN = 2  /**< Overlapping windows, logits averaged with a Gaussian weight. */
+  PYE_GAUSSIAN = 2, /**< Overlapping windows, logits averaged with a Gaussian weight. */
+  PYE_NNUNET = 3    /**< As nnU-Net predicts: its windows, its Gaussian, zeros beyond the image. */
 } pye_mode;
 
 /** What stands for pixels beyond the image. */
@@ -91,7 +92,8 @@ typedef enum pye_padding {
 typedef enum pye_augmentation {
   PYE_AUGMENT_NONE = 0,
   PYE_AUGMENT_FLIPS = 1, /**< 4 passes. */
-  PYE_AUGMENT_D4 = 2     /**< Flips and quarter turns: 8 passes. */
+  PYE_AUGMENT_D4 = 2,    /**< All flips and quarter turns: 8 passes. */
+  PYE_AUGMENT_MIRROR = 3 /**< Flips along the axes that the file names, as nnU-Net does. */
 } pye_augmentation;
 
 /** What a segmentation returns. */

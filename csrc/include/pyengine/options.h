@@ -68,6 +68,9 @@ enum class TileMode {
   kExact,     ///< Full context for every pixel: bit for bit the one-tile result.
   kConstant,  ///< Overlapping windows, logits averaged.
   kGaussian,  ///< Overlapping windows, logits averaged with a Gaussian weight.
+  /// As nnU-Net predicts: windows of the size that the file names, at most half a window apart,
+  /// its Gaussian, zeros beyond the image, mirrored window by window. On the CPU.
+  kNnUnet,
 };
 
 /// What a segmentation returns.
@@ -87,9 +90,10 @@ enum class PaddingMode {
 /// Over which views of an image the logits are averaged (test-time augmentation). Whole images
 /// only; takes as many passes, and two sets of logits of the image.
 enum class Augmentation {
-  kNone,   ///< The image alone.
-  kFlips,  ///< It and its flips along each axis and both: 4 passes.
-  kD4,     ///< All flips and quarter turns: 8 passes.
+  kNone,    ///< The image alone.
+  kFlips,   ///< It and its flips along each axis and both: 4 passes.
+  kD4,      ///< All flips and quarter turns: 8 passes.
+  kMirror,  ///< Flips along the axes that the file names, as nnU-Net does, and all at once.
 };
 
 /// Called after each batch of tiles; returning false cancels the call, also after the last one.

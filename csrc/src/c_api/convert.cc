@@ -31,7 +31,7 @@ struct Words<OnMismatch> {
 template <>
 struct Words<TileMode> {
   static constexpr const char* kName = "pye_mode";
-  static constexpr int32_t kLast = PYE_GAUSSIAN;
+  static constexpr int32_t kLast = PYE_NNUNET;
 };
 template <>
 struct Words<PaddingMode> {
@@ -41,7 +41,7 @@ struct Words<PaddingMode> {
 template <>
 struct Words<Augmentation> {
   static constexpr const char* kName = "pye_augmentation";
-  static constexpr int32_t kLast = PYE_AUGMENT_D4;
+  static constexpr int32_t kLast = PYE_AUGMENT_MIRROR;
 };
 template <>
 struct Words<FramePolicy> {
@@ -85,10 +85,12 @@ static_assert(static_cast<int>(OnMismatch::kRebuild) == PYE_REBUILD);
 static_assert(static_cast<int>(OnMismatch::kCpu) == PYE_CPU);
 static_assert(static_cast<int>(TileMode::kConstant) == PYE_CONSTANT);
 static_assert(static_cast<int>(TileMode::kGaussian) == PYE_GAUSSIAN);
+static_assert(static_cast<int>(TileMode::kNnUnet) == PYE_NNUNET);
 static_assert(static_cast<int>(PaddingMode::kReplicate) == PYE_PADDING_REPLICATE);
 static_assert(static_cast<int>(PaddingMode::kConstant) == PYE_PADDING_CONSTANT);
 static_assert(static_cast<int>(Augmentation::kFlips) == PYE_AUGMENT_FLIPS);
 static_assert(static_cast<int>(Augmentation::kD4) == PYE_AUGMENT_D4);
+static_assert(static_cast<int>(Augmentation::kMirror) == PYE_AUGMENT_MIRROR);
 static_assert(static_cast<int>(OutputKind::kProbabilities) == PYE_PROBABILITIES);
 static_assert(static_cast<int>(OutputKind::kLogits) == PYE_LOGITS);
 static_assert(static_cast<int>(ErrorCode::kInvalidArgument) == PYE_INVALID_ARGUMENT);

@@ -195,6 +195,8 @@ Range DeviceTiler::BandRows(int64_t height, int64_t width, Range rows,
 
 void DeviceTiler::Segment(const CheckedImage& image, Range rows, const OutputView& out,
                           const SegmentOptions& options) const {
+  if (options.mode == TileMode::kNnUnet)
+    throw Error(ErrorCode::kUnsupported, "mode \"nnunet\" runs on the CPU alone");
   if (options.mode != TileMode::kExact) return SegmentBlended(image, out, options);
   if (!net_.tileable) return SegmentWhole(whole_images_, image, out, options, Budget(options));
   SegmentExact(image, rows, out, options);

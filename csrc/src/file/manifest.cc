@@ -91,6 +91,19 @@ void ReadClasses(const Json& classes, int64_t outputs, Manifest& m) {
     classes.Fail("more than 256 classes do not fit uint8 labels");
 }
 
+// How the network's makers predict with it.
+void ReadPrediction(const Json& prediction, Manifest& m) {
+  const auto& window = prediction.At("window_px").Items();
+  if (window.size() != 2) prediction.At("window_px").Fail("must hold height and width");
+  m.window_height = window[0].Int(1, 1 << 14);
+  m.window_width = window[1].Int(1, 1 << 14);
+  for (const Json& axis : prediction.At("mirror_axes").Items()) {
+    const std::string& name = axis.String();
+    if (name != "y" && name != "x") axis.Fail("'" + name + "' is not y or x");
+    (name == "y" ? m.mirror_y : m.mirror_x) = true;
+  }
+}
+
 }  // namespace
 
 Manifest ReadManifest(Json json, const Graph& graph) {
@@ -105,6 +118,7 @@ Manifest ReadManifest(Json json, const Graph& graph) {
   ReadHead(json.At("head"), outputs, m);
   ReadClasses(json.At("classes"), outputs, m);
   ReadInput(json.At("input"), graph.channels(), m);
+  if (json.Has("prediction")) ReadPrediction(json.At("prediction"), m);
   m.halo = json.At("halo").Int(0, 1 << 20);
   m.alignment = json.At("alignment").Int(1, 1 << 20);
   m.json = std::move(json);

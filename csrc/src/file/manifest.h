@@ -36,6 +36,8 @@ struct Manifest {
   int64_t sample_height = 0, sample_width = 0;
   bool fixed_size = false;  // the graph is known to be right at the sample's size alone
   int64_t halo = 0, alignment = 1;
+  int64_t window_height = 0, window_width = 0;  // of nnU-Net's windows; 0: none are named
+  bool mirror_y = false, mirror_x = false;
 };
 
 // Throws Error(kBadEngineFile) naming the field that is missing, wrong or contradicts the graph.

@@ -1,6 +1,7 @@
 #include "tiling/augment.h"
 
 #include <utility>
+#include <vector>
 
 #include "core/aligned_buffer.h"
 #include "core/checked_math.h"
@@ -19,22 +20,41 @@ constexpr Symmetry kSymmetries[] = {
     {.flip_y = true, .flip_x = true, .transpose = true},
 };
 
-int PassCount(Augmentation augmentation) {
-  return augmentation == Augmentation::kNone ? 1 : augmentation == Augmentation::kFlips ? 4 : 8;
+// The views of an augmentation; the image itself is the first.
+std::vector<Symmetry> ViewsOf(Augmentation augmentation, MirrorAxes mirror_axes) {
+  std::vector<Symmetry> views;
+  for (const Symmetry& s : kSymmetries) {
+    switch (augmentation) {
+      case Augmentation::kNone:
+        if (s.flip_y || s.flip_x || s.transpose) continue;
+        break;
+      case Augmentation::kFlips:
+        if (s.transpose) continue;
+        break;
+      case Augmentation::kD4:
+        break;
+      case Augmentation::kMirror:
+        if (s.transpose || (s.flip_y && !mirror_axes.y) || (s.flip_x && !mirror_axes.x)) continue;
+        break;
+    }
+    views.push_back(s);
+  }
+  return views;
 }
 
 }  // namespace
 
 void SegmentAugmented(const CheckedImage& image, const OutputView& out,
-                      const SegmentOptions& options, int64_t classes, Head head, ThreadPool& pool,
-                      const SegmentView& segment) {
-  const int passes = PassCount(options.augmentation);
+                      const SegmentOptions& options, int64_t classes, Head head,
+                      MirrorAxes mirror_axes, ThreadPool& pool, const SegmentView& segment) {
+  const std::vector<Symmetry> views = ViewsOf(options.augmentation, mirror_axes);
+  const int passes = static_cast<int>(views.size());
   const int64_t height = image.view().height, width = image.view().width, pixels = height * width;
   const auto floats = static_cast<size_t>(CheckedMul(pixels, classes, "logits of the image"));
   AlignedBuffer<float> sums(floats), logits(floats);
   int64_t first_total = 0;  // tiles of the first pass; turned views may be cut into another number
   for (int pass = 0; pass < passes; ++pass) {
-    const Symmetry& s = kSymmetries[pass];
+    const Symmetry& s = views[static_cast<size_t>(pass)];
     const CheckedImage turned = image.Turned(s);
     SegmentOptions one = options;
     one.augmentation = Augmentation::kNone;

@@ -17,10 +17,15 @@ namespace pyengine {
 using SegmentView =
     std::function<void(const CheckedImage& view, const OutputView& logits, const SegmentOptions&)>;
 
+// Those of Augmentation::kMirror.
+struct MirrorAxes {
+  bool y = false, x = false;
+};
+
 // Runs `segment` on each view of a whole image, and writes the result of the mean logits to `out`.
 // Holds two sets of logits of the whole image.
 void SegmentAugmented(const CheckedImage& image, const OutputView& out,
-                      const SegmentOptions& options, int64_t classes, Head head, ThreadPool& pool,
-                      const SegmentView& segment);
+                      const SegmentOptions& options, int64_t classes, Head head,
+                      MirrorAxes mirror_axes, ThreadPool& pool, const SegmentView& segment);
 
 }  // namespace pyengine

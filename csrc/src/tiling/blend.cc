@@ -8,12 +8,14 @@
 #include "pyengine/error.h"
 #include "tiling/choose_tile.h"
 #include "tiling/gather.h"
+#include "tiling/nnunet_windows.h"
 #include "tiling/progress.h"
 #include "tiling/tile_layout.h"
 
 namespace pyengine {
 
 std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode) {
+  if (mode == TileMode::kNnUnet) return NnUnetWeights(height, width);
   std::vector<float> weights(static_cast<size_t>(height * width), 1.0f);
   if (mode != TileMode::kGaussian) return weights;
   const auto axis = [](int64_t i, int64_t size) {
@@ -59,15 +61,17 @@ BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t widt
 void BlendAccumulator::Add(const float* logits, int64_t y, int64_t x) {
   const int64_t rows = std::min(window_height_, height_ - y);
   const int64_t columns = std::min(window_width_, width_ - x);
-  for (int64_t r = 0; r < rows; ++r) {
+  // A window that is larger than the image begins before it.
+  const int64_t left = std::max<int64_t>(0, -x);
+  for (int64_t r = std::max<int64_t>(0, -y); r < rows; ++r) {
     const float* weight = weights_.data() + r * window_width_;
     const int64_t at = (y + r - first_row_) * width_ + x;
     for (int64_t k = 0; k < classes_; ++k) {
       const float* in = logits + (k * window_height_ + r) * window_width_;
       float* sum = sums_.data() + k * window_height_ * width_ + at;
-      for (int64_t c = 0; c < columns; ++c) sum[c] += in[c] * weight[c];
+      for (int64_t c = left; c < columns; ++c) sum[c] += in[c] * weight[c];
     }
-    for (int64_t c = 0; c < columns; ++c) coverage_[at + c] += weight[c];
+    for (int64_t c = left; c < columns; ++c) coverage_[at + c] += weight[c];
   }
 }
 
@@ -91,8 +95,20 @@ void BlendAccumulator::Finish(int64_t y) {
 
 namespace {
 
-BlendPlan PlanFor(const NetworkGeometry& net, int64_t height, int64_t width,
+BlendPlan PlanFor(const SegmentationModel& model, int64_t height, int64_t width,
                   const SegmentOptions& options) {
+  const NetworkGeometry& net = model.geometry;
+  if (options.mode == TileMode::kNnUnet) {
+    const auto side = [](int64_t wanted, int64_t named) {
+      return wanted > 0 ? wanted : named > 0 ? named : kDefaultBlendTilePx;
+    };
+    const int64_t h = AcceptedHeight(net, side(options.tile_height_px, model.window.height));
+    const int64_t w = AcceptedWidth(net, side(options.tile_width_px, model.window.width));
+    return {.height = h,
+            .width = w,
+            .rows = NnUnetOrigins(height, h),
+            .columns = NnUnetOrigins(width, w)};
+  }
   const auto least = [&](int64_t wanted, int64_t size) {
     return std::min(wanted > 0 ? wanted : kDefaultBlendTilePx, size);
   };
@@ -108,23 +124,67 @@ std::vector<int64_t> RowsOfWindows(const BlendPlan& plan, Range band) {
   return rows;
 }
 
+PaddingMode PaddingOf(const SegmentOptions& options) {
+  return options.mode == TileMode::kNnUnet ? PaddingMode::kConstant : options.padding;
+}
+
+// Dense planes with rows, columns or both in reverse, added to `out` or copied there.
+void Flip(const float* in, int64_t planes, TileSize size, bool y, bool x, bool add, float* out) {
+  for (int64_t i = 0; i < planes * size.height; ++i) {
+    const int64_t plane = i / size.height, row = i % size.height;
+    const float* from = in + (plane * size.height + (y ? size.height - 1 - row : row)) * size.width;
+    float* to = out + i * size.width;
+    for (int64_t c = 0; c < size.width; ++c) {
+      const float value = from[x ? size.width - 1 - c : c];
+      to[c] = add ? to[c] + value : value;
+    }
+  }
+}
+
+// Runs `n` windows, and their mirror images where asked for: the mean of the logits, in the order
+// of nnU-Net.
+void RunWindows(const WindowRunner& runner, bool mirror, const BlendPlan& plan, int64_t n,
+                WindowRunner::Buffers& buffers) {
+  const SegmentationModel& model = runner.model();
+  const int64_t margin = 2 * model.geometry.margin;
+  const TileSize in{.height = plan.height + margin, .width = plan.width + margin};
+  const TileSize out{.height = plan.height, .width = plan.width};
+  const int64_t in_planes = n * model.geometry.channels, out_planes = n * model.geometry.classes;
+  float* logits = buffers.logits.data();
+  runner.executor().Run(buffers.windows.data(), logits, n, in.height, in.width);
+  if (!mirror) return;
+  std::vector<float> turned(static_cast<size_t>(in_planes * in.height * in.width));
+  std::vector<float> answer(static_cast<size_t>(out_planes * out.height * out.width));
+  float passes = 1;
+  for (const auto& [y, x] : {std::pair{true, false}, {false, true}, {true, true}}) {
+    if ((y && !model.mirror_y) || (x && !model.mirror_x)) continue;
+    Flip(buffers.windows.data(), in_planes, in, y, x, false, turned.data());
+    runner.executor().Run(turned.data(), answer.data(), n, in.height, in.width);
+    Flip(answer.data(), out_planes, out, y, x, true, logits);
+    ++passes;
+  }
+  for (size_t i = 0; i < answer.size(); ++i) logits[i] /= passes;
+}
+
 }  // namespace
 
-Range BlendedBandRows(const NetworkGeometry& net, int64_t height, int64_t width, Range band,
+Range BlendedBandRows(const SegmentationModel& model, int64_t height, int64_t width, Range band,
                       const SegmentOptions& options) {
-  const BlendPlan plan = PlanFor(net, height, width, options);
+  const NetworkGeometry& net = model.geometry;
+  const BlendPlan plan = PlanFor(model, height, width, options);
   const std::vector<int64_t> rows = RowsOfWindows(plan, band);
   return RowsBehind(
       {.begin = rows.front() - net.margin, .end = rows.back() + plan.height + net.margin}, height,
-      options.padding);
+      PaddingOf(options));
 }
 
 void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range band,
                     const OutputView& out, const SegmentOptions& options) {
   const ImageView& view = image.view();
   const NetworkGeometry& net = runner.net();
-  const BlendPlan plan = PlanFor(net, view.height, view.width, options);
-  RequireRows(view, 1, band.begin, BlendedBandRows(net, view.height, view.width, band, options));
+  const BlendPlan plan = PlanFor(runner.model(), view.height, view.width, options);
+  RequireRows(view, 1, band.begin,
+              BlendedBandRows(runner.model(), view.height, view.width, band, options));
   const std::vector<int64_t> rows = RowsOfWindows(plan, band);
   const int64_t in_h = plan.height + 2 * net.margin, in_w = plan.width + 2 * net.margin;
   BlendAccumulator sums(
@@ -135,7 +195,8 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range
           WriteScores(logits + r * view.width, stride, net.classes, runner.model().head, out, y + r,
                       0, view.width);
       },
-      rows.front());
+      std::max<int64_t>(0, rows.front()));
+  const bool mirror = options.augmentation == Augmentation::kMirror;
   const auto columns = static_cast<int64_t>(plan.columns.size());
   const int64_t batch = std::clamp<int64_t>(options.batch_size, 1, columns);
   const int64_t in_floats = in_h * in_w * net.channels;
@@ -148,9 +209,10 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range
     for (int64_t first = 0; first < columns; first += batch) {
       const int64_t n = std::min(batch, columns - first);
       for (int64_t i = 0; i < n; ++i)
-        runner.Gather(image, options.padding, y - net.margin, plan.columns[first + i] - net.margin,
-                      in_h, in_w, buffers->windows.data() + i * in_floats);
-      runner.executor().Run(buffers->windows.data(), buffers->logits.data(), n, in_h, in_w);
+        runner.Gather(image, PaddingOf(options), y - net.margin,
+                      plan.columns[first + i] - net.margin, in_h, in_w,
+                      buffers->windows.data() + i * in_floats);
+      RunWindows(runner, mirror, plan, n, *buffers);
       for (int64_t i = 0; i < n; ++i)
         sums.Add(buffers->logits.data() + i * out_floats, y, plan.columns[first + i]);
       done += n;

@@ -11,8 +11,8 @@
 
 namespace pyengine {
 
-// Weight of each pixel of a height x width window: 1, or a Gaussian with standard deviation
-// side / 8 around the centre, never below 1e-3 of its peak (nnU-Net's and MONAI's convention).
+// Weight of each pixel of a height x width window: 1, a Gaussian with standard deviation side / 8
+// around the centre, never below 1e-3 of its peak (MONAI's convention), or nnU-Net's.
 std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode);
 
 constexpr int64_t kDefaultBlendTilePx = 512;
@@ -55,7 +55,7 @@ class BlendAccumulator {
 };
 
 // Rows of the image that the band `rows` of the result needs.
-Range BlendedBandRows(const NetworkGeometry& net, int64_t height, int64_t width, Range rows,
+Range BlendedBandRows(const SegmentationModel& model, int64_t height, int64_t width, Range rows,
                       const SegmentOptions& options);
 
 // The band `rows`, from a view that holds at least BlendedBandRows(). Bands are bit for bit the

@@ -22,6 +22,8 @@ struct SegmentationModel {
   NetworkGeometry geometry;
   Normalisation normalisation;
   Head head = Head::kNone;
+  TileSize window = {};                     // of nnU-Net's windows; 0: the file names none
+  bool mirror_y = false, mirror_x = false;  // along which axes it was trained to be mirrored
   std::string why_not_tileable;  // told to callers who ask for tiles of a network that has none
 };
 

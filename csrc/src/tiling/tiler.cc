@@ -21,7 +21,7 @@ TilePlan Tiler::Plan(int64_t height, int64_t width, const SegmentOptions& option
 Range Tiler::BandRows(int64_t height, int64_t width, Range rows,
                       const SegmentOptions& options) const {
   if (options.mode != TileMode::kExact)
-    return BlendedBandRows(runner_.net(), height, width, rows, options);
+    return BlendedBandRows(runner_.model(), height, width, rows, options);
   const auto layout = layouts_.Find(runner_.executor(), height, width, options);
   return RowsBehind(layout->PlaneRows(rows), height, options.padding);
 }

@@ -41,7 +41,7 @@ TEST(SegmentAugmented, ProgressNeverStepsBackAndItsTotalStays) {
                       .row_stride = w,
                       .plane_stride = 0,
                       .first_row = 0},
-                     options, 1, Head::kSigmoid, pool,
+                     options, 1, Head::kSigmoid, {}, pool,
                      [&, tiles = std::pair(upright, turned)](
                          const CheckedImage& view, const OutputView& out, const SegmentOptions& o) {
                        std::fill_n(static_cast<float*>(out.data), h * w, 1.0f);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "pyengine/error.h"
+#include "tiling/nnunet_windows.h"
 
 namespace pyengine {
 namespace {
@@ -42,6 +43,20 @@ TEST(Blend, AnUncoveredPixelIsAnErrorNotADivisionByZero) {
   const std::vector<float> values(4, 1.0f);
   sums.Add(values.data(), 0, 0);
   EXPECT_THROW(sums.Finish(2), Error);
+}
+
+// Values of nnunetv2 2.8.1: compute_steps_for_sliding_window and compute_gaussian.
+TEST(NnUnetWindows, LieAndWeighAsInNnUnet) {
+  EXPECT_EQ(NnUnetOrigins(110, 64), (std::vector<int64_t>{0, 23, 46}));
+  EXPECT_EQ(NnUnetOrigins(64, 64), std::vector<int64_t>{0});
+  EXPECT_EQ(NnUnetOrigins(21, 32), std::vector<int64_t>{-5});
+  EXPECT_EQ(NnUnetOrigins(65, 64), (std::vector<int64_t>{0, 1}));
+  const std::vector<float> w = NnUnetWeights(32, 40);
+  EXPECT_EQ(w[16 * 40 + 20], 10.0f);
+  EXPECT_EQ(w[0], 1.1324882507324219e-06f);
+  EXPECT_EQ(w[31 * 40 + 39], 6.496906280517578e-06f);
+  EXPECT_EQ(w[3 * 40 + 7], 0.00173187255859375f);
+  for (float weight : w) EXPECT_GT(weight, 0.0f);
 }
 
 }  // namespace

@@ -1,0 +1,53 @@
+#include "tiling/nnunet_windows.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "core/exp.h"
+
+namespace pyengine {
+namespace {
+
+constexpr double kStep = 0.5;  // of a window
+constexpr double kPeak = 10;
+
+// Rounded to 11 bits of significand, or to multiples of 2^-24.
+double RoundedToHalf(double value) {
+  int exponent = 0;
+  std::frexp(value, &exponent);
+  const double quantum = std::ldexp(1.0, std::max(exponent - 11, -24));
+  return std::nearbyint(value / quantum) * quantum;
+}
+
+}  // namespace
+
+std::vector<int64_t> NnUnetOrigins(int64_t size, int64_t window) {
+  if (window >= size) return {-((window - size) / 2)};
+  const int64_t last = size - window;
+  const auto steps = static_cast<int64_t>(std::ceil(double(last) / (double(window) * kStep)));
+  const double step = double(last) / double(steps);
+  std::vector<int64_t> origins;
+  for (int64_t i = 0; i <= steps; ++i)
+    origins.push_back(static_cast<int64_t>(std::nearbyint(step * double(i))));
+  return origins;
+}
+
+std::vector<float> NnUnetWeights(int64_t height, int64_t width) {
+  const auto axis = [](int64_t i, int64_t size) {
+    const double z = double(i - size / 2) / (double(size) / 8);
+    return Exp(-z * z / 2);
+  };
+  std::vector<float> weights(static_cast<size_t>(height * width));
+  float smallest = static_cast<float>(kPeak);
+  for (int64_t y = 0; y < height; ++y)
+    for (int64_t x = 0; x < width; ++x) {
+      const auto weight =
+          static_cast<float>(RoundedToHalf(kPeak * axis(y, height) * axis(x, width)));
+      weights[static_cast<size_t>(y * width + x)] = weight;
+      if (weight > 0) smallest = std::min(smallest, weight);
+    }
+  for (float& weight : weights) weight = std::max(weight, smallest);
+  return weights;
+}
+
+}  // namespace pyengine

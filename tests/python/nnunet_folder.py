@@ -1,0 +1,107 @@
+"""A small results folder of nnU-Net with random weights, as its training writes one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+LABELS = {"background": 0, "one": 1, "two": 2}
+REGIONS = {"background": 0, "whole": [1, 2], "core": [2]}
+
+
+def network_arguments(name: str) -> dict[str, Any]:
+    blocks = "n_blocks_per_stage" if name == "ResidualEncoderUNet" else "n_conv_per_stage"
+    return {
+        "n_stages": 3, "features_per_stage": [8, 16, 24],
+        "conv_op": "torch.nn.modules.conv.Conv2d", "kernel_sizes": [[3, 3]] * 3,
+        "strides": [[1, 1], [2, 2], [2, 2]], blocks: [1, 1, 1],
+        "n_conv_per_stage_decoder": [1, 1], "conv_bias": True,
+        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+        "norm_op_kwargs": {"eps": 1e-5, "affine": True}, "dropout_op": None,
+        "dropout_op_kwargs": None, "nonlin": "torch.nn.LeakyReLU",
+        "nonlin_kwargs": {"inplace": True},
+    }  # fmt: skip
+
+
+def write_results_folder(
+    folder: Path,
+    *,
+    network: str = "PlainConvUNet",
+    schemes: tuple[str, ...] = ("ZScoreNormalization",),
+    labels: dict[str, Any] = LABELS,
+    patch: tuple[int, ...] = (32, 40),
+    trainer: str = "nnUNetTrainer",
+    mirror: tuple[int, ...] | None = (0, 1),
+    **changes: Any,
+) -> Path:
+    """Write plans, dataset and one fold; `changes` are of the configuration."""
+    from dynamic_network_architectures.architectures import unet
+
+    resampling = {
+        "resampling_fn_data": "resample_data_or_seg_to_shape",
+        "resampling_fn_seg": "resample_data_or_seg_to_shape",
+        "resampling_fn_probabilities": "resample_data_or_seg_to_shape",
+    }
+    orders = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
+    kwargs = {
+        "resampling_fn_data_kwargs": orders, "resampling_fn_probabilities_kwargs": orders,
+        "resampling_fn_seg_kwargs": {**orders, "is_seg": True, "order": 1},
+    }  # fmt: skip
+    arguments = network_arguments(network)
+    configuration = {
+        "data_identifier": "nnUNetPlans_2d", "preprocessor_name": "DefaultPreprocessor",
+        "batch_size": 2, "patch_size": list(patch), "median_image_size_in_voxels": [90.0, 100.0],
+        "spacing": [1.0, 1.0], "normalization_schemes": list(schemes),
+        "use_mask_for_norm": [False] * len(schemes), "batch_dice": True, **resampling, **kwargs,
+        "architecture": {
+            "network_class_name": f"dynamic_network_architectures.architectures.unet.{network}",
+            "arch_kwargs": arguments,
+            "_kw_requires_import": ["conv_op", "norm_op", "dropout_op", "nonlin"],
+        },
+    }  # fmt: skip
+    properties = {
+        "mean": 90.0, "std": 60.0, "median": 80.0, "min": 0.0, "max": 255.0,
+        "percentile_00_5": 12.5, "percentile_99_5": 231.25,
+    }  # fmt: skip
+    plans = {
+        "dataset_name": "Dataset900_Small", "plans_name": "nnUNetPlans",
+        "original_median_spacing_after_transp": [999.0, 1.0, 1.0],
+        "original_median_shape_after_transp": [1, 90, 100],
+        "image_reader_writer": "NaturalImage2DIO", "transpose_forward": [0, 1, 2],
+        "transpose_backward": [0, 1, 2], "configurations": {"2d": configuration | changes},
+        "experiment_planner_used": "ExperimentPlanner", "label_manager": "LabelManager",
+        "foreground_intensity_properties_per_channel": {
+            str(i): properties for i in range(len(schemes))
+        },
+    }  # fmt: skip
+    dataset = {
+        "channel_names": {str(i): f"channel {i}" for i in range(len(schemes))}, "labels": labels,
+        "numTraining": 4, "file_ending": ".png", "name": "Small",
+    }  # fmt: skip
+    regions = any(isinstance(value, list) for value in labels.values())
+    if regions:
+        dataset["regions_class_order"] = list(range(1, len(labels)))
+    folder.mkdir(parents=True)
+    (folder / "plans.json").write_text(json.dumps(plans))
+    (folder / "dataset.json").write_text(json.dumps(dataset))
+    torch.manual_seed(3)
+    made = {
+        "conv_op": torch.nn.Conv2d, "norm_op": torch.nn.InstanceNorm2d, "dropout_op": None,
+        "nonlin": torch.nn.LeakyReLU,
+    }  # fmt: skip
+    module = getattr(unet, network)(
+        input_channels=len(schemes), num_classes=len(labels) - (1 if regions else 0),
+        deep_supervision=True, **{**arguments, **made},
+    )  # fmt: skip
+    checkpoint = {
+        "network_weights": module.state_dict(), "optimizer_state": {"lr": np.float64(0.01)},
+        "trainer_name": trainer, "init_args": {"configuration": "2d", "fold": 0},
+        "inference_allowed_mirroring_axes": mirror, "_best_ema": np.float64(0.5),
+    }  # fmt: skip
+    (folder / "fold_0").mkdir()
+    torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
+    return folder
