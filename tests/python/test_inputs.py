@@ -187,7 +187,7 @@ def test_a_kind_is_one_row(capsys, monkeypatch, tmp_path) -> None:
     with pytest.raises(SystemExit):
         main(["build", "--help"])
     assert ".recipe file" in capsys.readouterr().out
-    with pytest.raises(TypeError, match=r"a path to a \.recipe file, a torch\.nn\.Module"):
+    with pytest.raises(TypeError, match=r"a path to a \.recipe file, a TorchScript module"):
         pyengine.build(42, path)
 
 
