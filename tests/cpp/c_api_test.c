@@ -251,7 +251,7 @@ static void refusing(const pye_engine* engine) {
   bad.type = 10;
   CHECK(pye_segment_labels(engine, &bad, dense, kWidth, NULL) == PYE_INVALID_ARGUMENT);
   CHECK(strstr(pye_last_error(), "image type 10 is not one of pye_pixel_type, 0 to 9") != NULL);
-  options.augmentation = 3;
+  options.augmentation = 4;
   CHECK(pye_segment_labels(engine, &image, dense, kWidth, &options) == PYE_INVALID_ARGUMENT);
   options.augmentation = PYE_AUGMENT_NONE;
   options.mode = -1;

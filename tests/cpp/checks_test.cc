@@ -35,12 +35,12 @@ TEST(Checks, SegmentOptions) {
   EXPECT_EQ(refusal([](SegmentOptions& o) { o.batch_size = -2; }), "batch_size -2 must be >= 1");
   EXPECT_EQ(refusal([](SegmentOptions& o) { o.max_memory_bytes = -1; }),
             "max_memory must be positive");
-  EXPECT_EQ(refusal([](SegmentOptions& o) { o.mode = static_cast<TileMode>(3); }),
-            "mode 3 must be from 0 to 2");
+  EXPECT_EQ(refusal([](SegmentOptions& o) { o.mode = static_cast<TileMode>(4); }),
+            "mode 4 must be from 0 to 3");
   EXPECT_EQ(refusal([](SegmentOptions& o) { o.padding = static_cast<PaddingMode>(-1); }),
             "padding -1 must be from 0 to 2");
   EXPECT_EQ(refusal([](SegmentOptions& o) { o.augmentation = static_cast<Augmentation>(9); }),
-            "augmentation 9 must be from 0 to 2");
+            "augmentation 9 must be from 0 to 3");
 }
 
 TEST(Checks, EngineOptions) {

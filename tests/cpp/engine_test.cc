@@ -369,8 +369,8 @@ TEST(Engine, RefusesAtTheDoorWhatBreaksARule) {
   options_refused([](SegmentOptions& o) { o.tile_height_px = -1; });
   options_refused([](SegmentOptions& o) { o.batch_size = -1; });
   options_refused([](SegmentOptions& o) { o.padding = static_cast<PaddingMode>(3); });
-  options_refused([](SegmentOptions& o) { o.mode = static_cast<TileMode>(3); });
-  options_refused([](SegmentOptions& o) { o.augmentation = static_cast<Augmentation>(3); });
+  options_refused([](SegmentOptions& o) { o.mode = static_cast<TileMode>(4); });
+  options_refused([](SegmentOptions& o) { o.augmentation = static_cast<Augmentation>(4); });
   refused([&] { engine.Plan(int64_t(1) << 40, 10); });
   refused([&] { engine.Profile(int64_t(1) << 40, 10, 1); });
   refused([&] { engine.SegmentLabels(good, nullptr, 20); });

@@ -21,13 +21,13 @@ public enum Status {
 public enum Output { Labels, Probabilities, Logits }
 
 /// <summary>How tiles meet.</summary>
-public enum Mode { Exact, Constant, Gaussian }
+public enum Mode { Exact, Constant, Gaussian, NnUnet }
 
 /// <summary>What stands for pixels beyond the image.</summary>
 public enum Padding { Reflect, Replicate, Constant }
 
 /// <summary>Over which views of an image the logits are averaged.</summary>
-public enum Augmentation { None, Flips, D4 }
+public enum Augmentation { None, Flips, D4, Mirror }
 
 /// <summary>How much rounding the CPU may add to save time.</summary>
 public enum Accuracy { Default, Fast, Reproducible }

@@ -37,10 +37,12 @@ internal static class Layout {
     Same(Output.Logits, "PYE_LOGITS");
     Same(Mode.Constant, "PYE_CONSTANT");
     Same(Mode.Gaussian, "PYE_GAUSSIAN");
+    Same(Mode.NnUnet, "PYE_NNUNET");
     Same(Padding.Replicate, "PYE_PADDING_REPLICATE");
     Same(Padding.Constant, "PYE_PADDING_CONSTANT");
     Same(Augmentation.Flips, "PYE_AUGMENT_FLIPS");
     Same(Augmentation.D4, "PYE_AUGMENT_D4");
+    Same(Augmentation.Mirror, "PYE_AUGMENT_MIRROR");
     Same(Accuracy.Fast, "PYE_ACCURACY_FAST");
     Same(Accuracy.Reproducible, "PYE_ACCURACY_REPRODUCIBLE");
     Same(OnMismatch.Rebuild, "PYE_REBUILD");
