@@ -123,6 +123,12 @@ SignalsBlocked::SignalsBlocked() noexcept {
   // A fault belongs to the thread that causes it, a profiler's tick to one that works.
   for (int own : {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGSYS, SIGTRAP, SIGPROF})
     sigdelset(&blocked, own);
+#ifdef SIGRTMIN
+  // Collectors of garbage stop each thread that ever called managed code, as callbacks are, by a
+  // signal to that thread, and wait for it: Mono by real-time ones, others by these two.
+  for (int signal = SIGRTMIN; signal <= SIGRTMAX; ++signal) sigdelset(&blocked, signal);
+  for (int signal : {SIGPWR, SIGXCPU}) sigdelset(&blocked, signal);
+#endif
   pthread_sigmask(SIG_BLOCK, &blocked, &before);
   std::memcpy(before_, &before, sizeof before);
 }
