@@ -98,7 +98,7 @@ def _result_line(result: NamedOutput) -> str:
 
 def why_slow(isa: str) -> str:
     """Why a CPU engine is slower than it could be; empty where it is not."""
-    if isa not in ("portable", "reference"):
+    if isa not in ("portable", "fused", "reference"):
         return ""
     best = _core.isas()[0]
     if isa == best:

@@ -178,7 +178,7 @@ def test_info(capsys, membranes) -> None:
 def test_info_tells_where_kernels_for_the_processor_are_missing(capsys, monkeypatch) -> None:
     monkeypatch.delenv("PYENGINE_ISA", raising=False)
     isas = _core.isas()
-    assert isas[-2:] == ["portable", "reference"]
+    assert isas[-3:] == ["portable", "fused", "reference"]
     _, text, _ = run(capsys, "info", "em-membranes")
     assert ("slow" in text) == (isas[0] == "portable")
     monkeypatch.setenv("PYENGINE_ISA", "portable")

@@ -12,7 +12,7 @@
 namespace pyengine {
 namespace {
 
-// Null: none, as for the reference table.
+// Null: none, as for tables that are not for speed.
 MultiplyAdd MultiplyAddOf(std::string_view isa) {
 #if defined(PYENGINE_X86_64)
   if (isa == "avx512") return MultiplyAddAvx512;
@@ -29,7 +29,8 @@ std::vector<double> MultiplyAddRates(const std::string& isa, int threads, int ru
   const KernelTable& kernels = SelectKernels(isa);
   const MultiplyAdd multiply_add = MultiplyAddOf(kernels.isa);
   if (!multiply_add)
-    throw Error(ErrorCode::kUnsupported, "the reference kernels have no rate to measure");
+    throw Error(ErrorCode::kUnsupported,
+                "the " + std::string(kernels.isa) + " kernels have no rate to measure");
   if (threads < 1)
     throw Error(ErrorCode::kInvalidArgument,
                 "threads " + std::to_string(threads) + " must be at least 1");

@@ -34,11 +34,12 @@ std::vector<int64_t> NnUnetOrigins(int64_t size, int64_t window) {
 
 std::vector<float> NnUnetWeights(int64_t height, int64_t width) {
   const auto axis = [](int64_t i, int64_t size) {
-    const double z = double(i - size / 2) / (double(size) / 8);
+    const int64_t centre = size / 2;
+    const double z = double(i - centre) / (double(size) / 8);
     return Exp(-z * z / 2);
   };
   std::vector<float> weights(static_cast<size_t>(height * width));
-  float smallest = static_cast<float>(kPeak);
+  auto smallest = static_cast<float>(kPeak);
   for (int64_t y = 0; y < height; ++y)
     for (int64_t x = 0; x < width; ++x) {
       const auto weight =
