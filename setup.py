@@ -65,10 +65,11 @@ class CMakeBuild(build_ext):
 class WheelWithSboms(bdist_wheel):
     """`bdist_wheel` that adds the SBOMs which CMake wrote."""
 
-    def egg2dist(self, egginfo_path: str, distinfo_path: str) -> None:
-        super().egg2dist(egginfo_path, distinfo_path)
+    def write_wheelfile(self, wheelfile_base: str, *args: str) -> None:
+        # The last thing that a wheel's metadata gets, also where pip asked for the rest before.
+        super().write_wheelfile(wheelfile_base, *args)
         build = Path(self.get_finalized_command("build").build_temp)
-        shutil.copytree(build / "sboms", Path(distinfo_path) / "sboms")
+        shutil.copytree(build / "sboms", Path(wheelfile_base) / "sboms")
 
 
 setup(
