@@ -26,7 +26,8 @@ _FLAT = {"spatial_dims": 2, "in_channels": 1, "out_channels": 2}
 
 def monai(name: str, way: Way, kind: str, **how: Any) -> Network:
     shape = (1, how["in_channels"], 64, 64)
-    return Network(f"MONAI {name}", functools.partial(_monai, kind, **how), way, shape, ("monai",))
+    needs = ("monai", "einops") if "UNETR" in kind else ("monai",)
+    return Network(f"MONAI {name}", functools.partial(_monai, kind, **how), way, shape, needs)
 
 
 def _nnunet(kind: str, norm: str, deep: bool = False, **how: Any) -> Any:

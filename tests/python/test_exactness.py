@@ -117,7 +117,9 @@ def test_fast_rounds_more_but_not_much(membranes) -> None:
     bound = 1e-4 if fast.info.isa == "amx" else 1e-5
     assert np.sqrt(((got - want) ** 2).mean() / (want**2).mean()) < bound
     assert (got.argmax(axis=0) != want.argmax(axis=0)).mean() < 1e-4
-    with pytest.raises(ValueError, match="accuracy must be one of default, fast; got 'best'"):
+    with pytest.raises(
+        ValueError, match="accuracy must be one of default, fast, reproducible; got 'best'"
+    ):
         pyengine.Engine("em-membranes", accuracy="best")
     with pytest.raises(ValueError, match="belongs to the CPU engine"):
         pyengine.Engine("em-membranes", accuracy="fast", executor=lambda x: x)
