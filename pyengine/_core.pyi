@@ -58,6 +58,7 @@ class TileMode(_Words):
     exact: ClassVar[TileMode]
     constant: ClassVar[TileMode]
     gaussian: ClassVar[TileMode]
+    nnunet: ClassVar[TileMode]
 
 class OutputKind(_Words):
     labels: ClassVar[OutputKind]
@@ -90,6 +91,7 @@ class Augmentation(_Words):
     none: ClassVar[Augmentation]
     flips: ClassVar[Augmentation]
     d4: ClassVar[Augmentation]
+    mirror: ClassVar[Augmentation]
 
 class Scheduler(metaclass=_BoundType):
     """Decides which of several calls computes."""
