@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pyengine.inputs.channels_last import TO_FIRST, TO_LAST, transpose_input, transpose_output
 from pyengine.onnx_nodes import attributes_of
 
 if TYPE_CHECKING:
     import onnx
 
-_TO_NHWC, _TO_NCHW = [0, 2, 3, 1], [0, 3, 1, 2]
 # What an image may pass before its layout shows.
 _KEEP_PLACES = {
     "Cast", "Identity", "Div", "Sub", "Mul", "Add", "Sigmoid", "Softmax", "Relu", "Clip",
@@ -38,11 +38,11 @@ def plain_door(model: onnx.ModelProto) -> str:
         said.append("whole numbers as float32")
     last = has_channels_last(graph, images[0])
     if last:
-        _transpose_input(graph, images[0])
+        transpose_input(graph, images[0])
         said.append("(N, H, W, C) as (N, C, H, W)")
     for output in list(graph.output):
         if gives_channels_last(graph, output, last):
-            _transpose_output(graph, output)
+            transpose_output(graph, output)
     return f"the network's input is given {' and '.join(said)}" if said else ""
 
 
@@ -50,7 +50,7 @@ def has_channels_last(graph: onnx.GraphProto, image: onnx.ValueInfoProto) -> boo
     """Whether an input is (N, H, W, C): what reads it says so, else its sizes."""
     reader = _first_reader(graph, image.name)
     if reader is not None and reader.op_type == "Transpose":
-        return bool(attributes_of(reader).get("perm") == _TO_NCHW)
+        return bool(attributes_of(reader).get("perm") == TO_FIRST)
     if reader is not None and reader.op_type in _CHANNELS_FIRST:
         return False
     dims = [d.dim_value for d in image.type.tensor_type.shape.dim]
@@ -71,7 +71,7 @@ def gives_channels_last(
     while node is not None and node.op_type in _KEEP_PLACES:
         node = producers.get(node.input[0])
     if node is not None and node.op_type == "Transpose":
-        return bool(attributes_of(node).get("perm") == _TO_NHWC)
+        return bool(attributes_of(node).get("perm") == TO_LAST)
     if node is None or node.op_type in _CHANNELS_FIRST:
         return False
     return input_is and len(dims) == 4
@@ -99,41 +99,3 @@ def _take_float(model: onnx.ModelProto, image: onnx.ValueInfoProto) -> bool:
     kind.elem_type = TensorProto.FLOAT
     del model.graph.value_info[:]
     return True
-
-
-def _transpose_input(graph: onnx.GraphProto, image: onnx.ValueInfoProto) -> None:
-    from onnx import helper
-
-    inner = f"{image.name}/channels_last"
-    for node in graph.node:
-        for i, name in enumerate(node.input):
-            if name == image.name:
-                node.input[i] = inner
-    graph.node.insert(0, helper.make_node("Transpose", [image.name], [inner], perm=_TO_NHWC))
-    _reorder(image, _TO_NCHW)
-
-
-def _transpose_output(graph: onnx.GraphProto, output: onnx.ValueInfoProto) -> None:
-    from onnx import helper
-
-    inner = f"{output.name}/channels_last"
-    for node in graph.node:
-        for names in (node.output, node.input):
-            for i, name in enumerate(names):
-                if name == output.name:
-                    names[i] = inner
-    graph.node.append(helper.make_node("Transpose", [inner], [output.name], perm=_TO_NCHW))
-    if output.type.tensor_type.HasField("shape"):
-        _reorder(output, _TO_NCHW)
-
-
-def _reorder(value: onnx.ValueInfoProto, order: list[int]) -> None:
-    import onnx
-
-    dims = []
-    for i in order:
-        dim = onnx.TensorShapeProto.Dimension()
-        dim.CopyFrom(value.type.tensor_type.shape.dim[i])
-        dims.append(dim)
-    del value.type.tensor_type.shape.dim[:]
-    value.type.tensor_type.shape.dim.extend(dims)
