@@ -127,6 +127,16 @@ double NoFlops(const Node& /*node*/, double /*output_pixels*/) {
   return 0;
 }
 
+void RequirePixelsInWindows(const Json& json, const Node& node) {
+  for (int axis = 0; axis < 2; ++axis)
+    if (std::max(Before(node.amounts, axis), After(node.amounts, axis)) >= node.kernel[axis])
+      json.Fail("amounts must be smaller than the kernel");
+}
+
+void ReadCeilMode(const Json& json, Node& node) {
+  if (json.Has("ceil_mode")) node.ceil_mode = json.At("ceil_mode").Bool();
+}
+
 Range WindowInput(const Node& node, int axis, Range out) {
   const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
   return {.begin = out.begin * s - before,

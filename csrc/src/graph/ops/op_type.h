@@ -133,6 +133,9 @@ int64_t WindowSize(const Node& node, int axis, int64_t in);
 // The same, and one more where `ceil_mode` lets a last window begin within image or padding before.
 int64_t PoolSize(const Node& node, int axis, int64_t in);
 StepFactor Shrinks(const Node& node, int axis);
+// A window without a single pixel of the image has no maximum and no mean.
+void RequirePixelsInWindows(const Json& json, const Node& node);
+void ReadCeilMode(const Json& json, Node& node);
 // `stride` outputs for each input: enlargements.
 int64_t EnlargedSize(const Node& node, int axis, int64_t in);
 StepFactor Enlarges(const Node& node, int axis);

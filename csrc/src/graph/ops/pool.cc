@@ -1,6 +1,4 @@
 // Pooling: maxima and means of windows, and of whole planes.
-#include <algorithm>
-
 #include "graph/ops/op_type.h"
 
 namespace pyengine {
@@ -11,7 +9,7 @@ constexpr Word<ReduceKind> kPoolWords[] = {{.word = "max", .kind = ReduceKind::k
 
 void ReadPool(const Json& json, Node& node) {
   node.reduce = ReadWord(json.At("kind"), "pooling", kPoolWords);
-  if (json.Has("ceil_mode")) node.ceil_mode = json.At("ceil_mode").Bool();
+  ReadCeilMode(json, node);
 }
 
 void ReadAdaptive(const Json& json, Node& node) {
@@ -20,10 +18,7 @@ void ReadAdaptive(const Json& json, Node& node) {
 }
 
 TensorInfo InferPool(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
-  // A window without a single pixel of the image has no maximum and no mean.
-  if (std::max(node.amounts.top, node.amounts.bottom) >= node.kernel[0] ||
-      std::max(node.amounts.left, node.amounts.right) >= node.kernel[1])
-    json.Fail("amounts must be smaller than the kernel");
+  RequirePixelsInWindows(json, node);
   return InferPixels(json, node, in);
 }
 

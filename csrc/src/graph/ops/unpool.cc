@@ -7,16 +7,9 @@ namespace {
 
 // Overlapping windows could put two numbers into one place.
 void CheckApart(const Json& json, const Node& node) {
-  for (int axis = 0; axis < 2; ++axis) {
+  for (int axis = 0; axis < 2; ++axis)
     if (node.stride[axis] < node.kernel[axis]) json.Fail("windows must not overlap");
-    if (Before(node.amounts, axis) >= node.kernel[axis] ||
-        After(node.amounts, axis) >= node.kernel[axis])
-      json.Fail("amounts must be smaller than the kernel");
-  }
-}
-
-void ReadCeilMode(const Json& json, Node& node) {
-  if (json.Has("ceil_mode")) node.ceil_mode = json.At("ceil_mode").Bool();
+  RequirePixelsInWindows(json, node);
 }
 
 TensorInfo InferIndices(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
