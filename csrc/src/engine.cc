@@ -189,9 +189,7 @@ struct Engine::Impl {
   // What back ends do with every image: gain and offset, or nothing where images bring more.
   Normalisation NormalisationOfAll() const {
     if (!info.more_preprocessing) return file.manifest.preprocessing.first;
-    const auto channels = static_cast<size_t>(info.geometry.channels);
-    return {.gain = std::vector<float>(channels, 1.0f),
-            .offset = std::vector<float>(channels, 0.0f)};
+    return Normalisation::None(info.geometry.channels);
   }
 
   // An image with what preprocessing makes of it, where that is more than gain and offset. Tilers
@@ -511,8 +509,13 @@ void Engine::Prepare(int64_t height, int64_t width, const SegmentOptions& option
 }
 
 ValueRange Engine::CheckRange(const ImageView& image, const SegmentOptions& options) const {
+  const DefaultFloatEnvironment floats;
   CheckOptions(options);
-  return CompareRange({image, impl_->info.geometry.channels, *impl_->pool}, impl_->info.input_type);
+  const int64_t channels = impl_->info.geometry.channels;
+  const SourceScale source{.scale = options.source_scale, .offset = options.source_offset};
+  const PlainPixels plain(image, channels, source, *impl_->pool, impl_->plain_buffers);
+  return CompareRange({plain.view(), channels, *impl_->pool}, image.type, source,
+                      impl_->info.input_type);
 }
 
 void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_stride,

@@ -126,4 +126,19 @@ TEST_F(HostCallsTest, RangesAreTold) {
   EXPECT_TRUE(std::isinf(range.expected_highest));
 }
 
+TEST_F(HostCallsTest, RangesAreOfWhatTheNetworkIsGiven) {
+  const int16_t values[] = {-5, 7, 0, 1};
+  const pye_image image = {values, PYE_INT16, 2, 2, 1, 4, 2, 2};
+  pye_segment_options options;
+  pye_segment_options_init(&options, sizeof options);
+  options.source_scale = 2;
+  options.source_offset = 1;
+  pye_range range;
+  range.size = sizeof range;
+  ASSERT_EQ(pye_engine_check_range(engine_, &image, &options, &range), PYE_OK);
+  EXPECT_EQ(range.lowest, -9);
+  EXPECT_EQ(range.highest, 15);
+  EXPECT_EQ(range.advised_scale, 2);
+}
+
 }  // namespace

@@ -1,6 +1,7 @@
 // From pixels to what the network takes: functions of one value, whose numbers are known.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -25,6 +26,11 @@ struct Normalisation {
   std::vector<std::vector<PointStep>> then = {};  // by step, then by channel
 
   bool affine() const { return then.empty(); }
+  // Pixels as they are.
+  static Normalisation None(int64_t channels) {
+    const auto count = static_cast<size_t>(channels);
+    return {.gain = std::vector<float>(count, 1.0f), .offset = std::vector<float>(count, 0.0f)};
+  }
 };
 
 // The further steps, in place, on values of one channel that were scaled already.

@@ -2,6 +2,8 @@
 
 #include <cstddef>
 
+#include "preprocessing/plain_type.h"
+
 namespace pyengine {
 namespace {
 
@@ -25,25 +27,9 @@ void ReadRow(const ImageView& image, int64_t channel, int64_t row, const Normali
   const int64_t step = image.pixel_stride_bytes;
   const float gain = n.gain[static_cast<size_t>(channel)];
   const float offset = n.offset[static_cast<size_t>(channel)];
-  switch (image.type) {
-    case PixelType::kUint8:
-      ConvertRow<uint8_t>(line, step, image.width, gain, offset, out);
-      break;
-    case PixelType::kUint16:
-      ConvertRow<uint16_t>(line, step, image.width, gain, offset, out);
-      break;
-    case PixelType::kFloat32:
-      ConvertRow<float>(line, step, image.width, gain, offset, out);
-      break;
-    case PixelType::kInt8:
-    case PixelType::kInt16:
-    case PixelType::kUint32:
-    case PixelType::kInt32:
-    case PixelType::kFloat64:
-    case PixelType::kUint12LowFirst:
-    case PixelType::kUint12HighFirst:
-      return;  // they come as float32 (tiling/plain_pixels.h)
-  }
+  WithPlainType(image.type, [&](auto value) {
+    ConvertRow<decltype(value)>(line, step, image.width, gain, offset, out);
+  });
   ApplyFurtherSteps(n, channel, out, image.width);
 }
 

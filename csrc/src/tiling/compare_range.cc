@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "tiling/gather.h"
+#include "preprocessing/read_row.h"
 
 namespace pyengine {
 namespace {
@@ -20,18 +20,18 @@ double LikelyRange(double highest) {
 
 }  // namespace
 
-ValueRange CompareRange(const CheckedImage& image, PixelType trained) {
+ValueRange CompareRange(const CheckedImage& image, PixelType stored, const SourceScale& source,
+                        PixelType trained) {
   const ImageView& view = image.view();
   ValueRange range;
+  range.advised_scale = source.factor();
   range.lowest = std::numeric_limits<double>::infinity();
   range.highest = -range.lowest;
-  const auto channels = static_cast<size_t>(view.channels);
-  const Normalisation as_is{.gain = std::vector<float>(channels, 1.0f),
-                            .offset = std::vector<float>(channels, 0.0f)};
+  const Normalisation as_is = Normalisation::None(view.channels);
   std::vector<float> row(static_cast<size_t>(view.width));
   for (int64_t y = view.first_row; y < view.first_row + view.rows; ++y)
     for (int64_t c = 0; c < view.channels; ++c) {
-      GatherRow(view, PaddingMode::kReflect, c, y, 0, view.width, as_is, row.data());
+      ReadRow(view, c, y, as_is, row.data());
       const auto [low, high] = std::minmax_element(row.begin(), row.end());
       range.lowest = std::min<double>(range.lowest, *low);
       range.highest = std::max<double>(range.highest, *high);
@@ -39,15 +39,14 @@ ValueRange CompareRange(const CheckedImage& image, PixelType trained) {
   if (trained != PixelType::kUint8 && trained != PixelType::kUint16) return range;
   range.expected_lowest = 0;
   range.expected_highest = trained == PixelType::kUint8 ? 255 : 65535;
-  if (view.type == trained) return range;
+  if (stored == trained && source.none()) return range;
   // All in a small part of the scale: fractions, or 8 bits where 16 are expected.
-  const double small = trained == PixelType::kUint16      ? 255
-                       : view.type == PixelType::kFloat32 ? 1
-                                                          : 0;
+  const bool fractions = stored == PixelType::kFloat32 || stored == PixelType::kFloat64;
+  const double small = trained == PixelType::kUint16 ? 255 : fractions ? 1 : 0;
   const bool in_a_small_part = range.highest > 0 && range.highest <= small;
   range.mismatch = range.lowest < 0 || range.highest > range.expected_highest || in_a_small_part;
   if (range.mismatch && range.lowest >= 0)
-    range.advised_scale = range.expected_highest / LikelyRange(range.highest);
+    range.advised_scale *= range.expected_highest / LikelyRange(range.highest);
   return range;
 }
 

@@ -2,15 +2,16 @@
 
 #include <algorithm>
 
+#include "preprocessing/plain_type.h"
+#include "preprocessing/read_row.h"
+
 namespace pyengine {
 namespace {
 
 template <class T>
 void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int64_t row, int64_t x,
                  int64_t width, float gain, float offset, float* out) {
-  const char* line = static_cast<const char*>(image.data) +
-                     (row - image.first_row) * image.row_stride_bytes +
-                     channel * image.channel_stride_bytes;
+  const char* line = LineOf(image, channel, row);
   const int64_t step = image.pixel_stride_bytes;
   const auto outside = [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
@@ -35,26 +36,6 @@ void GatherRowOf(const ImageView& image, PaddingMode mode, int64_t channel, int6
   outside(right, width);
 }
 
-void ScaleRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_t row, int64_t x,
-              int64_t width, float gain, float offset, float* out) {
-  switch (image.type) {
-    case PixelType::kUint8:
-      return GatherRowOf<uint8_t>(image, mode, channel, row, x, width, gain, offset, out);
-    case PixelType::kUint16:
-      return GatherRowOf<uint16_t>(image, mode, channel, row, x, width, gain, offset, out);
-    case PixelType::kFloat32:
-      return GatherRowOf<float>(image, mode, channel, row, x, width, gain, offset, out);
-    case PixelType::kInt8:
-    case PixelType::kInt16:
-    case PixelType::kUint32:
-    case PixelType::kInt32:
-    case PixelType::kFloat64:
-    case PixelType::kUint12LowFirst:
-    case PixelType::kUint12HighFirst:
-      return;  // they come as float32 (plain_pixels.h)
-  }
-}
-
 }  // namespace
 
 Range RowsBehind(Range plane_rows, int64_t height, PaddingMode mode) {
@@ -75,8 +56,11 @@ void GatherRow(const ImageView& image, PaddingMode mode, int64_t channel, int64_
     std::fill_n(out, width, 0.0f);
     return;
   }
-  ScaleRow(image, mode, channel, row, x, width, n.gain[static_cast<size_t>(channel)],
-           n.offset[static_cast<size_t>(channel)], out);
+  const float gain = n.gain[static_cast<size_t>(channel)];
+  const float offset = n.offset[static_cast<size_t>(channel)];
+  WithPlainType(image.type, [&](auto value) {
+    GatherRowOf<decltype(value)>(image, mode, channel, row, x, width, gain, offset, out);
+  });
   if (n.affine()) return;
   ApplyFurtherSteps(n, channel, out, width);
   if (mode != PaddingMode::kConstant) return;

@@ -26,7 +26,7 @@ class RowReader {
  public:
   RowReader(const ImageView& image, const SourceScale& source)
       : image_(image),
-        scale_(source.scale == 0 ? 1 : source.scale),
+        scale_(source.factor()),
         offset_(source.offset),
         swapped_(image.byte_order != (std::endian::native == std::endian::little
                                           ? ByteOrder::kLittle
@@ -93,7 +93,7 @@ bool IsPlain(const ImageView& image, const SourceScale& source) {
   const bool known = image.type == PixelType::kUint8 || image.type == PixelType::kUint16 ||
                      image.type == PixelType::kFloat32;
   return known && (image.byte_order == ByteOrder::kNative || image.type == PixelType::kUint8) &&
-         (source.scale == 1 || source.scale == 0) && source.offset == 0;
+         source.none();
 }
 
 }  // namespace

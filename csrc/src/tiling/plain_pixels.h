@@ -12,7 +12,10 @@ namespace pyengine {
 
 // What becomes of a stored value.
 struct SourceScale {
-  double scale = 1, offset = 0;
+  double scale = 1, offset = 0;  // scale 0 stands for 1
+
+  double factor() const { return scale == 0 ? 1 : scale; }
+  bool none() const { return factor() == 1 && offset == 0; }
 };
 
 class PlainPixels {

@@ -19,7 +19,7 @@ ValueRange Of(const std::vector<T>& values, PixelType type, PixelType trained) {
                        .row_stride_bytes = 0,
                        .pixel_stride_bytes = sizeof(T),
                        .channel_stride_bytes = sizeof(T)};
-  return CompareRange(Checked(view), trained);
+  return CompareRange(Checked(view), type, {}, trained);
 }
 
 TEST(CompareRange, OtherScalesAreTold) {
