@@ -16,6 +16,7 @@
 #include "core/platform/regular_file.h"
 #include "core/scheduler.h"
 #include "core/thread_pool.h"
+#include "describe.h"
 #include "graph/geometry.h"
 #include "image_statistics.h"
 #include "preprocessing/read_row.h"
@@ -45,95 +46,6 @@ void CheckInputSize(int64_t h, int64_t w) {
   if (h < 1 || w < 1 || h > kMaxInputSidePx || w > kMaxInputSidePx)
     throw Error(ErrorCode::kInvalidArgument, "input size " + std::to_string(h) + " x " +
                                                  std::to_string(w) + " px is out of range");
-}
-
-GraphAnalysis AnalyzeNetwork(const EngineFile& file, const std::string& path) {
-  const Manifest& manifest = file.manifest;
-  GraphAnalysis analysis;
-  try {
-    analysis = Analyze(file.graph, manifest.sample_height, manifest.sample_width);
-  } catch (const Error& e) {
-    throw Error(ErrorCode::kBadEngineFile, path + ": graph: " + e.what());
-  }
-  NetworkGeometry& net = analysis.network;
-  if (net.tileable && (net.halo != manifest.halo || net.alignment != manifest.alignment))
-    throw Error(ErrorCode::kBadEngineFile,
-                path + ": halo and alignment: the manifest says " + std::to_string(manifest.halo) +
-                    " and " + std::to_string(manifest.alignment) + " px, the graph needs " +
-                    std::to_string(net.halo) + " and " + std::to_string(net.alignment));
-  if (manifest.fixed_size && net.dense) {
-    net.tileable = false;
-    net.fixed_height = manifest.sample_height;
-    net.fixed_width = manifest.sample_width;
-    analysis.not_tileable_reason = "its source fixes the size, or answers otherwise at another";
-  }
-  return analysis;
-}
-
-// The context and the grid of an executor that computes another network than the graph.
-void SetContext(GraphAnalysis& analysis, int64_t halo_px, int64_t alignment_px) {
-  NetworkGeometry& net = analysis.network;
-  net.alignment = alignment_px;
-  net.size_residue %= alignment_px;
-  net.before = RoundUp(halo_px, alignment_px) + net.margin;
-  net.after = halo_px;
-  net.halo = net.before;
-  net.tileable = net.dense;
-  if (net.tileable) analysis.not_tileable_reason.clear();
-}
-
-const char* ActivationOf(Head head) {
-  switch (head) {
-    case Head::kNone:
-      return "none";
-    case Head::kSoftmax:
-      return "softmax";
-    case Head::kSigmoid:
-    case Head::kRegions:
-      return "sigmoid";
-  }
-  return "none";
-}
-
-EngineInfo Describe(const EngineFile& file, const GraphAnalysis& analysis) {
-  EngineInfo info;
-  info.task = file.manifest.task;
-  info.geometry = analysis.network;
-  info.not_tileable_reason = analysis.not_tileable_reason;
-  info.receptive_field_px = analysis.receptive_field_px;
-  info.flops_per_pixel = analysis.flops_per_pixel;
-  info.sample_height = file.manifest.sample_height;
-  info.sample_width = file.manifest.sample_width;
-  info.input_type = file.manifest.input_type;
-  info.input_gain = file.manifest.preprocessing.first.gain;
-  info.input_offset = file.manifest.preprocessing.first.offset;
-  info.preprocessing_needs_image = file.manifest.preprocessing.depends_on_image();
-  info.more_preprocessing =
-      info.preprocessing_needs_image || !file.manifest.preprocessing.first.affine();
-  info.activation = ActivationOf(file.manifest.head);
-  for (const NamedOutput& one : file.manifest.outputs)
-    info.results.push_back({.name = one.name,
-                            .first_plane = one.first_plane,
-                            .planes = one.planes,
-                            .activation = ActivationOf(one.head),
-                            .shrink = one.shrink,
-                            .enlarge = one.enlarge});
-  info.classes = file.manifest.classes;
-  info.manifest_json = file.manifest_json;
-  info.graph_json = file.graph_json;
-  info.parameters = GraphParameters(file.graph, file.weights);
-  for (size_t i = 0; i < file.graph.nodes.size(); ++i) {
-    const Node& node = file.graph.nodes[i];
-    LayerInfo layer;
-    layer.name = node.name;
-    layer.op = OpName(node.op);
-    layer.channels = file.graph.tensors[node.output].channels;
-    layer.parameters = NodeParameters(node, file.weights);
-    layer.flops_per_pixel = analysis.node_flops[i];
-    layer.stride_px = analysis.stride_px[node.output];
-    info.layers.push_back(std::move(layer));
-  }
-  return info;
 }
 
 void RequireScores(OutputKind kind) {
