@@ -22,6 +22,10 @@ if(PYENGINE_CUDA)
   target_compile_features(pyengine_cuda PRIVATE cuda_std_17)
   # No fused multiply-add: a gathered pixel has the bits that the CPU gives it.
   target_compile_options(pyengine_cuda PRIVATE --fmad=false)
+  # As in the rest of the library: unique symbols would keep it loaded after dlclose().
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(pyengine_cuda PRIVATE -Xcompiler=-fno-gnu-unique)
+  endif()
   pyengine_warnings(pyengine_cuda)
   set_target_properties(pyengine_cuda PROPERTIES POSITION_INDEPENDENT_CODE ON
                         CUDA_VISIBILITY_PRESET hidden)
