@@ -51,6 +51,10 @@ if(PYENGINE_CUDA)
 endif()
 list(TRANSFORM PYENGINE_PC_PRIVATE PREPEND -l)
 list(JOIN PYENGINE_PC_PRIVATE " " PYENGINE_PC_PRIVATE)
+if(PYENGINE_CUDA) # not where linkers look by themselves
+  get_filename_component(_cudart_folder "${CUDA_cudart_static_LIBRARY}" DIRECTORY)
+  set(PYENGINE_PC_PRIVATE "-L${_cudart_folder} ${PYENGINE_PC_PRIVATE}")
+endif()
 set(PYENGINE_PC_PRIVATE "${PYENGINE_PC_PRIVATE} ${CMAKE_THREAD_LIBS_INIT}")
 set(PYENGINE_PC_LIBRARIES "-L\${libdir} -lpyengine")
 if(NOT BUILD_SHARED_LIBS) # where only the static library is, nobody has to ask for --static
