@@ -42,12 +42,13 @@ from pyengine.builder import (
 from pyengine.device_array import DeviceArray
 from pyengine.engine import Engine
 from pyengine.executor_status import ExecutorStatus, executors
-from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, TilePlan
+from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, MemoryUse, TilePlan
 from pyengine.input_range import InputRangeWarning
 from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
 from pyengine.slow_plan import SlowPlanWarning
 from pyengine.stream import FrameFuture, FrameResult, Stream, StreamStatistics
+from pyengine.threads import ThreadOptions
 
 __all__ = [
     "BuildReport",
@@ -66,6 +67,7 @@ __all__ = [
     "InputRangeWarning",
     "LayerInfo",
     "LayerTime",
+    "MemoryUse",
     "NamedOutput",
     "OnnxruntimeWarning",
     "PlanReport",
@@ -73,6 +75,7 @@ __all__ = [
     "SlowPlanWarning",
     "Stream",
     "StreamStatistics",
+    "ThreadOptions",
     "TilePlan",
     "UnsupportedError",
     "__version__",

@@ -98,6 +98,16 @@ class Scheduler(metaclass=_BoundType):
 
     def __init__(self) -> None: ...
 
+class ThreadPolicy(metaclass=_BoundType):
+    __members__: ClassVar[dict[str, ThreadPolicy]]
+
+class ThreadOptions(metaclass=_BoundType):
+    """What a host wishes of threads; `pyengine.threads` makes it."""
+
+    def __init__(
+        self, name: str = "", cores: list[int] = ..., policy: ThreadPolicy = ..., priority: int = 0
+    ) -> None: ...
+
 class EngineOptions(metaclass=_BoundType):
     """Made of keywords, whose names are `fields`; `pyengine.arguments` checks them before."""
 
@@ -155,6 +165,9 @@ class Engine(metaclass=_BoundType):
     ) -> None: ...
     def info(self) -> dict[str, Any]: ...
     def plan(self, height: int, width: int, options: SegmentOptions) -> dict[str, Any]: ...
+    def prepare(self, height: int, width: int, options: SegmentOptions) -> None: ...
+    def memory(self) -> dict[str, int]: ...
+    def trim(self) -> None: ...
     def segment(
         self, image: BorrowedImage, kind: OutputKind, options: SegmentOptions
     ) -> npt.NDArray[Any]: ...
@@ -222,6 +235,7 @@ class Stream(metaclass=_BoundType):
         late: LatePolicy,
         statistics: int,
         segment: SegmentOptions,
+        thread: ThreadOptions,
         progress: Callable[[Any, int, int], bool] | None,
     ) -> None: ...
     def submit(

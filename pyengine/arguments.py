@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, TypeVar, g
 import numpy as np
 
 from pyengine import _core
+from pyengine.threads import ThreadOptions, core_engine, core_threads
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -175,12 +176,18 @@ class EngineKeywords(TypedDict, total=False):
     on_mismatch : {"raise", "rebuild", "cpu"}
         Where no plan fits the GPU that `device` names: refuse, naming what differs; build one for
         this run from the network stored beside a plan, which takes seconds; or run on the CPU.
+    thread : ThreadOptions, optional
+        Name, cores and priority of the worker threads.
+    share_threads : Engine, optional
+        Its threads serve this engine, too, and none are started.
     """
 
     threads: Annotated[int | None, Option(None, positive, ("threads",))]
     accuracy: Annotated[Accuracy, Option("default", one_of(_core.Accuracy), ("accuracy",))]
     pin_threads: Annotated[bool, Option(False, flag, ("pin_threads",))]
     on_mismatch: Annotated[OnMismatch, Option("raise", one_of(_core.OnMismatch), ("on_mismatch",))]
+    thread: Annotated[ThreadOptions | None, Option(None, core_threads, ("thread",))]
+    share_threads: Annotated[Any, Option(None, core_engine, ("share_threads",))]
 
 
 class SegmentKeywords(TypedDict, total=False):

@@ -24,7 +24,7 @@ from pyengine.callable_context import CallableContext, own_context
 from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
-from pyengine.info import Classification, EngineInfo, LayerTime, TilePlan, read_info
+from pyengine.info import Classification, EngineInfo, LayerTime, MemoryUse, TilePlan, read_info
 from pyengine.input_range import InputRange
 from pyengine.network import Network, logits_of
 from pyengine.onnx_network import needs_onnxruntime, stored_network
@@ -35,6 +35,7 @@ from pyengine.segment_file import segment_file
 from pyengine.shipped import resolve
 from pyengine.slow_plan import SlowPlans
 from pyengine.stream import Late, Policy, Stream
+from pyengine.threads import ThreadOptions
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -162,6 +163,35 @@ class Engine:
         """
         size = positive("height", height), positive("width", width)
         return TilePlan(**self._core.plan(*size, segment_options(**options)))
+
+    @documented(SegmentKeywords)
+    def prepare(self, height: int, width: int, **options: Unpack[SegmentKeywords]) -> None:
+        """Make plans, memory and pages ready, so that the first call takes what later ones take.
+
+        Parameters
+        ----------
+        height, width : int
+            Size of the images to come, in pixels.
+        **options : SegmentKeywords
+            Those of the calls to come. Callbacks are not called.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An argument out of range, or no tile within `max_memory`.
+        UnsupportedError
+            The network cannot do this, with the reason.
+        """
+        size = positive("height", height), positive("width", width)
+        self._core.prepare(*size, segment_options(**options))
+
+    def memory(self) -> MemoryUse:
+        """What the engine holds, in bytes; streams count their own (`Stream.statistics`)."""
+        return MemoryUse(**self._core.memory())
+
+    def trim(self) -> None:
+        """Free working memory that no call uses. The next call allocates again."""
+        self._core.trim()
 
     @documented(SegmentKeywords)
     def segment(
@@ -321,6 +351,7 @@ class Engine:
         slice_progress: Callable[[int, int], bool | None] | None = None,
         results: int = 4,
         statistics: int = 1000,
+        thread: ThreadOptions | None = None,
         **options: Unpack[SegmentKeywords],
     ) -> Stream:
         """Open a stream of live frames: in at a scanner's rate, results of known age out.
@@ -358,6 +389,8 @@ class Engine:
             For iteration: results that may lie untaken before the oldest is lost.
         statistics : int
             Over how many of the last results percentiles are.
+        thread : ThreadOptions, optional
+            Name, cores and priority of the thread that computes.
         **options : SegmentKeywords
 
         Returns
@@ -380,7 +413,7 @@ class Engine:
         """
         return Stream(
             self._core, self._info, height, width, slices, dtype, policy, queue, copy, output,
-            deadline, late, slice_progress, results, statistics, dict(options),
+            deadline, late, slice_progress, results, statistics, thread, dict(options),
         )  # fmt: skip
 
     @documented(SegmentKeywords)

@@ -117,6 +117,18 @@ class TilePlan:
 
 
 @dataclass(frozen=True)
+class MemoryUse:
+    """What an engine holds, in bytes."""
+
+    weights_bytes: int
+    """Until it is closed."""
+    in_use_bytes: int
+    """Working memory of calls that run."""
+    idle_bytes: int
+    """Working memory kept for later calls; `Engine.trim` frees it."""
+
+
+@dataclass(frozen=True)
 class Classification:
     """Result of `Engine.classify`."""
 

@@ -20,6 +20,7 @@ from pyengine.arguments import choice, flag, number, positive, region_sides, seg
 from pyengine.checks import check_image
 from pyengine.info import EngineInfo
 from pyengine.input_range import InputRange
+from pyengine.threads import ThreadOptions, core_threads
 
 Policy = Literal["newest", "all", "reject"]
 Late = Literal["finish", "cancel"]
@@ -148,6 +149,7 @@ class Stream:
         progress: Callable[[int, int], bool | None] | None,
         results: int,
         statistics: int,
+        thread: ThreadOptions | None,
         options: dict[str, Any],
     ) -> None:
         if options.get("cancelled") is not None:
@@ -177,6 +179,7 @@ class Stream:
             late=choice("late", late, _core.LatePolicy),
             statistics=positive("statistics", statistics),
             segment=segment_options(**options),
+            thread=core_threads("thread", thread),
             progress=None if progress is None else _slice_teller(progress),
         )
         teller = threading.Thread(

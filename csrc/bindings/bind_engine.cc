@@ -66,6 +66,16 @@ py::dict Plan(const Engine& engine, int64_t height, int64_t width, const Segment
                   "cost"_a = p.cost, "slowdown"_a = p.slowdown);
 }
 
+void Prepare(const Engine& engine, int64_t height, int64_t width, const SegmentOptions& options) {
+  WithoutGil([&] { engine.Prepare(height, width, options); });
+}
+
+py::dict Memory(const Engine& engine) {
+  const MemoryUse m = engine.Memory();
+  return py::dict("weights_bytes"_a = m.weights_bytes, "in_use_bytes"_a = m.in_use_bytes,
+                  "idle_bytes"_a = m.idle_bytes);
+}
+
 py::array NewOutput(const Engine& engine, OutputKind kind, int64_t rows, int64_t width) {
   if (kind == OutputKind::kLabels) return py::array_t<uint8_t>({rows, width});
   return py::array_t<float>({engine.info().geometry.classes, rows, width});
@@ -186,6 +196,9 @@ void BindEngine(py::module_& m) {
            "alignment"_a = 0)
       .def("info", &InfoDict)
       .def("plan", &Plan, "height"_a, "width"_a, "options"_a)
+      .def("prepare", &Prepare, "height"_a, "width"_a, "options"_a)
+      .def("memory", &Memory)
+      .def("trim", &Engine::Trim)
       .def("segment", &Segment, "image"_a, "kind"_a, "options"_a)
       .def("band_rows", &BandRows, "size"_a, "band"_a, "options"_a)
       .def("segment_band", &SegmentBand, "rows"_a, "kind"_a, "band"_a, "options"_a,

@@ -4,10 +4,13 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "bind.h"
 #include "c_api/option_fields.h"
 #include "core/scheduler.h"
+#include "pyengine/engine.h"
 #include "pyengine/image_view.h"
 
 namespace py = pybind11;
@@ -53,6 +56,10 @@ void Set(ProgressFn& field, const py::handle& value) {
 }
 void Set(CancelFn& field, const py::handle& value) {
   field = CancelOf(py::reinterpret_borrow<py::object>(value));
+}
+
+void Set(RunTasksFn& /*field*/, const py::handle& /*value*/) {
+  throw py::type_error("run_tasks is for hosts in C and C++: Python's lock would serve one thread");
 }
 
 // A struct that is made of keywords and does not change.
@@ -103,6 +110,10 @@ void BindWords(py::module_& m) {
       .value("raise_", OnMismatch::kRaise)  // "raise" is a word of Python's own
       .value("rebuild", OnMismatch::kRebuild)
       .value("cpu", OnMismatch::kCpu);
+  py::enum_<ThreadPolicy>(m, "ThreadPolicy")
+      .value("normal", ThreadPolicy::kNormal)
+      .value("fifo", ThreadPolicy::kFifo)
+      .value("round_robin", ThreadPolicy::kRoundRobin);
   py::enum_<TileMode>(m, "TileMode")
       .value("exact", TileMode::kExact)
       .value("constant", TileMode::kConstant)
@@ -130,6 +141,16 @@ void BindOptions(py::module_& m) {
   py::class_<Scheduler, std::shared_ptr<Scheduler>>(m, "Scheduler",
                                                     "Decides which of several calls computes.")
       .def(py::init(&MakeScheduler));
+  py::class_<ThreadOptions>(m, "ThreadOptions", "What a host wishes of threads.")
+      .def(
+          py::init([](std::string name, std::vector<int> cores, ThreadPolicy policy, int priority) {
+            return ThreadOptions{.name = std::move(name),
+                                 .cores = std::move(cores),
+                                 .policy = policy,
+                                 .priority = priority};
+          }),
+          "name"_a = "", "cores"_a = std::vector<int>(), "policy"_a = ThreadPolicy::kNormal,
+          "priority"_a = 0);
   BindOptions<EngineOptions>(m, "EngineOptions", kEngineOptionFields,
                              "How an engine is opened; fields as in options.h.");
   BindOptions<SegmentOptions>(m, "SegmentOptions", kSegmentOptionFields,

@@ -163,7 +163,8 @@ class Stream {
 StreamOptions OptionsOf(int64_t height, int64_t width, int64_t slices, PixelType type,
                         FramePolicy policy, bool copy, int64_t queue, OutputKind output,
                         int64_t deadline_ns, LatePolicy late, int64_t statistics,
-                        const SegmentOptions& segment, const py::object& progress) {
+                        const SegmentOptions& segment, const ThreadOptions& thread,
+                        const py::object& progress) {
   StreamOptions options{.height = height,
                         .width = width,
                         .slices = slices,
@@ -177,7 +178,8 @@ StreamOptions OptionsOf(int64_t height, int64_t width, int64_t slices, PixelType
                         .done = nullptr,
                         .progress = nullptr,
                         .segment = segment,
-                        .statistics = statistics};
+                        .statistics = statistics,
+                        .thread = thread};
   if (!progress.is_none())
     options.progress = [progress](const FrameResult& result, int64_t done) {
       const auto* pending = static_cast<const Pending*>(result.user);
@@ -216,14 +218,15 @@ void BindStream(py::module_& m) {
       .def(py::init([](const Engine& engine, int64_t height, int64_t width, int64_t slices,
                        PixelType type, FramePolicy policy, bool copy, int64_t queue,
                        OutputKind output, int64_t deadline_ns, LatePolicy late, int64_t statistics,
-                       const SegmentOptions& segment, const py::object& progress) {
+                       const SegmentOptions& segment, const ThreadOptions& thread,
+                       const py::object& progress) {
              return std::make_unique<Stream>(
                  engine, OptionsOf(height, width, slices, type, policy, copy, queue, output,
-                                   deadline_ns, late, statistics, segment, progress));
+                                   deadline_ns, late, statistics, segment, thread, progress));
            }),
            py::keep_alive<1, 2>(), "engine"_a, py::kw_only(), "height"_a, "width"_a, "slices"_a,
            "type"_a, "policy"_a, "copy"_a, "queue"_a, "output"_a, "deadline_ns"_a, "late"_a,
-           "statistics"_a, "segment"_a, "progress"_a)
+           "statistics"_a, "segment"_a, "thread"_a, "progress"_a)
       .def("submit", &Stream::Submit, "image"_a, "slices"_a, "slice_stride_bytes"_a, "out"_a,
            "deadline_ns"_a, "token"_a)
       .def("wait", &Stream::Wait)

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "core/checked_math.h"
+#include "core/worker_thread.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -47,6 +48,30 @@ void CheckOptions(const EngineOptions& options) {
     if (px < 0 || px > kMaxContextPx)
       Refuse("halo and alignment of an executor must be from 0 to " +
              std::to_string(kMaxContextPx) + " px, got " + std::to_string(px));
+  CheckOptions(options.thread);
+  const bool pool = options.threads != 0;
+  const bool own = options.pin_threads || Demanding(options.thread) || !options.thread.name.empty();
+  if (options.share_threads != nullptr && (pool || own || options.run_tasks))
+    Refuse(
+        "share_threads takes another engine's threads as they are: leave threads, pin_threads, "
+        "thread and run_tasks unset");
+  if (options.run_tasks && own)
+    Refuse("run_tasks brings the host's threads as they are: leave pin_threads and thread unset");
+  if (options.pin_threads && !options.thread.cores.empty())
+    Refuse("pin_threads chooses cores by itself: leave thread.cores unset, or pin_threads");
+}
+
+void CheckOptions(const ThreadOptions& options) {
+  CheckEnumerator(options.policy, ThreadPolicy::kRoundRobin, "thread.policy");
+  const bool real_time = options.policy != ThreadPolicy::kNormal;
+  const int least = real_time ? 1 : -20, most = real_time ? 99 : 19;
+  if (options.priority < least || options.priority > most)
+    Refuse("thread.priority " + std::to_string(options.priority) + " must be from " +
+           std::to_string(least) + " to " + std::to_string(most) +
+           (real_time ? " in real time" : ", a nice value"));
+  for (const int core : options.cores)
+    if (core < 0)
+      Refuse("thread.cores holds " + std::to_string(core) + "; hardware threads count from 0");
 }
 
 void CheckRegion(const SegmentOptions& o, int64_t height, int64_t width) {

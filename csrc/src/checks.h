@@ -14,8 +14,11 @@ namespace pyengine {
 // Sizes, counts and enumerators. (Whether tiles, overlap and memory fit the image is for plans.)
 void CheckOptions(const SegmentOptions& options);
 
-// Enumerators.
+// Enumerators, numbers, and what excludes each other.
 void CheckOptions(const EngineOptions& options);
+
+// What can be asked of a thread on any system; whether this one grants it shows when it starts.
+void CheckOptions(const ThreadOptions& options);
 
 // The options' region lies within the image.
 void CheckRegion(const SegmentOptions& options, int64_t height, int64_t width);

@@ -77,7 +77,7 @@ struct Engine::Impl {
     if (factory && options.executor_alignment_px > 0)
       SetContext(analysis, options.executor_halo_px, options.executor_alignment_px);
     info = Describe(file, analysis);
-    pool = std::make_shared<ThreadPool>(ThreadCount(options.threads), options.pin_threads);
+    pool = PoolFor(options);
     info.threads = pool->threads();
     const SegmentationModel model{
         .geometry = info.geometry,
@@ -96,6 +96,14 @@ struct Engine::Impl {
     if (LogWants(LogLevel::kInfo))
       Log(LogLevel::kInfo, path + ": opened on " + info.device + " (" + info.isa + "), " +
                                std::to_string(info.threads) + " threads");
+  }
+
+  static std::shared_ptr<ThreadPool> PoolFor(const EngineOptions& options) {
+    if (options.share_threads != nullptr) return options.share_threads->impl_->pool;
+    return std::make_shared<ThreadPool>(
+        ThreadCount(options.threads),
+        ThreadPoolOptions{
+            .pin = options.pin_threads, .thread = options.thread, .run_tasks = options.run_tasks});
   }
 
   // What back ends do with every image: gain and offset, or nothing where images bring more.

@@ -96,7 +96,7 @@ TEST(Allocation, NoneForNormsAndConstants) {
                                              "graph"));
   WeightMap weights;
   weights["w"] = {.shape = {20}, .values = std::vector<float>(20, 1.5f)};
-  const auto pool = std::make_shared<ThreadPool>(2, false);
+  const auto pool = std::make_shared<ThreadPool>(2);
   CpuExecutor executor(graph, Analyze(graph, 24, 30).network, weights,
                        SelectKernels("", Accuracy::kDefault), false, pool);
   const std::vector<float> in(20 * 24 * 30, 0.5f);

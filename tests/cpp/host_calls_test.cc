@@ -92,6 +92,97 @@ TEST_F(HostCallsTest, MemoryIsCountedAndTrimmed) {
   EXPECT_EQ(Labels(engine_), want);
 }
 
+pye_engine_options Defaults() {
+  pye_engine_options options;
+  pye_engine_options_init(&options, sizeof options);
+  return options;
+}
+
+// A host that runs tasks on its own thread, the last first, and counts them.
+void RunBackwards(void* user, int64_t count, void (*task)(void*, int64_t), void* context) {
+  for (int64_t i = count; i-- > 0;) {
+    task(context, i);
+    ++*static_cast<int64_t*>(user);
+  }
+}
+
+TEST_F(HostCallsTest, ThreadsAreTheHosts) {
+  int64_t ran = 0;
+  pye_engine_options options = Defaults();
+  options.threads = 3;
+  options.run_tasks = &RunBackwards;
+  options.run_tasks_user = &ran;
+  pye_engine* engine = nullptr;
+  ASSERT_EQ(pye_engine_open(kTiny.c_str(), &options, &engine), PYE_OK) << pye_last_error();
+  EXPECT_EQ(Labels(engine), Labels(engine_));
+  EXPECT_GE(ran, 3);
+  EXPECT_EQ(ran % 3, 0);
+  pye_engine_close(engine);
+  options.pin_threads = 1;
+  EXPECT_EQ(pye_engine_open(kTiny.c_str(), &options, &engine), PYE_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(pye_last_error()).find("run_tasks"), std::string::npos);
+}
+
+TEST_F(HostCallsTest, ThreadsAreShared) {
+  pye_engine_options options = Defaults();
+  options.threads = 3;
+  pye_engine *first = nullptr, *second = nullptr;
+  ASSERT_EQ(pye_engine_open(kTiny.c_str(), &options, &first), PYE_OK);
+  options.share_threads = first;
+  EXPECT_EQ(pye_engine_open(kTiny.c_str(), &options, &second), PYE_INVALID_ARGUMENT);
+  EXPECT_NE(std::string(pye_last_error()).find("share_threads"), std::string::npos);
+  options.threads = 0;
+  ASSERT_EQ(pye_engine_open(kTiny.c_str(), &options, &second), PYE_OK) << pye_last_error();
+  pye_engine_info info;
+  info.size = sizeof info;
+  ASSERT_EQ(pye_engine_describe(second, &info), PYE_OK);
+  EXPECT_EQ(info.threads, 3);
+  pye_engine_close(first);
+  EXPECT_EQ(Labels(second), Labels(engine_));
+  pye_engine_close(second);
+}
+
+TEST_F(HostCallsTest, ThreadsAreAsDemandedOrNotAtAll) {
+  const int32_t none[] = {100000}, first[] = {0};
+  pye_thread_options thread = {};
+  thread.size = sizeof thread;
+  thread.name = "probe";
+  thread.cores = none;
+  thread.core_count = 1;
+  pye_engine_options options = Defaults();
+  options.threads = 2;
+  options.thread = &thread;
+  pye_engine* engine = nullptr;
+  EXPECT_EQ(pye_engine_open(kTiny.c_str(), &options, &engine), PYE_UNSUPPORTED);
+  EXPECT_NE(std::string(pye_last_error()).find("100000"), std::string::npos);
+  thread.cores = first;
+  ASSERT_EQ(pye_engine_open(kTiny.c_str(), &options, &engine), PYE_OK) << pye_last_error();
+  pye_engine_close(engine);
+  thread.core_count = -1;
+  EXPECT_EQ(pye_engine_open(kTiny.c_str(), &options, &engine), PYE_INVALID_ARGUMENT);
+  thread.core_count = 0;
+  thread.priority = 20;
+  EXPECT_EQ(pye_engine_open(kTiny.c_str(), &options, &engine), PYE_INVALID_ARGUMENT);
+  thread.priority = 0;
+  thread.policy = 3;
+  EXPECT_EQ(pye_engine_open(kTiny.c_str(), &options, &engine), PYE_INVALID_ARGUMENT);
+  thread.policy = PYE_THREAD_NORMAL;
+
+  pye_stream_options of_stream;
+  pye_stream_options_init(&of_stream, sizeof of_stream);
+  of_stream.height = kHeight;
+  of_stream.width = kWidth;
+  of_stream.thread = &thread;
+  pye_stream* stream = nullptr;
+  thread.cores = none;
+  thread.core_count = 1;
+  EXPECT_EQ(pye_stream_open(engine_, &of_stream, &stream), PYE_UNSUPPORTED);
+  EXPECT_EQ(stream, nullptr);
+  thread.cores = first;
+  ASSERT_EQ(pye_stream_open(engine_, &of_stream, &stream), PYE_OK) << pye_last_error();
+  EXPECT_EQ(pye_stream_close(stream, PYE_DRAIN), PYE_OK);
+}
+
 TEST_F(HostCallsTest, MessagesGoToTheHost) {
   std::string text;
   const auto log = [](void* user, int32_t level, const char* message) {

@@ -10,6 +10,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -226,3 +227,59 @@ def test_another_thread_cancels_a_call_within_a_tile(membranes) -> None:
     assert asked
     with pytest.raises(TypeError, match="cancelled must be callable"):
         membranes.segment(image, cancelled=True)
+
+
+def test_engines_share_threads(membranes) -> None:
+    first = pyengine.Engine("em-membranes", threads=3)
+    second = pyengine.Engine("oct-fluid", share_threads=first)
+    assert second.info.threads == 3
+    image = np.arange(64 * 48, dtype=np.uint32).reshape(64, 48).astype(np.uint8)
+    alone = pyengine.Engine("oct-fluid").segment(image)
+    del first
+    assert np.array_equal(second.segment(image), alone)
+    with pytest.raises(ValueError, match="share_threads takes another engine's threads"):
+        pyengine.Engine("oct-fluid", share_threads=second, threads=2)
+    with pytest.raises(TypeError, match="share_threads must be a pyengine.Engine"):
+        pyengine.Engine("oct-fluid", share_threads="oct-fluid")
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="names and cores by Linux's means")
+def test_threads_are_as_demanded_or_not_at_all(membranes) -> None:
+    core = min(os.sched_getaffinity(0))
+    wished = pyengine.ThreadOptions(name="probe", cores=(core,), priority=3)
+    engine = pyengine.Engine("em-membranes", threads=2, thread=wished)
+    workers = [
+        int(task.name)
+        for task in Path("/proc/self/task").iterdir()
+        if (task / "comm").read_text().strip() == "probe"
+    ]
+    assert len(workers) == 1
+    assert os.sched_getaffinity(workers[0]) == {core}
+    assert os.getpriority(os.PRIO_PROCESS, workers[0]) == 3
+    with engine.stream(64, 48, thread=pyengine.ThreadOptions(name="scan")):
+        names = {t.joinpath("comm").read_text().strip() for t in Path("/proc/self/task").iterdir()}
+        assert "scan" in names
+    with pytest.raises(pyengine.UnsupportedError, match="99999"):
+        pyengine.Engine("em-membranes", threads=2, thread=pyengine.ThreadOptions(cores=(99999,)))
+    for bad in (
+        pyengine.ThreadOptions(priority=20),
+        pyengine.ThreadOptions(policy="fifo"),
+        pyengine.ThreadOptions(policy="soon"),
+        pyengine.ThreadOptions(cores=(-1,)),
+    ):
+        with pytest.raises(ValueError, match="priority|policy|cores"):
+            pyengine.Engine("em-membranes", threads=2, thread=bad)
+    with pytest.raises(TypeError, match="ThreadOptions"):
+        pyengine.Engine("em-membranes", thread=2)
+
+
+def test_memory_is_made_ready_counted_and_freed() -> None:
+    engine = pyengine.Engine("em-membranes")
+    assert engine.memory().weights_bytes > 0
+    engine.prepare(64, 48)
+    assert engine.memory().idle_bytes > 64 * 48 * 4
+    assert engine.memory().in_use_bytes == 0
+    engine.trim()
+    assert engine.memory().idle_bytes == 0
+    with pytest.raises(ValueError, match="tile"):
+        engine.prepare(64, 48, tile=-1)

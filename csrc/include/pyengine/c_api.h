@@ -146,7 +146,8 @@ typedef struct pye_thread_options {
 /**
  * Threads of the host's own (TBB, OpenMP, Qt): calls `task(context, i)` once for every i from 0 to
  * count - 1, on any threads, as many at once as it likes, and returns when all have returned.
- * `count` is at most the engine's `threads`.
+ * `count` is at most the engine's `threads`; tasks that never run are made up for by the caller's
+ * thread, tasks that still run when it returns are undefined behaviour. It must not throw.
  */
 typedef void (*pye_run_tasks)(void* user, int64_t count, void (*task)(void* context, int64_t i),
                               void* context);
@@ -181,10 +182,10 @@ typedef struct pye_engine_options {
   const char* const* library_folders; /**< Where to look for TensorRT's libraries, before the
                                            system's folders; may be NULL. */
   int64_t library_folder_count;       /**< Strings in `library_folders`. */
-  const pye_thread_options* thread;   /**< Of the engine's threads; NULL = the system's defaults.
-                                           This and what follows are reserved: PYE_UNSUPPORTED. */
+  const pye_thread_options* thread;   /**< Of the engine's worker threads; NULL = the system's
+                                           defaults. */
   const pye_engine* share_threads;    /**< Not NULL: this engine's threads serve the new one, too,
-                                           and none are started. */
+                                           and none are started; it may be closed first. */
   pye_run_tasks run_tasks;            /**< Not NULL: these threads serve, and none are started;
                                            `threads` says how many at most. */
   void* run_tasks_user;               /**< Handed to `run_tasks`. */

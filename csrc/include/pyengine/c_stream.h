@@ -141,7 +141,7 @@ typedef struct pye_stream_options {
                                            frame; NULL = the defaults. Its callbacks come on the
                                            stream's thread, with its own `user`. Copied. */
   int64_t statistics; /**< Over how many of the last results percentiles are; 0 = 1000. */
-  const pye_thread_options* thread; /**< Of the stream's thread; reserved: PYE_UNSUPPORTED. */
+  const pye_thread_options* thread; /**< Of the stream's own thread; NULL = as the opening one. */
 } pye_stream_options;
 
 /** Sets the defaults; `size` is sizeof *options, as the caller was compiled. */

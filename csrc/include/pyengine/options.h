@@ -9,8 +9,11 @@
 #include <vector>
 
 #include "pyengine/export.h"
+#include "pyengine/thread_options.h"
 
 namespace pyengine {
+
+class Engine;
 
 /// Decides which of several calls computes; see SegmentOptions::scheduler.
 class Scheduler;
@@ -56,6 +59,12 @@ struct EngineOptions {
   OnMismatch on_mismatch = OnMismatch::kRaise;
   /// Where to look for TensorRT's libraries; see ListExecutors().
   std::vector<std::string> library_folders = {};
+  ThreadOptions thread = {};  ///< Of the engine's worker threads.
+  /// Not null: this engine's threads serve the new one, too, and none are started. It may be closed
+  /// before the new one.
+  const Engine* share_threads = nullptr;
+  /// Not empty: these threads serve, and none are started; `threads` says how many at most.
+  RunTasksFn run_tasks = {};
   /// For an executor of the caller's own that computes another network than the file's: what tile
   /// origins and input sizes are multiples of, and the context that a tile needs on each side. 0:
   /// both as the file says.

@@ -59,6 +59,11 @@ struct Words<StreamEnding> {
   static constexpr int32_t kLast = PYE_DISCARD;
 };
 template <>
+struct Words<ThreadPolicy> {
+  static constexpr const char* kName = "pye_thread_policy";
+  static constexpr int32_t kLast = PYE_THREAD_ROUND_ROBIN;
+};
+template <>
 struct Words<LogLevel> {
   static constexpr const char* kName = "pye_log_level";
   static constexpr int32_t kLast = PYE_LOG_DEBUG;
@@ -81,6 +86,7 @@ static_assert(static_cast<int>(PixelType::kUint12LowFirst) == PYE_UINT12_LOW_FIR
 static_assert(static_cast<int>(PixelType::kUint12HighFirst) == PYE_UINT12_HIGH_FIRST);
 static_assert(static_cast<int>(Accuracy::kFast) == PYE_ACCURACY_FAST);
 static_assert(static_cast<int>(Accuracy::kReproducible) == PYE_ACCURACY_REPRODUCIBLE);
+static_assert(static_cast<int>(ThreadPolicy::kRoundRobin) == PYE_THREAD_ROUND_ROBIN);
 static_assert(static_cast<int>(OnMismatch::kRebuild) == PYE_REBUILD);
 static_assert(static_cast<int>(OnMismatch::kCpu) == PYE_CPU);
 static_assert(static_cast<int>(TileMode::kConstant) == PYE_CONSTANT);
@@ -116,6 +122,20 @@ E Word(const char* field, int32_t value) {
   return static_cast<E>(value);
 }
 
+ThreadOptions ThreadsOf(const pye_thread_options* given) {
+  const auto c = Adopt(given, pye_thread_options{}, "pye_thread_options");
+  constexpr int64_t kMostCores = 1 << 16;
+  Require(c.core_count >= 0 && c.core_count <= kMostCores,
+          "core_count " + std::to_string(c.core_count) + " must be from 0 to " +
+              std::to_string(kMostCores));
+  Require(c.core_count == 0 || c.cores != nullptr,
+          "cores is NULL, core_count " + std::to_string(c.core_count));
+  return {.name = c.name == nullptr ? "" : c.name,
+          .cores = {c.cores, c.cores + c.core_count},
+          .policy = Word<ThreadPolicy>("policy", c.policy),
+          .priority = c.priority};
+}
+
 // One field of C options to its counterpart; some need a second field beside it.
 template <class Options, class Given>
 void Take(Options& options, const Given& given, const auto& field) {
@@ -137,23 +157,19 @@ void Take(Options& options, const Given& given, const auto& field) {
       };
   } else if constexpr (std::is_same_v<To, std::shared_ptr<Scheduler>>) {
     if (from != nullptr) to = from->scheduler;
+  } else if constexpr (std::is_same_v<To, ThreadOptions>) {
+    to = ThreadsOf(from);
+  } else if constexpr (std::is_same_v<To, const Engine*>) {
+    if (from != nullptr) to = &from->engine;
+  } else if constexpr (std::is_same_v<To, RunTasksFn>) {
+    if (from != nullptr)
+      to = [from, user = given.run_tasks_user](int64_t count, void (*task)(void*, int64_t),
+                                               void* context) { from(user, count, task, context); };
   } else if constexpr (std::is_same_v<To, CancelFn>) {
     if (from != nullptr) to = [from, user = given.user] { return from(user) != 0; };
   } else {
     to = from;
   }
-}
-
-// What the header declares and the library cannot do yet.
-template <class T>
-void RequireZero(const char* name, T value) {
-  if (value != T{}) throw Error(ErrorCode::kUnsupported, std::string(name) + " is not there yet");
-}
-
-void RefuseWhatIsToCome(const pye_engine_options& options) {
-  RequireZero("thread", options.thread);
-  RequireZero("share_threads", options.share_threads);
-  RequireZero("run_tasks", options.run_tasks);
 }
 
 }  // namespace
@@ -172,7 +188,6 @@ pye_segment_options SegmentDefaults() {
 
 EngineOptions OptionsOf(const pye_engine_options* given) {
   const pye_engine_options adopted = Adopt(given, EngineDefaults(), "pye_engine_options");
-  RefuseWhatIsToCome(adopted);
   EngineOptions options;
   ForEachField(kEngineOptionFields, [&](const auto& field) { Take(options, adopted, field); });
   return options;
@@ -188,7 +203,6 @@ SegmentOptions OptionsOf(const pye_segment_options* given) {
 StreamOptions OptionsOf(const pye_stream_options* given) {
   RequirePointer(given, "options");
   const pye_stream_options c = Adopt(given, pye_stream_options{}, "pye_stream_options");
-  RequireZero("thread", c.thread);
   StreamOptions options;
   options.height = c.height;
   options.width = c.width;
@@ -214,6 +228,7 @@ StreamOptions OptionsOf(const pye_stream_options* given) {
     };
   options.segment = OptionsOf(c.segment);
   if (c.statistics != 0) options.statistics = c.statistics;
+  options.thread = ThreadsOf(c.thread);
   return options;
 }
 

@@ -26,7 +26,8 @@ OptionField(const char*, Member, CMember) -> OptionField<Member, CMember>;
 inline constexpr std::tuple kEngineOptionFields{
     PYENGINE_FIELD(threads),         PYENGINE_FIELD(isa),    PYENGINE_FIELD(accuracy),
     PYENGINE_FIELD(pin_threads),     PYENGINE_FIELD(device), PYENGINE_FIELD(on_mismatch),
-    PYENGINE_FIELD(library_folders),
+    PYENGINE_FIELD(library_folders), PYENGINE_FIELD(thread), PYENGINE_FIELD(share_threads),
+    PYENGINE_FIELD(run_tasks),
 };
 #undef PYENGINE_FIELD
 

@@ -5,7 +5,17 @@
 #include <cstdint>
 #include <type_traits>
 
+#include "pyengine/thread_options.h"
+
 namespace pyengine {
+
+struct ThreadPoolOptions {
+  // Worker i stays on the i-th core after the first that the process may use (then on cores'
+  // second hardware threads), where there are as many and the system allows it.
+  bool pin = false;
+  ThreadOptions thread = {};  // of workers
+  RunTasksFn run_tasks = {};  // the host's threads, in the place of workers
+};
 
 // ParallelFor(n, f) calls f(i) for each i in [0, n), in any order, on the caller and the workers;
 // f(i, thread) learns which of [0, threads()) it runs on, to find memory of its own. Each thread
@@ -17,13 +27,12 @@ namespace pyengine {
 // do not depend on who ran which i, because loop bodies write disjoint data.
 //
 // A child of fork() has its parent's pool, but none of its workers. It may use the pool if no loop
-// ran when it forked: its first loop starts workers of its own.
+// ran when it forked: its first loop starts workers of its own, without demands.
 class ThreadPool {
  public:
-  // `threads` counts the calling thread, so 1 starts no worker. `pin`: worker i stays on the i-th
-  // core after the first that the process may use (then on cores' second hardware threads), where
-  // there are as many and the system allows it.
-  explicit ThreadPool(int threads, bool pin = false);
+  // `threads` counts the calling thread, so 1 starts no worker.
+  // Throws Error(kUnsupported) where the system refuses what `options.thread` demands.
+  explicit ThreadPool(int threads, ThreadPoolOptions options = {});
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
@@ -58,16 +67,19 @@ class ThreadPool {
 
  private:
   using Body = void (*)(void*, int64_t, int);
-  class Team;
+  class Team;       // shares out a loop
+  class Workers;    // a team of threads of its own
+  class HostTasks;  // a team of the host's
 
+  static Team* NewTeam(int threads, const ThreadPoolOptions& options);
   void Run(int64_t n, Body body, void* context);
   Team& PresentTeam();
 
   static thread_local bool alone_;
 
+  const ThreadPoolOptions options_;
   std::atomic<Team*> team_;
   const int threads_;
-  const bool pin_;
 };
 
 }  // namespace pyengine

@@ -37,6 +37,7 @@ void CheckRange(const char* name, int64_t value, int64_t least, int64_t most) {
 StreamOptions Checked(StreamOptions options) {
   CheckSize(options.height, options.width);
   CheckRegion(options.segment, options.height, options.width);
+  CheckOptions(options.thread);
   CheckRange("slices", options.slices, 1, kMostSlices);
   CheckRange("queue", options.queue, 1, kMostFrames);
   CheckRange("results", options.results, 1, kMostFrames);
@@ -72,7 +73,8 @@ FrameStream::FrameStream(const Engine& engine, StreamOptions options)
     slots_.back()->memory = SlotMemory(sizes_);
     memory_bytes_ += slots_.back()->memory.bytes();
   }
-  thread_ = StartWorker([this] { RunThread(); }, {.name = "pyengine stream"});
+  thread_ =
+      StartWorker([this] { RunThread(); }, {.options = options_.thread, .name = "pyengine stream"});
   Lock lock(mutex_);
   ended_.wait(lock, [&] { return ready_; });
   if (!why_not_ready_) return;

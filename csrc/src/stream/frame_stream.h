@@ -36,6 +36,7 @@ struct StreamOptions {
   std::function<bool(const FrameResult&, int64_t done)> progress;
   SegmentOptions segment;
   int64_t statistics = 1000;
+  ThreadOptions thread = {};  // of the stream's own
 };
 
 // Of frames that ended.

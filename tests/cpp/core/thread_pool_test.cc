@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <numeric>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "pyengine/error.h"
 #include "support/on_workers.h"
 
 namespace pyengine {
@@ -66,6 +69,44 @@ TEST(ThreadPool, LeavesACallerAloneThatAsksForIt) {
     EXPECT_EQ(OnWorkers(pool), 0);
   }
   EXPECT_GT(OnWorkers(pool), 0);
+}
+
+// A host with threads of its own, one after the other, or with less than it promised.
+TEST(ThreadPool, SendsTheHostsThreads) {
+  const auto in_threads = [](int64_t count, void (*task)(void*, int64_t), void* context) {
+    std::vector<std::thread> host;
+    for (int64_t i = 0; i < count; ++i) host.emplace_back(task, context, i);
+    for (auto& thread : host) thread.join();
+  };
+  const auto one_by_one = [](int64_t count, void (*task)(void*, int64_t), void* context) {
+    for (int64_t i = count; i-- > 0;) task(context, i);
+  };
+  const auto never = [](int64_t, void (*)(void*, int64_t), void*) {};
+  for (const RunTasksFn& run :
+       {RunTasksFn(in_threads), RunTasksFn(one_by_one), RunTasksFn(never)}) {
+    ThreadPoolOptions options;
+    options.run_tasks = run;
+    ThreadPool pool(3, options);
+    EXPECT_EQ(pool.threads(), 3);
+    std::vector<std::atomic<int>> calls(1000);
+    std::atomic<bool> known{true};
+    pool.ParallelFor(1000, [&](int64_t i, int thread) {
+      ++calls[static_cast<size_t>(i)];
+      if (thread < 0 || thread >= 3) known = false;
+    });
+    for (const auto& c : calls) EXPECT_EQ(c, 1);
+    EXPECT_TRUE(known);
+  }
+}
+
+TEST(ThreadPool, StartsNoThreadThatTheSystemRefuses) {
+  try {
+    ThreadPool pool(3, {.thread = {.cores = {100000}}});
+    FAIL() << "core 100000 exists";
+  } catch (const Error& e) {
+    EXPECT_EQ(e.code(), ErrorCode::kUnsupported);
+    EXPECT_NE(std::string(e.what()).find("100000"), std::string::npos) << e.what();
+  }
 }
 
 }  // namespace

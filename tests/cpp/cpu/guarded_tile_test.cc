@@ -47,7 +47,7 @@ const std::pair<const char*, std::function<void(Network&)>> kEndings[] = {
 class GuardedTile : public testing::TestWithParam<std::string> {};
 
 TEST_P(GuardedTile, WritesAndReadsNothingBeyondItsBuffers) {
-  auto pool = std::make_shared<ThreadPool>(2, false);
+  auto pool = std::make_shared<ThreadPool>(2);
   for (const auto& [name, end] : kEndings) {
     SCOPED_TRACE(name);
     Network net;

@@ -59,18 +59,24 @@ bool NameThisThread(const char* name) noexcept {
   return pthread_setname_np(name) == 0;
 }
 
-bool PinThisThread(int /*hardware_thread*/) noexcept {
+bool KeepThisThreadOn(const int* /*hardware_threads*/, size_t /*count*/) noexcept {
   return false;
 }
 
-bool SetThisThreadPriority(ThreadPriority priority) noexcept {
-  switch (priority) {
-    case ThreadPriority::kNormal:
-      return pthread_set_qos_class_self_np(QOS_CLASS_DEFAULT, 0) == 0;
-    case ThreadPriority::kHigh:
-      return pthread_set_qos_class_self_np(QOS_CLASS_USER_INITIATED, 0) == 0;
-    case ThreadPriority::kRealTime:
-      return pthread_set_qos_class_self_np(QOS_CLASS_USER_INTERACTIVE, 0) == 0;
+bool ScheduleThisThread(ThreadPolicy policy, int priority) noexcept {
+  sched_param param{};
+  param.sched_priority = priority;
+  switch (policy) {
+    case ThreadPolicy::kNormal:
+      // A nice value counts for a whole process here.
+      return pthread_set_qos_class_self_np(priority < 0    ? QOS_CLASS_USER_INITIATED
+                                           : priority == 0 ? QOS_CLASS_DEFAULT
+                                                           : QOS_CLASS_UTILITY,
+                                           0) == 0;
+    case ThreadPolicy::kFifo:
+      return pthread_setschedparam(pthread_self(), SCHED_FIFO, &param) == 0;
+    case ThreadPolicy::kRoundRobin:
+      return pthread_setschedparam(pthread_self(), SCHED_RR, &param) == 0;
   }
   return false;
 }

@@ -163,25 +163,32 @@ bool NameThisThread(const char* name) noexcept {
   return pthread_setname_np(pthread_self(), shown) == 0;
 }
 
-bool PinThisThread(int hardware_thread) noexcept {
-  if (hardware_thread < 0 || hardware_thread >= CPU_SETSIZE) return false;
+bool KeepThisThreadOn(const int* hardware_threads, size_t count) noexcept {
   cpu_set_t set;
   CPU_ZERO(&set);
-  CPU_SET(hardware_thread, &set);
+  for (size_t i = 0; i < count; ++i) {
+    const int number = hardware_threads[i];
+    if (number < 0 || number >= CPU_SETSIZE) return false;
+    CPU_SET(number, &set);
+  }
   return pthread_setaffinity_np(pthread_self(), sizeof(set), &set) == 0;
 }
 
-bool SetThisThreadPriority(ThreadPriority priority) noexcept {
-  constexpr int kHighNice = -10;
-  const bool real_time = priority == ThreadPriority::kRealTime;
+bool ScheduleThisThread(ThreadPolicy policy, int priority) noexcept {
   sched_param param{};
-  param.sched_priority = real_time ? sched_get_priority_min(SCHED_FIFO) : 0;
-  if (pthread_setschedparam(pthread_self(), real_time ? SCHED_FIFO : SCHED_OTHER, &param) != 0)
-    return false;
-  // Linux keeps niceness per thread.
-  const auto thread = static_cast<id_t>(::syscall(SYS_gettid));
-  return real_time || ::setpriority(PRIO_PROCESS, thread,
-                                    priority == ThreadPriority::kHigh ? kHighNice : 0) == 0;
+  switch (policy) {
+    case ThreadPolicy::kNormal:
+      // Linux keeps niceness per thread.
+      return pthread_setschedparam(pthread_self(), SCHED_OTHER, &param) == 0 &&
+             ::setpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)), priority) == 0;
+    case ThreadPolicy::kFifo:
+      param.sched_priority = priority;
+      return pthread_setschedparam(pthread_self(), SCHED_FIFO, &param) == 0;
+    case ThreadPolicy::kRoundRobin:
+      param.sched_priority = priority;
+      return pthread_setschedparam(pthread_self(), SCHED_RR, &param) == 0;
+  }
+  return false;
 }
 
 }  // namespace pyengine

@@ -1,19 +1,19 @@
 // How the system sees our threads.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+
+#include "pyengine/thread_options.h"
 
 namespace pyengine {
 
 // Of the calling thread. Wishes: false where the system refuses or knows nothing of the kind.
 bool NameThisThread(const char* name) noexcept;  // Linux shows its first 15 bytes
-// Stays on one hardware thread, by the system's number.
-bool PinThisThread(int hardware_thread) noexcept;
-
-// kHigh: before threads that other programs run as usual. kRealTime: before everything that is not;
-// Linux and Windows then give no time to others for as long as the thread computes.
-enum class ThreadPriority { kNormal, kHigh, kRealTime };
-bool SetThisThreadPriority(ThreadPriority priority) noexcept;
+// Stays on these hardware threads, by the system's numbers.
+bool KeepThisThreadOn(const int* hardware_threads, size_t count) noexcept;
+// Words and numbers as in ThreadOptions. Systems without nice values take the nearest they have.
+bool ScheduleThisThread(ThreadPolicy policy, int priority) noexcept;
 
 // While it lives, its thread receives no signals but those for faults of its own, and neither do
 // the threads that it starts, ever: they inherit what is blocked.

@@ -246,19 +246,27 @@ bool NameThisThread(const char* name) noexcept {
   }
 }
 
-bool PinThisThread(int hardware_thread) noexcept {
-  if (hardware_thread < 0 || hardware_thread >= 64) return false;
-  return ::SetThreadAffinityMask(::GetCurrentThread(), DWORD_PTR{1} << hardware_thread) != 0;
+bool KeepThisThreadOn(const int* hardware_threads, size_t count) noexcept {
+  DWORD_PTR mask = 0;
+  for (size_t i = 0; i < count; ++i) {
+    const int number = hardware_threads[i];
+    if (number < 0 || number >= 64) return false;
+    mask |= DWORD_PTR{1} << number;
+  }
+  return ::SetThreadAffinityMask(::GetCurrentThread(), mask) != 0;
 }
 
-bool SetThisThreadPriority(ThreadPriority priority) noexcept {
+bool ScheduleThisThread(ThreadPolicy policy, int priority) noexcept {
   const auto set = [](int level) { return ::SetThreadPriority(::GetCurrentThread(), level) != 0; };
-  switch (priority) {
-    case ThreadPriority::kNormal:
-      return set(THREAD_PRIORITY_NORMAL);
-    case ThreadPriority::kHigh:
-      return set(THREAD_PRIORITY_HIGHEST);
-    case ThreadPriority::kRealTime:
+  switch (policy) {
+    case ThreadPolicy::kNormal:
+      return set(priority <= -10  ? THREAD_PRIORITY_HIGHEST
+                 : priority < 0   ? THREAD_PRIORITY_ABOVE_NORMAL
+                 : priority == 0  ? THREAD_PRIORITY_NORMAL
+                 : priority <= 10 ? THREAD_PRIORITY_BELOW_NORMAL
+                                  : THREAD_PRIORITY_LOWEST);
+    case ThreadPolicy::kFifo:
+    case ThreadPolicy::kRoundRobin:
       return set(THREAD_PRIORITY_TIME_CRITICAL);
   }
   return false;

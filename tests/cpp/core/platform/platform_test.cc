@@ -3,6 +3,10 @@
 
 #if defined(__linux__)
 #include <pthread.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 #endif
 
 #include <cstdint>
@@ -52,27 +56,57 @@ TEST(Processors, AreMoreThanNone) {
   EXPECT_GE(LargestListedCacheBytes(), 0);
 }
 
-// Wishes may be refused, but not half granted: a thread that could not be pinned still works.
-TEST(Threads, WorkWhateverIsWishedOfThem) {
+// A pin is a wish: a thread that could not be pinned still works.
+TEST(Threads, WorkWhereverTheyArePinned) {
   const HardwareThreads allowed = AllowedThreads();
-  for (const ThreadPriority priority :
-       {ThreadPriority::kNormal, ThreadPriority::kHigh, ThreadPriority::kRealTime})
-    for (const int place : {-1, allowed.numbers.empty() ? -1 : allowed.numbers.back(), 100000}) {
-      bool worked = false;
-      StartWorker([&] { worked = true; },
-                  {.name = "a name of more than 15 bytes", .place = place, .priority = priority})
-          .join();
-      EXPECT_TRUE(worked);
+  for (const int place : {-1, allowed.numbers.empty() ? -1 : allowed.numbers.back(), 100000}) {
+    bool worked = false;
+    StartWorker([&] { worked = true; }, {.name = "a name of more than 15 bytes", .pin = place})
+        .join();
+    EXPECT_TRUE(worked);
+  }
+}
+
+// Demands are granted whole, or the thread does not begin.
+TEST(Threads, DoNotWorkOtherwiseThanDemanded) {
+  for (const ThreadOptions& demand :
+       {ThreadOptions{.cores = {100000}}, ThreadOptions{.cores = {0}},
+        ThreadOptions{.policy = ThreadPolicy::kFifo, .priority = 1}, ThreadOptions{.priority = 5},
+        ThreadOptions{.policy = ThreadPolicy::kRoundRobin, .priority = 99}}) {
+    bool worked = false, refused = false;
+    try {
+      StartWorker([&] { worked = true; }, {.options = demand}).join();
+    } catch (const Error& e) {
+      refused = e.code() == ErrorCode::kUnsupported;
     }
+    EXPECT_NE(worked, refused);
+  }
 }
 
 #if defined(__linux__)
+TEST(Threads, AreScheduledAsDemanded) {
+  int nice = 0, core = -1;
+  StartWorker(
+      [&] {
+        nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(::syscall(SYS_gettid)));
+        core = sched_getcpu();
+      },
+      {.options = {.cores = {AllowedThreads().numbers.back()}, .priority = 7}})
+      .join();
+  EXPECT_EQ(nice, 7);
+  EXPECT_EQ(core, AllowedThreads().numbers.back());
+}
+
 TEST(Threads, HaveTheirNames) {
   char name[16] = {};
   StartWorker([&] { pthread_getname_np(pthread_self(), name, sizeof name); },
               {.name = "pyengine stream 1"})
       .join();
   EXPECT_STREQ(name, "pyengine stream");
+  StartWorker([&] { pthread_getname_np(pthread_self(), name, sizeof name); },
+              {.options = {.name = "probe 2"}, .name = "pyengine stream 1"})
+      .join();
+  EXPECT_STREQ(name, "probe 2");
 }
 #endif
 
