@@ -99,6 +99,24 @@ TEST(PyengineHpp, ClassifiesAndNamesClasses) {
   EXPECT_STRNE(engine.Layer(0).name, "");
 }
 
+TEST(PyengineHpp, CallsTakeTurnsAndEnginesShareThreads) {
+  const pye::Engine first = Tiny();
+  pye::EngineOptions shared;
+  shared.share_threads = first.handle();
+  const pye::Engine second = pye::Engine::Open(PYENGINE_TEST_DATA "/tiny.pyengine", shared);
+  pye::SegmentOptions options;
+  options.priority = 2;
+  std::vector<uint8_t> labels;
+  {
+    const pye::Scheduler scheduler;
+    options.scheduler = scheduler.handle();
+    const auto pixels = Pixels();
+    const pye_image image = pye::ImageOf(pixels.data(), kHeight, kWidth);
+    labels = second.Labels(image, options);
+    EXPECT_EQ(labels, first.Labels(image));
+  }
+}
+
 TEST(PyengineHpp, ErrorsCarryTheStatus) {
   EXPECT_EQ(StatusOf([] { pye::Engine::Open("/no/such.pyengine"); }), PYE_IO);
   const pye::Engine engine = Tiny();

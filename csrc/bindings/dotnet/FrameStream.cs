@@ -67,6 +67,8 @@ public sealed class StreamOptions {
   public FrameHandler Done { get; set; }
   /// <summary>How every frame is segmented; without callbacks.</summary>
   public SegmentOptions Each { get; set; }
+  /// <summary>Of the thread that computes.</summary>
+  public ThreadOptions Thread { get; set; }
 }
 
 /// <summary>A frame's end, with a copy of its result.</summary>
@@ -106,7 +108,8 @@ public sealed class FrameStream : IDisposable {
     channels = engine.Info.Channels;
     var state = GCHandle.Alloc(options.Done ?? NoHandler);
     try {
-      using (var each = new Call(options.Each)) {
+      using (var each = new Call(options.Each))
+      using (var memory = new NativeMemory()) {
         if (each.Native.progress != IntPtr.Zero || each.Native.cancelled != IntPtr.Zero)
           throw new ArgumentException("Each: a stream's frames have no callbacks; see Cancel()");
         var given = new Native.pye_stream_options();
@@ -122,6 +125,7 @@ public sealed class FrameStream : IDisposable {
         given.late = options.CancelLate ? 1 : 0;
         given.done = Marshal.GetFunctionPointerForDelegate(OnDone);
         given.user = GCHandle.ToIntPtr(state);
+        given.thread = ThreadOptions.ToNative(options.Thread, memory);
         fixed (Native.pye_segment_options* segment = &each.Native) {
           given.segment = (IntPtr)segment;
           PyEngineException.Check(Native.pye_stream_open(engine.Handle, ref given, out handle));

@@ -17,6 +17,27 @@ internal static class Native {
   [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
   internal delegate int pye_stack_progress(IntPtr user, ref pye_result result, long done);
 
+  [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+  internal delegate void pye_log(IntPtr user, int level, IntPtr message);
+  [UnmanagedFunctionPointer(CallingConvention.Cdecl)]
+  internal delegate void pye_visit(IntPtr user, ref pye_contour contour);
+
+  [StructLayout(LayoutKind.Sequential)]
+  internal struct pye_band {
+    public long row_begin;
+    public long row_end;
+    public long first_row;
+    public long rows;
+  }
+
+  [StructLayout(LayoutKind.Sequential)]
+  internal struct pye_contour {
+    public UIntPtr size;
+    public IntPtr points;
+    public long count;
+    public int hole;
+  }
+
   [StructLayout(LayoutKind.Sequential)]
   internal struct pye_thread_options {
     public UIntPtr size;
@@ -277,6 +298,35 @@ internal static class Native {
   [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
   internal static extern unsafe Status pye_engine_classify(
       EngineHandle engine, ref pye_image image, float* probabilities, out long index);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern Status pye_band_rows(
+      EngineHandle engine, long height, long width, ref pye_segment_options options, ref pye_band
+      band);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern unsafe Status pye_segment_band(
+      EngineHandle engine, ref pye_image image, ref pye_band band, int kind, void* result, ref
+      pye_segment_options options);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern Status pye_scheduler_open(out SchedulerHandle scheduler);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern void pye_scheduler_close(IntPtr scheduler);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern Status pye_set_log(pye_log log, IntPtr user, int level);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern unsafe Status pye_labels_to_runs(
+      byte* labels, long height, long width, long row_stride_bytes, Run* runs, long room, out long
+      count);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern unsafe Status pye_runs_to_labels(
+      Run* runs, long count, long height, long width, long row_stride_bytes, byte* labels);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern unsafe Status pye_labels_to_contours(
+      byte* labels, long height, long width, long row_stride_bytes, int label, pye_visit visit,
+      IntPtr user);
+  [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
+  internal static extern unsafe Status pye_labels_to_boundaries(
+      byte* labels, long height, long width, long row_stride_bytes, int label, float* upper,
+      float* lower);
   [DllImport(Library, CallingConvention = CallingConvention.Cdecl)]
   internal static extern unsafe Status pye_scores_to_boundaries(
       float* probabilities, long classes, long height, long width, int label, float* upper,

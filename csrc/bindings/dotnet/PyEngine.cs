@@ -1,4 +1,4 @@
-// pyengine for .NET: engines, segmentation and classification; streams are in FrameStream.cs.
+// pyengine for .NET: engines, segmentation and classification.
 //
 //   using (var engine = new Engine("em-membranes.pyengine"))
 //     byte[] labels = engine.Labels<byte>(pixels, height, width);
@@ -58,6 +58,10 @@ public sealed class EngineOptions {
   /// <summary>"cpu", "cuda" or "cuda:N".</summary>
   public string Device { get; set; }
   public OnMismatch OnMismatch { get; set; }
+  /// <summary>Of worker threads.</summary>
+  public ThreadOptions Thread { get; set; }
+  /// <summary>Its threads serve the new engine, too, and none are started.</summary>
+  public Engine ShareThreads { get; set; }
 }
 
 /// <summary>A part of an image [px].</summary>
@@ -81,6 +85,9 @@ public sealed class SegmentOptions {
   /// <summary>A pixel's value is raw * SourceScale + SourceOffset; 0 = 1.</summary>
   public double SourceScale { get; set; }
   public double SourceOffset { get; set; }
+  /// <summary>Calls and streams that name one compute one at a time, by priority.</summary>
+  public Scheduler Scheduler { get; set; }
+  public int Priority { get; set; }
   /// <summary>(tiles done, tiles in all) after each batch; false cancels the call.</summary>
   public Func<long, long, bool> Progress { get; set; }
   /// <summary>Ends the call with OperationCanceledException.</summary>
@@ -128,8 +135,11 @@ public sealed class Engine : IDisposable {
   /// <summary>Opens and verifies an engine file.</summary>
   public Engine(string path, EngineOptions options = null) {
     Path = path;
-    using (var strings = new NativeStrings()) {
-      var given = NativeOptions(options ?? new EngineOptions(), strings);
+    options = options ?? new EngineOptions();
+    using (var strings = new NativeMemory())
+    using (var shared = new HeldHandle(options.ShareThreads?.Handle)) {
+      var given = NativeOptions(options, strings);
+      given.share_threads = shared.Value;
       PyEngineException.Check(Native.pye_engine_open(Text.Utf8(path), ref given, out Handle));
     }
     Info = Describe();
@@ -137,8 +147,11 @@ public sealed class Engine : IDisposable {
 
   /// <summary>The same for the bytes of an engine file, of which nothing is kept.</summary>
   public unsafe Engine(ReadOnlySpan<byte> file, EngineOptions options = null) {
-    using (var strings = new NativeStrings()) {
-      var given = NativeOptions(options ?? new EngineOptions(), strings);
+    options = options ?? new EngineOptions();
+    using (var strings = new NativeMemory())
+    using (var shared = new HeldHandle(options.ShareThreads?.Handle)) {
+      var given = NativeOptions(options, strings);
+      given.share_threads = shared.Value;
       fixed (byte* data = &MemoryMarshal.GetReference(file))
         PyEngineException.Check(Native.pye_engine_open_memory(data, (UIntPtr)file.Length, ref given,
                                                               out Handle));
@@ -227,24 +240,44 @@ public sealed class Engine : IDisposable {
     return found;
   }
 
-  /// <summary>Upper and lower boundary of a class in every column [rows]; NaN where it is absent.
-  /// </summary>
-  public static unsafe void Boundaries(ReadOnlySpan<float> probabilities, int classes, int height,
-                                       int width, int label, Span<float> upper, Span<float> lower) {
-    Images.CheckRoom(probabilities.Length, (long)classes * height * width);
-    Images.CheckRoom(Math.Min(upper.Length, lower.Length), width);
-    fixed (float* from = &MemoryMarshal.GetReference(probabilities))
-    fixed (float* above = &MemoryMarshal.GetReference(upper))
-    fixed (float* below = &MemoryMarshal.GetReference(lower))
-      PyEngineException.Check(Native.pye_scores_to_boundaries(from, classes, height, width, label,
-                                                              above, below));
+  /// <summary>The rows of an image of this size that SegmentBand needs for rows `begin` to `end` of
+  /// the result; `end` is exclusive, as of what comes back.</summary>
+  public void BandRows(int height, int width, int begin, int end, out int firstRow, out int endRow,
+                       SegmentOptions options = null) {
+    using (var call = new Call(options)) {
+      var band = new Native.pye_band { row_begin = begin, row_end = end };
+      call.Check(Native.pye_band_rows(Handle, height, width, ref call.Native, ref band));
+      firstRow = (int)band.first_row;
+      endRow = (int)(band.first_row + band.rows);
+    }
+  }
+
+  /// <summary>Labels of rows `begin` to `end`, from rows of the image of which `rows` holds those
+  /// from `firstRow` on, at least those of BandRows; bit for bit those of the whole image where
+  /// bands are whole tiles.</summary>
+  public unsafe byte[] LabelsOfBand<T>(ReadOnlySpan<T> rows, int firstRow, int height, int width,
+                                       int begin, int end,
+                                       SegmentOptions options = null) where T : struct {
+    long each = (long)width * Info.Channels;
+    var band = new Native.pye_band { row_begin = begin, row_end = end, first_row = firstRow,
+                                     rows = each > 0 ? rows.Length / each : 0 };
+    var labels = new byte[Images.Pixels(end - begin, width, null)];
+    using (var call = new Call(options))
+    fixed (byte* data = &MemoryMarshal.GetReference(MemoryMarshal.AsBytes(rows)))
+    fixed (byte* result = labels) {
+      var image = Images.Of<T>(data, rows.Length, band.rows, width, Info.Channels);
+      image.height = height;
+      call.Check(Native.pye_segment_band(Handle, ref image, ref band, (int)Output.Labels, result,
+                                         ref call.Native));
+    }
+    return labels;
   }
 
   /// <summary>Closes the engine, or has the last of its streams close it.</summary>
   public void Dispose() { Handle.Dispose(); }
 
   private static Native.pye_engine_options NativeOptions(EngineOptions options,
-                                                         NativeStrings strings) {
+                                                         NativeMemory strings) {
     var given = new Native.pye_engine_options();
     Native.pye_engine_options_init(ref given, Size.Of<Native.pye_engine_options>());
     given.threads = options.Threads;
@@ -253,6 +286,7 @@ public sealed class Engine : IDisposable {
     given.pin_threads = options.PinThreads ? 1 : 0;
     given.device = strings.Add(options.Device);
     given.on_mismatch = (int)options.OnMismatch;
+    given.thread = ThreadOptions.ToNative(options.Thread, strings);
     return given;
   }
 
@@ -287,6 +321,7 @@ internal sealed class Call : IDisposable {
   private readonly SegmentOptions options;
   private readonly Native.pye_progress progress;  // kept alive as long as C may call it
   private readonly Native.pye_cancelled cancelled;
+  private readonly HeldHandle scheduler;
   private ExceptionDispatchInfo thrown;
 
   internal Call(SegmentOptions given) {
@@ -303,6 +338,9 @@ internal sealed class Call : IDisposable {
     Native.padding = (int)options.Padding;
     Native.source_scale = options.SourceScale;
     Native.source_offset = options.SourceOffset;
+    scheduler = new HeldHandle(options.Scheduler?.Handle);
+    Native.scheduler = scheduler.Value;
+    Native.priority = options.Priority;
     if (options.Region is Region region) {
       Native.region_top_px = region.Top;
       Native.region_left_px = region.Left;
@@ -331,6 +369,7 @@ internal sealed class Call : IDisposable {
   public void Dispose() {
     GC.KeepAlive(progress);
     GC.KeepAlive(cancelled);
+    scheduler.Dispose();
   }
 
   private bool Guard(Func<bool> body) {
@@ -396,22 +435,40 @@ internal static class Text {
   internal static byte[] Utf8(string text) { return Encoding.UTF8.GetBytes(text + "\0"); }
 }
 
-// Strings that C may read until this is disposed.
-internal sealed class NativeStrings : IDisposable {
+// Strings, numbers and structs that C may read until this is disposed.
+internal sealed class NativeMemory : IDisposable {
   private readonly List<IntPtr> all = new List<IntPtr>();
 
   internal IntPtr Add(string text) {
     if (text == null) return IntPtr.Zero;
     byte[] bytes = Text.Utf8(text);
-    IntPtr copy = Marshal.AllocHGlobal(bytes.Length);
+    IntPtr copy = New(bytes.Length);
     Marshal.Copy(bytes, 0, copy, bytes.Length);
-    all.Add(copy);
+    return copy;
+  }
+
+  internal IntPtr Add(int[] numbers) {
+    if (numbers.Length == 0) return IntPtr.Zero;
+    IntPtr copy = New(numbers.Length * sizeof(int));
+    Marshal.Copy(numbers, 0, copy, numbers.Length);
+    return copy;
+  }
+
+  internal IntPtr Add<T>(T value) where T : struct {
+    IntPtr copy = New(Marshal.SizeOf(typeof(T)));
+    Marshal.StructureToPtr(value, copy, false);
     return copy;
   }
 
   public void Dispose() {
     foreach (IntPtr copy in all) Marshal.FreeHGlobal(copy);
     all.Clear();
+  }
+
+  private IntPtr New(int bytes) {
+    IntPtr memory = Marshal.AllocHGlobal(bytes);
+    all.Add(memory);
+    return memory;
   }
 }
 }

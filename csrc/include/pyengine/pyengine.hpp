@@ -147,6 +147,24 @@ struct SegmentOptions : pye_segment_options {
   std::function<bool()> is_cancelled;
 };
 
+/// Decides which of several calls and streams computes. Those that name it keep it alive.
+class Scheduler {
+ public:
+  Scheduler() {
+    pye_scheduler* handle = nullptr;
+    detail::Check(pye_scheduler_open(&handle));
+    handle_.reset(handle);
+  }
+  /// For SegmentOptions::scheduler.
+  pye_scheduler* handle() const noexcept { return handle_.get(); }
+
+ private:
+  struct Close {
+    void operator()(pye_scheduler* handle) const noexcept { pye_scheduler_close(handle); }
+  };
+  std::unique_ptr<pye_scheduler, Close> handle_;
+};
+
 /// The class of an image.
 struct Classification {
   int64_t index = 0;

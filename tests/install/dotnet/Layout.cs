@@ -47,6 +47,10 @@ internal static class Layout {
     Same(Accuracy.Reproducible, "PYE_ACCURACY_REPRODUCIBLE");
     Same(OnMismatch.Rebuild, "PYE_REBUILD");
     Same(OnMismatch.Cpu, "PYE_CPU");
+    Same(ThreadPolicy.Fifo, "PYE_THREAD_FIFO");
+    Same(ThreadPolicy.RoundRobin, "PYE_THREAD_ROUND_ROBIN");
+    Same(LogLevel.Warning, "PYE_LOG_WARNING");
+    Same(LogLevel.Debug, "PYE_LOG_DEBUG");
     Same(Policy.Newest, "PYE_POLICY_NEWEST");
     Same(Policy.All, "PYE_POLICY_ALL");
     Same(Policy.Reject, "PYE_POLICY_REJECT");

@@ -17,6 +17,10 @@ internal static class Program {
     for (int i = 0; i < pixels.Length; ++i) pixels[i] = (byte)(i * 37 % 251);
     using (var engine = new Engine(arguments[1], new EngineOptions { Threads = 2, Device = "cpu" })) {
       Segments(engine, pixels);
+      BandsMakeTheWhole(engine, pixels);
+      ResultsTakeOtherForms(engine, pixels);
+      ThreadsAreShared(engine, pixels);
+      MessagesArrive(engine.Path);
       CallbacksEndCalls(engine, pixels);
       ErrorsCarryTheStatus(engine, pixels);
       Streams.Test(engine, pixels, Height, Width);
@@ -60,6 +64,59 @@ internal static class Program {
     for (int i = 0; i < part.Length && same; ++i)
       same = part[i] == labels[(8 + i / 30) * Width + 5 + i % 30];
     Check(same, "a region is as in the whole");
+  }
+
+  private static void BandsMakeTheWhole(Engine engine, byte[] pixels) {
+    byte[] labels = engine.Labels<byte>(pixels, Height, Width);
+    var tiles = new SegmentOptions { TileHeight = 16, TileWidth = 16 };
+    for (int begin = 0; begin < Height; begin += 16) {
+      int end = Math.Min(begin + 16, Height), first, last;
+      engine.BandRows(Height, Width, begin, end, out first, out last, tiles);
+      var rows = new ReadOnlySpan<byte>(pixels, first * Width, (last - first) * Width);
+      byte[] band = engine.LabelsOfBand(rows, first, Height, Width, begin, end, tiles);
+      Check(band.SequenceEqual(labels.Skip(begin * Width).Take(band.Length)), "bands are as in the whole");
+    }
+  }
+
+  private static void ResultsTakeOtherForms(Engine engine, byte[] pixels) {
+    byte[] labels = engine.Labels<byte>(pixels, Height, Width);
+    Run[] runs = Results.Runs(labels, Height, Width);
+    Check(runs.Length > 1 && runs.Sum(run => run.End - run.Begin) == labels.Count(l => l != 0),
+          "runs hold every labelled pixel");
+    Check(Results.Labels(runs, Height, Width).SequenceEqual(labels), "runs paint the labels again");
+    var square = new byte[64];
+    for (int y = 2; y < 5; ++y)
+      for (int x = 3; x < 7; ++x) square[8 * y + x] = 1;
+    var contours = Results.Contours(square, 8, 8, 1);
+    Check(contours.Count == 1 && !contours[0].Hole && contours[0].Points.Length >= 8,
+          "a square has one contour");
+    float[] upper = new float[8], lower = new float[8];
+    Results.Boundaries(square, 8, 8, 1, upper, lower);
+    Check(float.IsNaN(upper[0]) && lower[3] - upper[3] == 3, "a boundary above and below");
+  }
+
+  private static void ThreadsAreShared(Engine engine, byte[] pixels) {
+    using (var scheduler = new Scheduler())
+    using (var other = new Engine(engine.Path, new EngineOptions { ShareThreads = engine })) {
+      Check(other.Info.Threads == engine.Info.Threads, "threads are shared");
+      var turn = new SegmentOptions { Scheduler = scheduler, Priority = 3 };
+      Check(other.Labels<byte>(pixels, Height, Width, turn).SequenceEqual(
+                engine.Labels<byte>(pixels, Height, Width)), "turns change nothing");
+    }
+    var nowhere = new EngineOptions { Threads = 2, Thread = new ThreadOptions { Cores = new[] { 99999 } } };
+    Check(StatusOf(() => new Engine(engine.Path, nowhere)) == Status.Unsupported,
+          "a core that is not there");
+  }
+
+  private static void MessagesArrive(string path) {
+    string heard = "";
+    Log.Set((level, message) => heard += level + ": " + message + "\n");
+    new Engine(path).Dispose();
+    Log.Set(null);
+    Check(heard.Contains("Info: ") && heard.Contains("opened on"), "messages arrive");
+    int before = heard.Length;
+    new Engine(path).Dispose();
+    Check(heard.Length == before, "until they are not wanted");
   }
 
   private static void CallbacksEndCalls(Engine engine, byte[] pixels) {
