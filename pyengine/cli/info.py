@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pyengine import _core
+from pyengine.cli.format_table import print_formats
 from pyengine.cli.options import open_engine, size, tile_options
 from pyengine.engine import Engine
 from pyengine.executor_status import executors
@@ -27,6 +28,9 @@ def run_info(args: argparse.Namespace) -> int:
             if status.name != "cpu" and status.why_no_build != status.why_not:
                 can = "yes" if not status.why_no_build else f"no, {status.why_no_build}"
                 print(f"  builds plans:  {can}")
+        return 0
+    if args.formats:
+        print_formats()
         return 0
     if args.engine is None:
         for name in engines():

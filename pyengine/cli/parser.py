@@ -195,6 +195,11 @@ def make_parser() -> argparse.ArgumentParser:
         help="what can compute networks on this machine, and if not, why not",
     )  # fmt: skip
 
+    p.add_argument(
+        "--formats", action="store_true",
+        help="what can be read and written here, and which extra brings what is missing",
+    )  # fmt: skip
+
     p = _verb(verbs, "bench", run_bench, "time an engine on random images")
     add_engine_options(p, default="em-membranes")
     add_tile_options(p)

@@ -17,7 +17,7 @@ from pyengine.cli.segment_job import Job, made_by, overlay_path
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
-from pyengine.formats.registry import find_format, locate, read_image, suffix_like
+from pyengine.formats.registry import find_format, locate, read_image, replace_suffix, suffix_like
 from pyengine.input_range import InputRangeWarning
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
@@ -91,7 +91,7 @@ def _jobs(
 
     def named(path: str, name: str) -> str:
         new = f".{suffix}" if suffix else suffix_like(locate(path).path, kind)
-        return str(out / Path(name).with_suffix(new))
+        return str(replace_suffix(out / name, new))
 
     return [(path, named(path, name)) for path, name in inputs]
 

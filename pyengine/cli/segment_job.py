@@ -10,7 +10,7 @@ from typing import Any
 
 from pyengine.arguments import SegmentKeywords
 from pyengine.engine import Engine
-from pyengine.formats.registry import locate, locate_result, read_image
+from pyengine.formats.registry import locate, locate_result, read_image, replace_suffix
 from pyengine.input_range import InputRangeWarning
 from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
@@ -94,4 +94,4 @@ def _state(source: str, result: Path) -> dict[str, Any]:
 
 
 def overlay_path(target: str) -> Path:
-    return locate(target).path.with_suffix(".overlay.png")
+    return replace_suffix(locate(target).path, ".overlay.png")

@@ -20,10 +20,20 @@ Pixels are read as the file means them, or the file is refused by name:
 
 from __future__ import annotations
 
-from pyengine.formats.format import Array, Band, Format, Location, Reader, Result
+from pyengine.formats.format import (
+    Array,
+    Band,
+    Calibration,
+    Format,
+    Library,
+    Location,
+    Reader,
+    ReadOptions,
+    Result,
+)  # fmt: skip
 from pyengine.formats.registry import FORMATS, open_image, read_image
 
 __all__ = [
-    "FORMATS", "Array", "Band", "Format", "Location", "Reader", "Result", "open_image",
-    "read_image",
+    "FORMATS", "Array", "Band", "Calibration", "Format", "Library", "Location", "ReadOptions",
+    "Reader", "Result", "open_image", "read_image",
 ]  # fmt: skip

@@ -2,70 +2,89 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Array, Reader
-
-# Channels last are told by their number: no image is so narrow.
-DEPTHS = (1, 2, 3, 4)
+from pyengine.formats.axes import axes_by_lengths, check_axes, matlab_axes
+from pyengine.formats.format import Array, Reader, ReadOptions
 
 
 class ArrayReader(Reader):
     """NumPy files, HDF5 data sets, decoded images.
 
-    Axes are told by the length of the last one, then by the network's channels: (H, W),
-    (H, W, C), (N, H, W), (N, H, W, C); for networks of several channels also (C, H, W) and
-    (N, C, H, W).
-
     Parameters
     ----------
     array
         Has ``shape`` and ``dtype`` and slices along all axes.
-    channels : int
-        Channels the network needs.
+    options : ReadOptions
+        Its axes come first, then those that `said`, then `axes_by_lengths`.
     close : callable, optional
         Releases what `array` lies in.
+    said : str, optional
+        Axes that the file names.
     """
 
-    def __init__(self, array: Any, channels: int, close: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self,
+        array: Any,
+        options: ReadOptions,
+        close: Callable[[], None] = lambda: None,
+        said: str | None = None,
+    ) -> None:
         self._array, self._close = array, close
         self.dtype = np.dtype(array.dtype)
         shape = tuple(array.shape)
-        axes = _axes(shape, channels)
-        if axes is None:
-            raise ImageRefusedError(
-                f"shape {shape} is not (H, W), (H, W, C), (N, H, W) or (N, H, W, C)"
-            )
-        self._first_channel = "CY" in axes
-        self.stacked = axes[0] == "N"
-        self.pages = shape[0] if self.stacked else 1
-        sizes = dict(zip(axes, shape, strict=True))
-        depth = (sizes["C"],) if "C" in axes else ()
-        self.shape = (sizes["Y"], sizes["X"], *depth)
+        if options.axes is not None:
+            letters, self.axes_by = check_axes(options.axes, shape), "--axes"
+        elif said is not None:
+            letters, self.axes_by = said, "the file"
+        else:
+            letters = axes_by_lengths(shape, options.channels)
+        self._letters = self.axes = letters
+        lengths = dict(zip(letters, shape, strict=True))
+        self.shape = tuple(lengths[axis] for axis in "YXC" if axis in lengths)
+        self.stack = tuple((axis, n) for axis, n in lengths.items() if axis not in "YXC")
+        self.stacked = bool(self.stack)
+        self.pages = math.prod(n for _, n in self.stack)
+        plane = [axis for axis in letters if axis in "YXC"]
+        self._turn = [plane.index(axis) for axis in "YXC" if axis in plane]
 
     def rows(self, page: int, begin: int, end: int) -> Array:
-        rows: tuple[Any, ...] = (slice(begin, end),)
-        if self._first_channel:
-            rows = (slice(None), *rows)
-        part = np.asarray(self._array[(page, *rows) if self.stacked else rows])
-        return np.moveaxis(part, 0, -1) if self._first_channel else part
+        places = np.unravel_index(page, [n for _, n in self.stack]) if self.stack else ()
+        at = {axis: int(place) for (axis, _), place in zip(self.stack, places, strict=True)}
+        key = tuple(
+            slice(begin, end) if axis == "Y" else at.get(axis, slice(None))
+            for axis in self._letters
+        )
+        return np.asarray(self._array[key]).transpose(self._turn)
 
     def close(self) -> None:
         self._close()
 
 
-def _axes(shape: tuple[int, ...], channels: int) -> str | None:
-    if len(shape) == 2:
-        return "YX"
-    if len(shape) not in (3, 4):
-        return None
-    stack = "N" if len(shape) == 4 else ""
-    if shape[-1] in (*DEPTHS, channels):
-        return f"{stack}YXC"
-    if len(shape) == 3:
-        return "CYX" if shape[0] == channels > 1 else "NYX"
-    return "NCYX" if shape[1] == channels else "NYXC"
+class MatlabReader(ArrayReader):
+    """MATLAB's arrays, which it shows with the axes that lie in files in reverse.
+
+    Parameters
+    ----------
+    stored
+        As in the file: of MATLAB's axes the last first.
+    options
+        The user's axes are in the order that MATLAB shows.
+    close
+        As of `ArrayReader`.
+    """
+
+    def __init__(
+        self, stored: Any, options: ReadOptions, close: Callable[[], None] = lambda: None
+    ) -> None:
+        if options.axes is not None:
+            super().__init__(stored, replace(options, axes=options.axes[::-1]), close)
+        else:
+            super().__init__(stored, options, close, matlab_axes(stored.shape, options.channels))
+            self.axes_by = "lengths" if len(stored.shape) == 3 else "the file"
+        self.axes = self.axes[::-1]

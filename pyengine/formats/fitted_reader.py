@@ -24,7 +24,9 @@ class FittedReader(Reader):
 
     def __init__(self, reader: Reader, source: Location, noun: str, channels: int) -> None:
         self._reader, self._source, self._noun, self._channels = reader, source, noun, channels
-        self.pages, self.stacked = reader.pages, reader.stacked
+        self.pages, self.stacked, self.stack = reader.pages, reader.stacked, reader.stack
+        self.axes, self.axes_by = reader.axes, reader.axes_by
+        self.calibration = reader.calibration
         self.dtype = pixel_dtype(reader.dtype)
         self.shape = fitted_shape(reader.shape, channels)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import importlib.util
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -37,6 +38,47 @@ class Location:
         return str(self.path) if self.name is None else f"{self.path}:/{self.name}"
 
 
+@dataclass(frozen=True)
+class ReadOptions:
+    """What a reader is told of how to read.
+
+    Attributes
+    ----------
+    channels : int
+        Channels the network needs; decides how axes are read of which a file says nothing.
+    axes : str or None
+        The user's word for the axes of the file, in its order: Y and X, C for channels, and letters
+        of axes whose images are segmented one by one, as in "ZYX". None: as the file says, or told
+        by lengths.
+    level : int
+        Of a pyramid; 0 is the full resolution.
+    """
+
+    channels: int
+    axes: str | None = None
+    level: int = 0
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How large pixels are.
+
+    Attributes
+    ----------
+    height, width : float
+        Of a pixel, in `unit`.
+    unit : str
+        As OME writes it: "nm", "\u00b5m", "mm", "cm", "in", ...
+    depth : float or None
+        From one image of a stack to the next, in `unit`.
+    """
+
+    height: float
+    width: float
+    unit: str
+    depth: float | None = None
+
+
 class Reader(abc.ABC):
     """One or more images (pages) of one file, read by rows.
 
@@ -48,12 +90,25 @@ class Reader(abc.ABC):
     pages : int
     stacked : bool
         Whether results should have a page axis, too.
+    axes : str
+        How the stored axes were taken, in the file's order, as in "TZYX" or "YXC".
+    axes_by : str
+        Who says so: "the file", "lengths" or "--axes".
+    stack : tuple of (str, int)
+        Letter and length of each axis along which pages lie, the last the fastest; empty where it
+        is one without a name.
+    calibration : Calibration or None
+        None where the file says nothing of it.
     """
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
     pages: int = 1
     stacked: bool = False
+    axes: str = ""
+    axes_by: str = "lengths"
+    stack: tuple[tuple[str, int], ...] = ()
+    calibration: Calibration | None = None
 
     @abc.abstractmethod
     def rows(self, page: int, begin: int, end: int) -> Array:
@@ -82,12 +137,19 @@ class Result:
     pages : int
     stacked : bool
         Whether the result has a page axis.
+    stack, calibration
+        The source's; see `Reader`. Formats that can hold them do.
+    colors : tuple of RGB
+        One per class, for formats in which labels can be seen; empty for scores.
     """
 
     page_shape: tuple[int, ...]
     dtype: np.dtype[Any]
     pages: int
     stacked: bool
+    stack: tuple[tuple[str, int], ...] = ()
+    calibration: Calibration | None = None
+    colors: tuple[tuple[int, int, int], ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -121,6 +183,41 @@ class Band(NamedTuple):
         return self.begin + int(self.values.shape[-2])
 
 
+@dataclass(frozen=True)
+class Library:
+    """What a format needs beyond what pyengine itself depends on.
+
+    Attributes
+    ----------
+    modules : tuple of str
+        To import.
+    extra : str
+        Of pyengine; brings them.
+    for_what : str
+        Which part of the format needs them; empty for all of it.
+    """
+
+    modules: tuple[str, ...]
+    extra: str
+    for_what: str = ""
+
+    def is_here(self) -> bool:
+        """Whether all can be imported."""
+        return all(map(_can_import, self.modules))
+
+    @property
+    def how(self) -> str:
+        """How it comes here."""
+        return f'pip install "pyengine[{self.extra}]"'
+
+
+def _can_import(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # its package is missing, or was blocked
+        return False
+
+
 class Format(abc.ABC):
     """One file format: reader and writer side by side.
 
@@ -141,6 +238,8 @@ class Format(abc.ABC):
         Whether an image of this format is a folder of files rather than a file.
     has_names : bool
         Whether it holds several images by name, as in ``file.h5:/name``.
+    libraries : tuple of Library
+        Those that extras bring.
     """
 
     title: str
@@ -149,23 +248,34 @@ class Format(abc.ABC):
     written_suffixes: tuple[str, ...] = ()
     is_folder: bool = False
     has_names: bool = False
+    libraries: tuple[Library, ...] = ()
+
+    def has_name(self, path: Path) -> bool:
+        """Whether `path` is called as images of this format are."""
+        return path.name.lower().endswith(self.suffixes)
 
     def recognises(self, path: Path) -> bool:
-        """Whether there is an image of this format at `path`."""
-        if path.suffix.lower() not in self.suffixes:
+        """Whether there is, by its name, an image of this format at `path`."""
+        if not self.has_name(path):
             return False
         return path.is_dir() if self.is_folder else path.is_file()
 
+    def is_begun_by(self, head: bytes) -> bool:
+        """Whether files of this format begin so; `head` has 1 KiB, or the whole of a short file.
+
+        False for formats without such a mark: their names alone tell.
+        """
+        return False
+
     @abc.abstractmethod
-    def open(self, source: Location, channels: int) -> Reader:
+    def open(self, source: Location, options: ReadOptions) -> Reader:
         """Open an image for reading.
 
         Parameters
         ----------
         source : Location
-            What `recognises` said yes to.
-        channels : int
-            Channels the network needs; decides how ambiguous axes are read.
+            Of this format by its content, or by its name.
+        options : ReadOptions
 
         Raises
         ------

@@ -10,10 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pyengine.atomic_file import update_atomically
-from pyengine.formats.array_reader import ArrayReader
+from pyengine.formats.array_reader import ArrayReader, MatlabReader
 from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Band, Format, Location, Reader, Result, fill
-from pyengine.formats.matlab_axes import images_of
+from pyengine.formats.format import Band, Format, Location, Reader, ReadOptions, Result, fill
 
 _MATLAB_NUMBERS = tuple(
     name.encode()
@@ -22,6 +21,9 @@ _MATLAB_NUMBERS = tuple(
         "int32", "int64",
     )
 )  # fmt: skip
+
+
+HDF5_MARK = b"\x89HDF\r\n\x1a\n"
 
 
 class Hdf5(Format):
@@ -36,7 +38,10 @@ class Hdf5(Format):
     written_suffixes = (".h5", ".hdf5")
     has_names = True
 
-    def open(self, source: Location, channels: int) -> Reader:
+    def is_begun_by(self, head: bytes) -> bool:
+        return HDF5_MARK in (head[:8], head[512:520])  # behind a block of the user's
+
+    def open(self, source: Location, options: ReadOptions) -> Reader:
         import h5py
 
         path, name = source.path, source.name
@@ -58,7 +63,9 @@ class Hdf5(Format):
                     f"{path}: name the data set as {path}:/NAME; it holds "
                     f"{', '.join(names) or 'none'}"
                 )
-            return ArrayReader(_as_shown(handle[name], channels), channels, handle.close)
+            data = handle[name]
+            kind = MatlabReader if _is_matlab(data) else ArrayReader
+            return kind(data, options, handle.close)
         except BaseException:
             handle.close()
             raise
@@ -98,14 +105,14 @@ class Hdf5(Format):
             fill(handle.create_dataset(target.name, result.shape, result.dtype), result, bands)
 
 
-def _as_shown(data: Any, channels: int) -> Any:
-    """A data set as the program that wrote it shows it."""
+def _is_matlab(data: Any) -> bool:
+    """Whether MATLAB wrote a data set; refused if it is no image."""
     kind = data.attrs.get("MATLAB_class")
     if kind is None:
-        return data
+        return False
     if "MATLAB_empty" in data.attrs or kind not in _MATLAB_NUMBERS:
         raise ImageRefusedError(f"is a MATLAB array of class {kind.decode()}, empty or no image")
-    return images_of(data, channels)
+    return True
 
 
 def _holds_something(path: Path) -> bool:

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from pyengine.formats.array_reader import ArrayReader
+from pyengine.formats.array_reader import MatlabReader
 from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Format, Location, Reader
+from pyengine.formats.format import Format, Library, Location, Reader, ReadOptions
 from pyengine.formats.hdf5 import Hdf5
-from pyengine.formats.matlab_axes import images_of
 
 
 class Matlab(Format):
@@ -20,12 +19,16 @@ class Matlab(Format):
     title = "MATLAB"
     suffixes = (".mat",)
     has_names = True
+    libraries = (Library(("scipy",), "matlab", "files before version 7.3"),)
 
-    def open(self, source: Location, channels: int) -> Reader:
+    def is_begun_by(self, head: bytes) -> bool:
+        return head.startswith(b"MATLAB ") or Hdf5().is_begun_by(head)
+
+    def open(self, source: Location, options: ReadOptions) -> Reader:
         import h5py
 
         if h5py.is_hdf5(source.path):
-            return Hdf5().open(source, channels)
+            return Hdf5().open(source, options)
         arrays = _load(source)
         name = source.name
         if name is None and len(arrays) == 1:
@@ -35,7 +38,7 @@ class Matlab(Format):
                 f"{source.path}: name the array as {source.path}:/NAME; it holds "
                 f"{', '.join(arrays) or 'no array of numbers'}"
             )
-        return ArrayReader(images_of(arrays[name].T, channels), channels)
+        return MatlabReader(arrays[name].T, options)
 
 
 def _load(source: Location) -> dict[str, Any]:
@@ -44,7 +47,7 @@ def _load(source: Location) -> dict[str, Any]:
     except ImportError as error:
         raise ImageRefusedError(
             f"{source.path}: MATLAB files before version 7.3 are read by SciPy; install it with "
-            'pip install "pyengine[matlab]", or save with -v7.3'
+            f"{Matlab.libraries[0].how}, or save with -v7.3"
         ) from error
     with contextlib.closing(source.path.open("rb")) as file:
         found = scipy.io.loadmat(file, squeeze_me=False)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pyengine.formats.array_reader import ArrayReader
-from pyengine.formats.format import Band, Format, Location, Reader, Result
+from pyengine.formats.format import Band, Format, Location, Reader, ReadOptions, Result
 
 
 class Npy(Format):
@@ -18,8 +18,11 @@ class Npy(Format):
     suffixes = (".npy",)
     written_suffixes = suffixes
 
-    def open(self, source: Location, channels: int) -> Reader:
-        return ArrayReader(np.load(source.path, mmap_mode="r", allow_pickle=False), channels)
+    def is_begun_by(self, head: bytes) -> bool:
+        return head.startswith(b"\x93NUMPY")
+
+    def open(self, source: Location, options: ReadOptions) -> Reader:
+        return ArrayReader(np.load(source.path, mmap_mode="r", allow_pickle=False), options)
 
     def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
         # A page of a mapped file that finds no room on the disk kills the process.

@@ -12,10 +12,12 @@ import numpy as np
 from pyengine.arguments import Output
 from pyengine.formats.array_reader import ArrayReader
 from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Array, Band, Format, Location, Reader, Result, fill
+from pyengine.formats.format import Array, Band, Format, Location, Reader, ReadOptions, Result, fill
 
 _MAX_8_BIT, _MAX_16_BIT = 0xFF, 0xFFFF
 _ORIENTATION = 274  # a tag of EXIF
+_MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
+_PNM = rb"P[1-6][\s#]"
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "F")
 
 
@@ -30,8 +32,13 @@ class Pillow(Format):
     suffixes = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".webp")
     written_suffixes = (".png",)
 
-    def open(self, source: Location, channels: int) -> Reader:
-        return ArrayReader(_read(source.path), channels)
+    def is_begun_by(self, head: bytes) -> bool:
+        webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+        bmp = head[:2] == b"BM" and head[6:10] == b"\0\0\0\0"
+        return webp or bmp or head.startswith(_MARKS) or re.match(_PNM, head) is not None
+
+    def open(self, source: Location, options: ReadOptions) -> Reader:
+        return ArrayReader(_read(source.path), options)
 
     def why_not(self, output: Output, stacked: bool) -> str:
         if output != "labels" or stacked:

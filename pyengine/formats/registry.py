@@ -9,7 +9,7 @@ from pathlib import Path
 from pyengine.arguments import Output
 from pyengine.formats.boundary import reading, writing
 from pyengine.formats.fitted_reader import FittedReader
-from pyengine.formats.format import Array, Band, Format, Location, Reader, Result
+from pyengine.formats.format import Array, Band, Format, Location, Reader, ReadOptions, Result
 from pyengine.formats.hdf5 import Hdf5
 from pyengine.formats.matlab import Matlab
 from pyengine.formats.npy import Npy
@@ -18,6 +18,10 @@ from pyengine.formats.tiff import Tiff
 
 # Where a result may have any format, it gets the first that can hold it.
 FORMATS: list[Format] = [Pillow(), Tiff(), Npy(), Hdf5(), Matlab()]
+
+_HEAD_BYTES = 1024
+# What systems put into folders of images: thumbnails, deleted files, indexes.
+_SYSTEM_FOLDERS = {"@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 
 
 def readable_suffixes() -> list[str]:
@@ -54,34 +58,51 @@ def locate_result(text: str, output: Output) -> Location:
 
 
 def find_format(path: Path) -> Format | None:
-    """The format of the image at `path`; None if there is none."""
-    return next((f for f in FORMATS if f.recognises(path)), None)
+    """The format of the image at `path`; None if there is none.
+
+    A file's content decides, its name where the content has no mark. Of formats with the same
+    mark the name chooses.
+    """
+    named = [f for f in FORMATS if f.recognises(path)]
+    if not path.is_file():
+        return named[0] if named else None
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_BYTES)
+    except OSError:  # it will be told where the image is opened
+        head = b""
+    files = [f for f in FORMATS if not f.is_folder]
+    return next((f for f in (*named, *files) if f.is_begun_by(head)), named[0] if named else None)
 
 
 def images_below(folder: Path) -> Iterator[Path]:
-    """All images in a folder and its folders, sorted; nothing hidden, nothing out of reach."""
+    """All images in a folder and its folders, sorted; nothing hidden, nothing out of reach.
+
+    Files count that are called like images, or have no suffix and begin like images.
+    """
     try:
         paths = sorted(folder.iterdir())
-    except PermissionError:  # as "lost+found" at the top of a disk
+    except PermissionError:
         return
     for path in paths:
-        if path.name.startswith("."):
+        if path.name.startswith(".") or path.name in _SYSTEM_FOLDERS:
             continue
-        if find_format(path):
+        called = path.suffix == "" or any(f.has_name(path) for f in FORMATS)
+        if called and find_format(path):
             yield path
         elif path.is_dir() and not path.is_symlink():
             yield from images_below(path)
 
 
-def open_image(source: str, channels: int) -> Reader:
+def open_image(source: str, channels: int, *, axes: str | None = None, level: int = 0) -> Reader:
     """Open an image for reading.
 
     Parameters
     ----------
     source : str
         See `Engine.segment_file`.
-    channels : int
-        Channels the network needs; decides how ambiguous axes are read.
+    channels, axes, level
+        See `ReadOptions`.
 
     Raises
     ------
@@ -94,22 +115,29 @@ def open_image(source: str, channels: int) -> Reader:
     image_format = find_format(location.path)
     if image_format is not None:
         noun = image_format.noun or f"{image_format.title} file"
+        for library in image_format.libraries:
+            if not library.for_what and not library.is_here():
+                raise ValueError(
+                    f"{location}: a {noun} needs {', '.join(library.modules)}, which "
+                    f"{library.how} brings"
+                )
         with reading(location, noun):
-            reader = image_format.open(location, channels)
+            reader = image_format.open(location, ReadOptions(channels, axes, level))
             return FittedReader(reader, location, noun, channels)
     if not location.path.exists():
         raise FileNotFoundError(f"{location.path}: no such file")
     if location.path.is_dir():
         raise FileNotFoundError(f"{location.path}: is a folder, not an image")
     raise ValueError(
-        f"{location.path}: unknown image format '{location.path.suffix}'; "
+        f"{location.path}: unknown image format '{location.path.suffix}', and nothing known by its "
+        "content; "
         f"known: {', '.join(readable_suffixes())}"
     )
 
 
-def read_image(source: str, channels: int) -> Array:
+def read_image(source: str, channels: int, *, axes: str | None = None, level: int = 0) -> Array:
     """The first image of a file, whole, shape (H, W) or (H, W, C); see `open_image`."""
-    with open_image(source, channels) as reader:
+    with open_image(source, channels, axes=axes, level=level) as reader:
         return reader.rows(0, 0, reader.shape[0])
 
 
@@ -121,13 +149,25 @@ def written_format(target: Path) -> Format:
     ValueError
         No format is written under this suffix.
     """
-    suffix = target.suffix.lower()
+    suffix = known_suffix(target)
     for image_format in FORMATS:
         if suffix in image_format.written_suffixes:
             return image_format
     raise ValueError(
         f"{target}: unknown output format '{suffix}'; known: {', '.join(written_suffixes())}"
     )
+
+
+def known_suffix(path: Path) -> str:
+    """The suffix of a path in lower case: the longest that a format knows, as .nii.gz, else .gz."""
+    name = path.name.lower()
+    known = {s for f in FORMATS for s in (*f.suffixes, *f.written_suffixes)}
+    return max((s for s in known if name.endswith(s)), key=len, default=path.suffix.lower())
+
+
+def replace_suffix(path: Path, suffix: str) -> Path:
+    """A path with another suffix in place of `known_suffix`."""
+    return path.with_name(path.name[: len(path.name) - len(known_suffix(path))] + suffix)
 
 
 def save_result(target: Location, result: Result, bands: Iterator[Band]) -> None:
@@ -162,7 +202,7 @@ def check_holds(target: Path, output: Output, stacked: bool) -> None:
 def suffix_like(source: Path, output: Output) -> str:
     """The suffix of a result: that of its source where it can be, else the first that can."""
     usable = [suffix for f in _able(output, False) for suffix in f.written_suffixes]
-    suffix = source.suffix.lower()
+    suffix = known_suffix(source)
     return suffix if suffix in usable else usable[0]
 
 

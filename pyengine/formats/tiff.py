@@ -6,10 +6,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from pyengine.formats.format import Array, Band, Format, Location, Reader, Result
+from pyengine.formats.format import Array, Band, Format, Location, Reader, ReadOptions, Result
 from pyengine.formats.tiff_reader import TiffReader
 
 _TILE = 256  # pixels
+# Of both byte orders, TIFF and BigTIFF.
+_MARKS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 class Tiff(Format):
@@ -19,8 +21,11 @@ class Tiff(Format):
     suffixes = (".tif", ".tiff")
     written_suffixes = suffixes
 
-    def open(self, source: Location, channels: int) -> Reader:
-        return TiffReader(source.path)
+    def is_begun_by(self, head: bytes) -> bool:
+        return head[:4] in _MARKS
+
+    def open(self, source: Location, options: ReadOptions) -> Reader:
+        return TiffReader(source.path, options)
 
     def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
         import tifffile

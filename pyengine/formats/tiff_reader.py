@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Array, Reader
+from pyengine.formats.format import Array, Reader, ReadOptions
 
 # Values of tags, as in the TIFF 6.0 specification.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
@@ -34,7 +34,7 @@ class TiffReader(Reader):
         Pages that are not alike, or whose pixels mean what is not taken; all pages are looked at.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, options: ReadOptions) -> None:
         import tifffile
 
         self._tiff = tifffile.TiffFile(path)

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import io
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+import scipy.io
+import tifffile
+from conftest import ROOT
 from PIL import Image
 
 import pyengine
 from pyengine.cli import main
-from pyengine.formats import FORMATS, Band, Format, Location, Reader, Result, read_image
+from pyengine.formats import (
+    FORMATS,
+    Band,
+    Format,
+    Library,
+    Location,
+    Reader,
+    ReadOptions,
+    Result,
+    open_image,
+    read_image,
+)  # fmt: skip
 from pyengine.formats.array_reader import ArrayReader
 from pyengine.formats.format import fill
 
@@ -25,10 +42,10 @@ class Bricks(Format):
     written_suffixes = suffixes
     is_folder = True
 
-    def open(self, source: Location, channels: int) -> Reader:
+    def open(self, source: Location, options: ReadOptions) -> Reader:
         shape = json.loads((source.path / "shape.json").read_text())
         parts = [np.load(p) for p in sorted(source.path.glob("rows/*.npy"))]
-        return ArrayReader(np.concatenate(parts, axis=-2).reshape(shape), channels)
+        return ArrayReader(np.concatenate(parts, axis=-2).reshape(shape), options)
 
     def write(self, target: Location, result: Result, bands: Iterator[Band]) -> None:
         array = np.empty(result.shape, result.dtype)
@@ -65,7 +82,7 @@ def test_folders_are_files_of_formats_that_say_so(membranes, bricks, tmp_path) -
     write_bricks(tmp_path / "in.bricks", np.stack([IMAGE, IMAGE[::-1]]))
     membranes.segment_file(tmp_path / "in.bricks", tmp_path / "out.bricks", tile=32)
     want = np.stack([membranes.segment(IMAGE), membranes.segment(IMAGE[::-1])])
-    got = bricks.open(Location(tmp_path / "out.bricks"), 1)
+    got = bricks.open(Location(tmp_path / "out.bricks"), ReadOptions(1))
     assert got.pages == 2
     np.testing.assert_array_equal(np.stack([got.rows(n, 0, 40) for n in (0, 1)]), want)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["in.bricks", "out.bricks"]
@@ -163,3 +180,84 @@ def test_formats_are_refused_before_an_engine_is_opened(
     arguments = [str(tmp_path / "a.png"), "-o", str(tmp_path / name), "--output-kind", output]
     assert main(["segment", *arguments]) == 2
     assert words in capsys.readouterr().err
+
+
+def extras() -> dict[str, list[str]]:
+    tomllib = pytest.importorskip("tomllib")
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+
+
+def test_libraries_come_with_extras_that_exist() -> None:
+    for one in FORMATS:
+        assert {library.extra for library in one.libraries} <= extras().keys()
+
+
+def test_formats_are_listed_with_what_is_missing(capsys, bricks, monkeypatch, tmp_path) -> None:
+    assert main(["info", "--formats"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["format", "reads", "writes", "here"]
+    assert len(lines) >= 1 + len(FORMATS)
+    for one, line in zip(FORMATS, lines[1:], strict=False):
+        assert line.startswith(one.title)
+        assert all(suffix in line.split() for suffix in one.suffixes)
+    monkeypatch.setattr(Bricks, "libraries", (Library(("no_such_module",), "bricks"),))
+    monkeypatch.setitem(sys.modules, "scipy", None)
+    assert main(["info", "--formats"]) == 0
+    text = capsys.readouterr().out
+    assert 'Bricks: reading it needs no_such_module: pip install "pyengine[bricks]"' in text
+    assert "MATLAB: files before version 7.3 needs scipy: pip" in text
+    rows = {line.split()[0]: line.split()[-1] for line in text.splitlines() if line}
+    write_bricks(tmp_path / "in.bricks", IMAGE)
+    with pytest.raises(ValueError, match=r"in\.bricks: a Bricks file needs no_such_module, which"):
+        open_image(str(tmp_path / "in.bricks"), 1)
+    assert (rows["TIFF"], text.count(" partly"), text.count(" no\n")) == ("yes", 1, 1)
+
+
+CONTENTS = {
+    ".png": lambda path: Image.fromarray(IMAGE).save(path, format="PNG"),
+    ".bmp": lambda path: Image.fromarray(IMAGE).save(path, format="BMP"),
+    ".pgm": lambda path: Image.fromarray(IMAGE).save(path, format="PPM"),
+    ".webp": lambda path: Image.fromarray(np.stack([IMAGE] * 3, -1)).save(
+        path, format="WEBP", lossless=True
+    ),
+    ".tif": lambda path: tifffile.imwrite(path, IMAGE),
+    ".npy": lambda path: path.write_bytes(npy_bytes()),
+    ".h5": lambda path: path.write_bytes(h5_bytes()),
+    ".mat": lambda path: scipy.io.savemat(str(path), {"a": IMAGE}, appendmat=False),
+}
+
+
+def npy_bytes() -> bytes:
+    file = io.BytesIO()
+    np.save(file, IMAGE)
+    return file.getvalue()
+
+
+def h5_bytes() -> bytes:
+    file = io.BytesIO()
+    with h5py.File(file, "w") as handle:
+        handle["raw"] = IMAGE
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("content", CONTENTS)
+def test_content_decides_and_not_the_name(tmp_path, content) -> None:
+    for called in (*CONTENTS, ".jpeg", ".xyz", ""):
+        path = tmp_path / f"a{called}"
+        CONTENTS[content](path)
+        np.testing.assert_array_equal(read_image(str(path), 1), IMAGE, err_msg=called)
+        path.unlink()
+
+
+def test_folders_give_files_without_a_suffix_by_their_content(tmp_path) -> None:
+    from pyengine.formats.registry import images_below
+
+    CONTENTS[".tif"](tmp_path / "scan")
+    CONTENTS[".tif"](tmp_path / "model.bin")
+    (tmp_path / "Makefile").write_text("all:\n")
+    CONTENTS[".png"](tmp_path / "b.tif")
+    for system in ("@eaDir", "__MACOSX", ".hidden", "$RECYCLE.BIN"):
+        (tmp_path / system).mkdir()
+        CONTENTS[".png"](tmp_path / system / "b.png")
+    CONTENTS[".png"](tmp_path / "._b.png")
+    assert [path.name for path in images_below(tmp_path)] == ["b.tif", "scan"]
