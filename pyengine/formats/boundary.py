@@ -12,6 +12,21 @@ class ImageRefusedError(ValueError):
     """Raised by a reader for what it understands and does not take; says what and why."""
 
 
+def check_pixels(height: int, width: int, most: int) -> None:
+    """Refuse what would have to be decoded in one piece and is too large for it.
+
+    Raises
+    ------
+    ImageRefusedError
+        It has more than `most` pixels.
+    """
+    if height * width > most:
+        raise ImageRefusedError(
+            f"{height} x {width} px must be decoded in one piece, and at most {most:,} px are; if "
+            f"the file can be trusted, raise max_pixels (--max-pixels {height * width})"
+        )
+
+
 @contextlib.contextmanager
 def reading(source: Location, noun: str) -> Iterator[None]:
     """Turn every exception of a decoder into one that names the file.

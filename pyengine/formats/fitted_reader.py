@@ -26,7 +26,7 @@ class FittedReader(Reader):
         self._reader, self._source, self._noun, self._channels = reader, source, noun, channels
         self.pages, self.stacked, self.stack = reader.pages, reader.stacked, reader.stack
         self.axes, self.axes_by = reader.axes, reader.axes_by
-        self.calibration = reader.calibration
+        self.calibration, self.levels = reader.calibration, reader.levels
         self.dtype = pixel_dtype(reader.dtype)
         self.shape = fitted_shape(reader.shape, channels)
 

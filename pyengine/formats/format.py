@@ -18,6 +18,8 @@ from pyengine.atomic_file import refuse_what_is_no_file, write_atomically
 
 Array = npt.NDArray[Any]
 
+MAX_PIXELS = 1 << 29
+
 
 @dataclass(frozen=True)
 class Location:
@@ -52,11 +54,20 @@ class ReadOptions:
         by lengths.
     level : int
         Of a pyramid; 0 is the full resolution.
+    max_pixels : int
+        Of what must be decoded in one piece, against files that unpack to more than memory holds.
+    indices : bool
+        Of images with a palette the numbers, as of labels, not the colours.
     """
 
     channels: int
     axes: str | None = None
     level: int = 0
+    max_pixels: int = MAX_PIXELS
+    indices: bool = False
+
+
+_METRES = {"nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "in": 0.0254, "m": 1.0}
 
 
 @dataclass(frozen=True)
@@ -77,6 +88,16 @@ class Calibration:
     width: float
     unit: str
     depth: float | None = None
+
+    def in_unit(self, unit: str) -> Calibration | None:
+        """The same in another unit; None where one of both is no unit of length."""
+        if unit == self.unit:
+            return self
+        if unit not in _METRES or self.unit not in _METRES:
+            return None
+        factor = _METRES[self.unit] / _METRES[unit]
+        depth = None if self.depth is None else self.depth * factor
+        return Calibration(self.height * factor, self.width * factor, unit, depth)
 
 
 class Reader(abc.ABC):
@@ -99,6 +120,8 @@ class Reader(abc.ABC):
         is one without a name.
     calibration : Calibration or None
         None where the file says nothing of it.
+    levels : tuple of (int, int)
+        (H, W) of each level of a pyramid; empty where there is none.
     """
 
     shape: tuple[int, ...]
@@ -109,6 +132,7 @@ class Reader(abc.ABC):
     axes_by: str = "lengths"
     stack: tuple[tuple[str, int], ...] = ()
     calibration: Calibration | None = None
+    levels: tuple[tuple[int, int], ...] = ()
 
     @abc.abstractmethod
     def rows(self, page: int, begin: int, end: int) -> Array:

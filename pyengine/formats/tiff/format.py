@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from pyengine.formats.format import Array, Band, Format, Location, Reader, ReadOptions, Result
-from pyengine.formats.tiff_reader import TiffReader
+from pyengine.formats.tiff.reader import TiffReader
 
 _TILE = 256  # pixels
 # Of both byte orders, TIFF and BigTIFF.
