@@ -24,6 +24,7 @@ from pyengine.callable_context import CallableContext, own_context
 from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
+from pyengine.formats.format import MAX_PIXELS
 from pyengine.info import Classification, EngineInfo, LayerTime, MemoryUse, TilePlan, read_info
 from pyengine.input_range import InputRange
 from pyengine.network import Network, logits_of
@@ -424,6 +425,9 @@ class Engine:
         *,
         output: Output | str = "labels",
         progress: Progress = False,
+        axes: str | None = None,
+        level: int = 0,
+        max_pixels: int = MAX_PIXELS,
         **options: Unpack[SegmentKeywords],
     ) -> None:
         """Segment a file into a file, by row bands where the formats allow it.
@@ -444,6 +448,14 @@ class Engine:
             What is written; of a network with named results, the name of one.
         progress : bool or callable
             As in `segment`; tiles of all pages are counted.
+        axes : str, optional
+            Which axis of the file is what, in its order: Y and X, C for channels, other letters
+            for axes whose images are segmented one by one, as in "ZYX". Default: as the file says,
+            or by lengths; ``pyengine info FILE`` shows it.
+        level : int
+            Of a pyramid; 0 is the full resolution.
+        max_pixels : int
+            Of what must be decoded in one piece, such as a PNG or a compressed strip.
         **options : SegmentKeywords
 
         Raises
@@ -467,8 +479,9 @@ class Engine:
         if self._info.tileable:
             self._context.prove()
         segment_file(
-            self._core, self._info, os.fspath(src), os.fspath(dst), output, progress, options
-        )
+            self._core, self._info, os.fspath(src), os.fspath(dst), output, progress, options,
+            {"axes": axes, "level": level, "max_pixels": max_pixels},
+        )  # fmt: skip
 
     def classify(self, image: npt.NDArray[Any]) -> Classification:
         """Class of a whole image.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -19,7 +20,7 @@ from pyengine.arguments import (
 )
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
-from pyengine.formats.format import Band, Reader, Result
+from pyengine.formats.format import Band, Calibration, Reader, ReadKeywords, Result
 from pyengine.formats.registry import (
     check_holds,
     locate,
@@ -42,6 +43,7 @@ def segment_file(
     output: Output | str,
     progress: Progress,
     options: SegmentKeywords,
+    how: ReadKeywords,
 ) -> None:
     """See `Engine.segment_file`."""
     result, kind = _result_of(info, output), _kind_of(output)
@@ -52,7 +54,7 @@ def segment_file(
     check_target(dst, kind)
     if options.get("region") is not None:
         raise _core.UnsupportedError("region: files are segmented whole; crop the file's result")
-    with open_image(src, info.input["channels"]) as reader:
+    with open_image(src, info.input["channels"], **how) as reader:
         check_holds(target.path, kind, reader.stacked)
         value_range = InputRange(info, reader.dtype, src, scaled=has_scale(options))
         job = _Job(core, info, reader, value_range, output, result, options)
@@ -158,6 +160,9 @@ class _Job:
             np.dtype(np.uint8 if labels else np.float32),
             reader.pages,
             reader.stacked,
+            reader.stack,
+            self._calibration(),
+            info.colors if labels else (),
         )
 
     def _scaled(self, px: int) -> int:
@@ -165,6 +170,14 @@ class _Job:
         if self.named is None:
             return px
         return -(-px // self.named.shrink) * self.named.enlarge
+
+    def _calibration(self) -> Calibration | None:
+        """Of the result's pixels."""
+        size, named = self.reader.calibration, self.named
+        if size is None or named is None:
+            return size
+        times = named.shrink / named.enlarge
+        return replace(size, height=size.height * times, width=size.width * times)
 
     def bands(self) -> Iterator[Band]:
         """The result in order."""

@@ -12,6 +12,7 @@ import numpy as np
 
 from pyengine import _core
 from pyengine.cli.format_table import print_formats
+from pyengine.cli.image_info import is_image, print_image
 from pyengine.cli.options import open_engine, size, tile_options
 from pyengine.engine import Engine
 from pyengine.executor_status import executors
@@ -35,6 +36,9 @@ def run_info(args: argparse.Namespace) -> int:
     if args.engine is None:
         for name in engines():
             print(name)
+        return 0
+    if is_image(args.engine):
+        print_image(args)
         return 0
     engine = Engine(args.engine)
     i = engine.info

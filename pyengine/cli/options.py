@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pyengine.arguments import ACCURACIES, MODES, SegmentKeywords
 from pyengine.engine import Engine
+from pyengine.formats.format import MAX_PIXELS, ReadKeywords
 from pyengine.formats.registry import find_format, images_below, locate, open_image
 from pyengine.made_files import files_made_in
 from pyengine.shipped import engines
@@ -84,6 +85,27 @@ def add_tile_options(p: argparse.ArgumentParser) -> None:
         "--overlap", type=float,
         help="of windows: fraction of the tile if below 1, else pixels (default: 0.25)",
     )  # fmt: skip
+
+
+def add_read_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--axes",
+        help="which axis of a file is what, in its order: Y, X, C for channels, other letters for "
+        "axes whose images are segmented one by one, as in ZYX (default: as the file says, or by "
+        "lengths; info FILE shows it)",
+    )  # fmt: skip
+    p.add_argument(
+        "--level", type=int, default=0, help="of a pyramid; 0 is the full resolution (default: 0)"
+    )
+    p.add_argument(
+        "--max-pixels", type=int, default=MAX_PIXELS,
+        help="that are decoded in one piece, as PNG and compressed strips are, against files that "
+        f"unpack to more than memory holds (default: {MAX_PIXELS})",
+    )  # fmt: skip
+
+
+def read_options(args: argparse.Namespace) -> ReadKeywords:
+    return {"axes": args.axes, "level": args.level, "max_pixels": args.max_pixels}
 
 
 def size(text: str, what: str) -> tuple[int, int]:

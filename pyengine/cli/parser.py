@@ -11,9 +11,9 @@ from pyengine.builder.arguments import LABEL_RULES, STATISTICS
 from pyengine.cli.build import run_build, run_export, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.live import PHANTOM, run_live
-from pyengine.cli.options import add_engine_options, add_tile_options
+from pyengine.cli.options import add_engine_options, add_read_options, add_tile_options
 from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
-from pyengine.formats.registry import readable_suffixes, written_suffixes
+from pyengine.formats.registry import all_written_suffixes, readable_suffixes
 from pyengine.inputs.registry import file_titles
 from pyengine.shipped import engines
 
@@ -41,6 +41,7 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_engine_options(p, by_image=True)
     add_tile_options(p)
+    add_read_options(p)
     p.add_argument(
         "--output-kind", choices=OUTPUTS, default="labels",
         help="what is written (default: labels)",
@@ -54,7 +55,7 @@ def make_parser() -> argparse.ArgumentParser:
         help="mean over flips (4 passes) or flips and quarter turns (8) of each image",
     )  # fmt: skip
     p.add_argument(
-        "--format", choices=[suffix[1:] for suffix in written_suffixes()],
+        "--format", choices=[suffix[1:] for suffix in all_written_suffixes()],
         help="of outputs in a folder (default: the input's where it can be)",
     )  # fmt: skip
     p.add_argument("--overlay", action="store_true", help="also write NAME.overlay.png")
@@ -187,8 +188,18 @@ def make_parser() -> argparse.ArgumentParser:
         help="largest difference, as a fraction of the output's range (default: 1e-4)",
     )  # fmt: skip
 
-    p = _verb(verbs, "info", run_info, "print manifest, layer table, FLOPs and receptive field")
-    p.add_argument("engine", nargs="?", help="file or name; without it, the engines that ship")
+    p = _verb(verbs, "info", run_info, "tell about an engine, an image file, or this machine")
+    p.add_argument(
+        "engine", nargs="?",
+        help="engine (file or name): manifest, layer table, FLOPs and receptive field; or an image: "
+        "size, axes and calibration; without it, the engines that ship",
+    )  # fmt: skip
+    add_read_options(p)
+    p.add_argument(
+        "--channels", type=int, default=1,
+        help="of the network, by which axes of an image are told where its file does not say "
+        "(default: 1)",
+    )  # fmt: skip
     p.add_argument("--json", action="store_true", help="the manifest as JSON")
     p.add_argument(
         "--executors", action="store_true",

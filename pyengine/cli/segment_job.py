@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import SegmentKeywords
+from pyengine.cli.options import read_options
 from pyengine.engine import Engine
 from pyengine.formats.registry import locate, locate_result, read_image, replace_suffix
 from pyengine.input_range import InputRangeWarning
@@ -24,6 +25,7 @@ def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
     return {
         **(windows if args.mode != "exact" else {}),
         **({"result": args.result} if args.result else {}),
+        **({"axes": args.axes} if args.axes else {}), **({"level": args.level} if args.level else {}),
         "engine": hashlib.sha256(content).hexdigest(), "executor": engine.info.executor,
         "output": args.output_kind, "tta": args.tta, "accuracy": args.accuracy,
     }  # fmt: skip
@@ -36,6 +38,7 @@ class Job:
         self, path: str, target: str, args: argparse.Namespace, made_by: dict[str, Any]
     ) -> None:
         self.path, self.target, self.kind = path, target, args.output_kind
+        self.how = read_options(args)
         self.output = args.result or args.output_kind
         self.result = locate_result(target, self.kind)
         self.overlay = overlay_path(target) if args.overlay else None
@@ -62,7 +65,7 @@ class Job:
         if not self.has_result:
             note_begin(path, self._name, bool(replaced_files(self.path, self.target)))
             engine.segment_file(
-                self.path, self.target, output=self.output, progress=progress, **options
+                self.path, self.target, output=self.output, progress=progress, **self.how, **options
             )
             note_made(path, self._name, self.made)
         if self.overlay is not None:
@@ -71,11 +74,11 @@ class Job:
             note_made(self.overlay, self.overlay.name, self.made)
 
     def _write_overlay(self, engine: Engine, path: Path, options: SegmentKeywords) -> None:
-        image = read_image(self.path, engine.info.input["channels"])
+        image = read_image(self.path, engine.info.input["channels"], **self.how)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputRangeWarning)  # it was said of the result
             labels = (
-                read_image(str(self.result), 1)
+                read_image(str(self.result), 1, indices=True)
                 if self.kind == "labels"
                 else engine.segment(image, **options)
             )

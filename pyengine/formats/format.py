@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -65,6 +65,14 @@ class ReadOptions:
     level: int = 0
     max_pixels: int = MAX_PIXELS
     indices: bool = False
+
+
+class ReadKeywords(TypedDict, total=False):
+    """Fields of `ReadOptions` that users choose."""
+
+    axes: str | None
+    level: int
+    max_pixels: int
 
 
 _METRES = {"nm": 1e-9, "µm": 1e-6, "mm": 1e-3, "cm": 1e-2, "in": 0.0254, "m": 1.0}
@@ -264,6 +272,9 @@ class Format(abc.ABC):
         Whether it holds several images by name, as in ``file.h5:/name``.
     libraries : tuple of Library
         Those that extras bring.
+    result_suffix : str
+        Of results in a folder, where the format itself is not written; empty: the first that can
+        hold them.
     """
 
     title: str
@@ -273,6 +284,7 @@ class Format(abc.ABC):
     is_folder: bool = False
     has_names: bool = False
     libraries: tuple[Library, ...] = ()
+    result_suffix: str = ""
 
     def has_name(self, path: Path) -> bool:
         """Whether `path` is called as images of this format are."""

@@ -11,11 +11,23 @@ import numpy as np
 
 from pyengine.arguments import Output
 from pyengine.formats.array_reader import ArrayReader
-from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Array, Band, Format, Location, Reader, ReadOptions, Result, fill
+from pyengine.formats.boundary import ImageRefusedError, check_pixels
+from pyengine.formats.format import (
+    Array,
+    Band,
+    Calibration,
+    Format,
+    Location,
+    Reader,
+    ReadOptions,
+    Result,
+    fill,
+)  # fmt: skip
+from pyengine.formats.palette import palette
 
 _MAX_8_BIT, _MAX_16_BIT = 0xFF, 0xFFFF
 _ORIENTATION = 274  # a tag of EXIF
+_ON_ITS_SIDE = (5, 6, 7, 8)
 _MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8")
 _PNM = rb"P[1-6][\s#]"
 _MODES = ("1", "L", "LA", "P", "RGB", "RGBA", "I", "F")
@@ -38,7 +50,10 @@ class Pillow(Format):
         return webp or bmp or head.startswith(_MARKS) or re.match(_PNM, head) is not None
 
     def open(self, source: Location, options: ReadOptions) -> Reader:
-        return ArrayReader(_read(source.path), options)
+        pixels, calibration = _read(source.path, options)
+        reader = ArrayReader(pixels, options)
+        reader.calibration = calibration
+        return reader
 
     def why_not(self, output: Output, stacked: bool) -> str:
         if output != "labels" or stacked:
@@ -50,20 +65,32 @@ class Pillow(Format):
 
         labels = np.empty(result.shape, np.uint8)
         fill(labels, result, bands)
-        Image.fromarray(labels).save(target.path)
+        image = Image.fromarray(labels)
+        if result.colors:
+            image = image.convert("L")
+            image.putpalette(palette(result.colors).tobytes())
+        size = result.calibration and result.calibration.in_unit("in")
+        if size is None:
+            image.save(target.path)
+        else:
+            image.save(target.path, dpi=(1 / size.width, 1 / size.height))
 
 
-def _read(path: Path) -> Array:
+def _read(path: Path, options: ReadOptions) -> tuple[Array, Calibration | None]:
     from PIL import Image, ImageOps
 
-    # Large microscopy images are no decompression bombs; the caller chose the file.
+    # Pillow's own limit is below what microscopes give.
     limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(path) as file:
+            check_pixels(file.height, file.width, options.max_pixels)
             _refuse(file)
+            calibration = _calibration(file)
             if _is_deep_png(path):
-                return _deep_png(path, file)
+                return _deep_png(path, file), calibration
             image: Image.Image = file
+            if options.indices and image.mode == "P":
+                return np.asarray(image), calibration
             if image.has_transparency_data and image.mode in ("L", "RGB", "P"):
                 image = image.convert("LA" if image.mode == "L" else "RGBA")
             plain = {"1": "L", "P": "RGB"}.get(image.mode)
@@ -73,7 +100,18 @@ def _read(path: Path) -> Array:
         Image.MAX_IMAGE_PIXELS = limit
     if array.dtype == np.int32 and array.min() >= 0 and array.max() <= _MAX_16_BIT:
         array = array.astype(np.uint16)  # Pillow's mode "I": PGM of 16 bits
-    return array
+    return array, calibration
+
+
+def _calibration(image: Any) -> Calibration | None:
+    """By the dots per inch that a file states."""
+    dpi = image.info.get("dpi")
+    if not dpi or len(dpi) != 2 or not all(0 < float(n) < 1e9 for n in dpi):
+        return None
+    across, down = (float(n) for n in dpi)
+    if image.getexif().get(_ORIENTATION, 1) in _ON_ITS_SIDE:
+        across, down = down, across
+    return Calibration(1 / down, 1 / across, "in")
 
 
 def _refuse(image: Any) -> None:

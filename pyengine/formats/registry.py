@@ -5,19 +5,32 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pyengine.arguments import Output
-from pyengine.formats.boundary import reading, writing
+from pyengine.formats.boundary import ImageRefusedError, reading, writing
 from pyengine.formats.fitted_reader import FittedReader
-from pyengine.formats.format import Array, Band, Format, Location, Reader, ReadOptions, Result
+from pyengine.formats.format import (
+    Array,
+    Band,
+    Format,
+    Location,
+    Reader,
+    ReadKeywords,
+    ReadOptions,
+    Result,
+)  # fmt: skip
 from pyengine.formats.hdf5 import Hdf5
 from pyengine.formats.matlab import Matlab
 from pyengine.formats.npy import Npy
 from pyengine.formats.pillow import Pillow
-from pyengine.formats.tiff import Tiff
+from pyengine.formats.tiff import Slide, Tiff
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 # Where a result may have any format, it gets the first that can hold it.
-FORMATS: list[Format] = [Pillow(), Tiff(), Npy(), Hdf5(), Matlab()]
+FORMATS: list[Format] = [Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Matlab()]
 
 _HEAD_BYTES = 1024
 # What systems put into folders of images: thumbnails, deleted files, indexes.
@@ -32,6 +45,11 @@ def readable_suffixes() -> list[str]:
 def written_suffixes() -> list[str]:
     """The usual suffix of each format that can be written."""
     return [f.written_suffixes[0] for f in FORMATS if f.written_suffixes]
+
+
+def all_written_suffixes() -> list[str]:
+    """Every suffix that a result may have."""
+    return [suffix for f in FORMATS for suffix in f.written_suffixes]
 
 
 def locate(text: str) -> Location:
@@ -94,14 +112,18 @@ def images_below(folder: Path) -> Iterator[Path]:
             yield from images_below(path)
 
 
-def open_image(source: str, channels: int, *, axes: str | None = None, level: int = 0) -> Reader:
+def open_image(
+    source: str, channels: int, *, indices: bool = False, **how: Unpack[ReadKeywords]
+) -> Reader:
     """Open an image for reading.
 
     Parameters
     ----------
     source : str
         See `Engine.segment_file`.
-    channels, axes, level
+    channels : int
+    indices : bool
+    **how : ReadKeywords
         See `ReadOptions`.
 
     Raises
@@ -122,7 +144,11 @@ def open_image(source: str, channels: int, *, axes: str | None = None, level: in
                     f"{library.how} brings"
                 )
         with reading(location, noun):
-            reader = image_format.open(location, ReadOptions(channels, axes, level))
+            options = ReadOptions(channels, indices=indices, **how)
+            reader = image_format.open(location, options)
+            if options.level != 0 and not reader.levels:
+                reader.close()
+                raise ImageRefusedError(f"has no level {options.level}: it is no pyramid")
             return FittedReader(reader, location, noun, channels)
     if not location.path.exists():
         raise FileNotFoundError(f"{location.path}: no such file")
@@ -135,9 +161,11 @@ def open_image(source: str, channels: int, *, axes: str | None = None, level: in
     )
 
 
-def read_image(source: str, channels: int, *, axes: str | None = None, level: int = 0) -> Array:
+def read_image(
+    source: str, channels: int, *, indices: bool = False, **how: Unpack[ReadKeywords]
+) -> Array:
     """The first image of a file, whole, shape (H, W) or (H, W, C); see `open_image`."""
-    with open_image(source, channels, axes=axes, level=level) as reader:
+    with open_image(source, channels, indices=indices, **how) as reader:
         return reader.rows(0, 0, reader.shape[0])
 
 
@@ -203,7 +231,8 @@ def suffix_like(source: Path, output: Output) -> str:
     """The suffix of a result: that of its source where it can be, else the first that can."""
     usable = [suffix for f in _able(output, False) for suffix in f.written_suffixes]
     suffix = known_suffix(source)
-    return suffix if suffix in usable else usable[0]
+    wanted = next((f.result_suffix for f in FORMATS if suffix in f.suffixes), "")
+    return next(s for s in (suffix, wanted, usable[0]) if s in usable)
 
 
 def _able(output: Output, stacked: bool) -> list[Format]:

@@ -206,7 +206,7 @@ def test_formats_are_listed_with_what_is_missing(capsys, bricks, monkeypatch, tm
     text = capsys.readouterr().out
     assert 'Bricks: reading it needs no_such_module: pip install "pyengine[bricks]"' in text
     assert "MATLAB: files before version 7.3 needs scipy: pip" in text
-    rows = {line.split()[0]: line.split()[-1] for line in text.splitlines() if line}
+    rows = {line.split(",")[0].split()[0]: line.split()[-1] for line in text.splitlines() if line}
     write_bricks(tmp_path / "in.bricks", IMAGE)
     with pytest.raises(ValueError, match=r"in\.bricks: a Bricks file needs no_such_module, which"):
         open_image(str(tmp_path / "in.bricks"), 1)
