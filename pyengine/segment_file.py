@@ -21,6 +21,7 @@ from pyengine.arguments import (
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
 from pyengine.formats.format import Band, Calibration, Reader, ReadKeywords, Result
+from pyengine.formats.geometry import Geometry
 from pyengine.formats.registry import (
     check_holds,
     locate,
@@ -60,7 +61,7 @@ def segment_file(
         job = _Job(core, info, reader, value_range, output, result, options)
         with progress_callback(progress) as callback:
             job.callback = callback
-            save_result(target, job.result, job.bands())
+            save_result(target, replace(job.result, source=locate(src)), job.bands())
 
 
 def replaced_files(src: str, dst: str) -> list[tuple[Path, str]]:
@@ -163,6 +164,9 @@ class _Job:
             reader.stack,
             self._calibration(),
             info.colors if labels else (),
+            self._geometry(),
+            reader.notes,
+            info.classes if labels else (),
         )
 
     def _scaled(self, px: int) -> int:
@@ -178,6 +182,13 @@ class _Job:
             return size
         times = named.shrink / named.enlarge
         return replace(size, height=size.height * times, width=size.width * times)
+
+    def _geometry(self) -> Geometry | None:
+        """Of the result's voxels."""
+        geometry, named = self.reader.geometry, self.named
+        if geometry is None or named is None or named.shrink == named.enlarge:
+            return geometry
+        return geometry.scaled(named.shrink / named.enlarge)
 
     def bands(self) -> Iterator[Band]:
         """The result in order."""

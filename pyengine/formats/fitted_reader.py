@@ -27,6 +27,7 @@ class FittedReader(Reader):
         self.pages, self.stacked, self.stack = reader.pages, reader.stacked, reader.stack
         self.axes, self.axes_by = reader.axes, reader.axes_by
         self.calibration, self.levels = reader.calibration, reader.levels
+        self.geometry, self.notes = reader.geometry, reader.notes
         self.dtype = pixel_dtype(reader.dtype)
         self.shape = fitted_shape(reader.shape, channels)
 

@@ -5,16 +5,20 @@ from __future__ import annotations
 import abc
 import importlib.util
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple, TypedDict
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 import numpy as np
 import numpy.typing as npt
 
 from pyengine.arguments import Output
 from pyengine.atomic_file import refuse_what_is_no_file, write_atomically
+
+if TYPE_CHECKING:
+    from pyengine.formats.geometry import Geometry
 
 Array = npt.NDArray[Any]
 
@@ -130,6 +134,10 @@ class Reader(abc.ABC):
         None where the file says nothing of it.
     levels : tuple of (int, int)
         (H, W) of each level of a pyramid; empty where there is none.
+    geometry : Geometry or None
+        Where the voxels of a volume lie; None where the file says nothing of it.
+    notes : mapping of str to str
+        What else a file says of its images that results should keep, such as the eye they are of.
     """
 
     shape: tuple[int, ...]
@@ -141,6 +149,8 @@ class Reader(abc.ABC):
     stack: tuple[tuple[str, int], ...] = ()
     calibration: Calibration | None = None
     levels: tuple[tuple[int, int], ...] = ()
+    geometry: Geometry | None = None
+    notes: Mapping[str, str] = MappingProxyType({})
 
     @abc.abstractmethod
     def rows(self, page: int, begin: int, end: int) -> Array:
@@ -169,10 +179,14 @@ class Result:
     pages : int
     stacked : bool
         Whether the result has a page axis.
-    stack, calibration
+    stack, calibration, geometry, notes
         The source's; see `Reader`. Formats that can hold them do.
     colors : tuple of RGB
         One per class, for formats in which labels can be seen; empty for scores.
+    classes : tuple of str
+        Names of the labels, from 0; empty for scores.
+    source : Location or None
+        What the result was made from.
     """
 
     page_shape: tuple[int, ...]
@@ -182,6 +196,10 @@ class Result:
     stack: tuple[tuple[str, int], ...] = ()
     calibration: Calibration | None = None
     colors: tuple[tuple[int, int, int], ...] = ()
+    geometry: Geometry | None = None
+    notes: Mapping[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+    source: Location | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

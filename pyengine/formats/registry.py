@@ -22,6 +22,7 @@ from pyengine.formats.format import (
 )  # fmt: skip
 from pyengine.formats.hdf5 import Hdf5
 from pyengine.formats.matlab import Matlab
+from pyengine.formats.nifti import Nifti
 from pyengine.formats.npy import Npy
 from pyengine.formats.pillow import Pillow
 from pyengine.formats.tiff import Slide, Tiff
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 # Where a result may have any format, it gets the first that can hold it.
-FORMATS: list[Format] = [Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Matlab()]
+FORMATS: list[Format] = [Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Matlab(), Nifti()]
 
 _HEAD_BYTES = 1024
 # What systems put into folders of images: thumbnails, deleted files, indexes.
