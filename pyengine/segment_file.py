@@ -24,6 +24,7 @@ from pyengine.formats.format import Band, Calibration, Reader, ReadKeywords, Res
 from pyengine.formats.geometry import Geometry
 from pyengine.formats.registry import (
     check_holds,
+    files_of,
     locate,
     locate_result,
     open_image,
@@ -51,7 +52,7 @@ def segment_file(
     target = locate_result(dst, kind)
     if not target.path.parent.is_dir():
         raise FileNotFoundError(f"{target.path.parent}: no such folder")
-    check_distinct([locate(src).path, Path(info.path)], replaced_files(src, dst))
+    check_distinct([*files_of(src), Path(info.path)], replaced_files(src, dst))
     check_target(dst, kind)
     if options.get("region") is not None:
         raise _core.UnsupportedError("region: files are segmented whole; crop the file's result")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import glob
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 from pyengine.arguments import ACCURACIES, MODES, SegmentKeywords
 from pyengine.engine import Engine
 from pyengine.formats.format import MAX_PIXELS, ReadKeywords
-from pyengine.formats.registry import find_format, images_below, locate, open_image
+from pyengine.formats.registry import files_of, find_format, images_below, locate, open_image
 from pyengine.made_files import files_made_in
 from pyengine.shipped import engines
 
@@ -165,7 +166,19 @@ def expand(patterns: list[str]) -> list[tuple[str, str]]:
             if not matches:
                 raise FileNotFoundError(f"{pattern}: no such file or folder, and nothing matches")
             found += [(m, Path(m).name) for m in matches if _is_one_input(Path(m))]
-    return found
+    return list(_each_once(found))
+
+
+def _each_once(found: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    """Of files that are one image together, the first."""
+    seen: set[Path] = set()
+    for source, name in found:
+        if locate(source).path in seen:
+            continue
+        parts = files_of(source)
+        if len(parts) > 1:
+            seen |= set(parts)
+        yield source, name
 
 
 def _foreign_images(folder: Path) -> list[Path]:

@@ -17,7 +17,14 @@ from pyengine.cli.segment_job import Job, made_by, overlay_path
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
-from pyengine.formats.registry import find_format, locate, read_image, replace_suffix, suffix_like
+from pyengine.formats.registry import (
+    files_of,
+    find_format,
+    locate,
+    read_image,
+    replace_suffix,
+    suffix_like,
+)
 from pyengine.input_range import InputRangeWarning
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
@@ -107,7 +114,7 @@ def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> Non
     if args.overlay:
         written += [(overlay_path(target), path) for path, target in jobs]
     engines_read = [] if args.engine is None else [resolve(args.engine)]
-    check_distinct([*engines_read, *(locate(path).path for path, _ in jobs)], written)
+    check_distinct([*engines_read, *(file for path, _ in jobs for file in files_of(path))], written)
     for _, target in jobs:
         if not (args.resume and is_done(target, args.output_kind)):
             check_target(target, args.output_kind)

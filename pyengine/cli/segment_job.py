@@ -11,7 +11,7 @@ from typing import Any
 from pyengine.arguments import SegmentKeywords
 from pyengine.cli.options import read_options
 from pyengine.engine import Engine
-from pyengine.formats.registry import locate, locate_result, read_image, replace_suffix
+from pyengine.formats.registry import files_of, locate, locate_result, read_image, replace_suffix
 from pyengine.input_range import InputRangeWarning
 from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
@@ -91,8 +91,13 @@ def _state(source: str, result: Path) -> dict[str, Any]:
     path = location.path
     state: dict[str, Any] = {"image": [path.name, location.name]}
     if path.resolve() != result.resolve():  # else the result itself changes the file
-        status = path.stat()
-        state |= {"size": status.st_size, "time_ns": status.st_mtime_ns}
+        files = [file.stat() for file in files_of(source)]
+        state |= {
+            "size": sum(status.st_size for status in files),
+            "time_ns": max(status.st_mtime_ns for status in files),
+        }
+        if len(files) > 1:
+            state["files"] = len(files)
     return state
 
 

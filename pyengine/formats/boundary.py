@@ -9,7 +9,7 @@ from pyengine.formats.format import Band, Location
 
 
 class ImageRefusedError(ValueError):
-    """Raised by a reader for what it understands and does not take; says what and why."""
+    """Raised by readers and writers for what it understands and does not take; says what and why."""
 
 
 def check_pixels(height: int, width: int, most: int) -> None:
@@ -70,6 +70,8 @@ def writing(
     ------
     OSError
         The file cannot be written.
+    ImageRefusedError
+        As the writer raised it, with the file's name.
     """
     origin: list[BaseException] = []
 
@@ -87,6 +89,8 @@ def writing(
             raise origin[0] from error
         if origin or isinstance(error, OSError):
             raise
+        if isinstance(error, ImageRefusedError):
+            raise ImageRefusedError(f"{target}: {error}") from error
         raise OSError(f"{target}: cannot be written ({_in_words(error)})") from error
 
 

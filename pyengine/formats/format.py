@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Array = npt.NDArray[Any]
 
 MAX_PIXELS = 1 << 29
+WRITING = "writing it"  # what a `Library` may be for
 
 
 @dataclass(frozen=True)
@@ -320,6 +321,10 @@ class Format(abc.ABC):
         False for formats without such a mark: their names alone tell.
         """
         return False
+
+    def parts(self, path: Path) -> tuple[Path, ...]:
+        """All files of the image that `path` is, or is a part of, in their order."""
+        return (path,)
 
     @abc.abstractmethod
     def open(self, source: Location, options: ReadOptions) -> Reader:

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from pyengine.arguments import Output
 from pyengine.formats.boundary import ImageRefusedError, reading, writing
+from pyengine.formats.dicom import Dicom
 from pyengine.formats.fitted_reader import FittedReader
 from pyengine.formats.format import (
+    WRITING,
     Array,
     Band,
     Format,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 # Where a result may have any format, it gets the first that can hold it.
-FORMATS: list[Format] = [Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Matlab(), Nifti()]
+FORMATS: list[Format] = [Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Matlab(), Nifti(), Dicom()]
 
 _HEAD_BYTES = 1024
 # What systems put into folders of images: thumbnails, deleted files, indexes.
@@ -94,10 +96,17 @@ def find_format(path: Path) -> Format | None:
     return next((f for f in (*named, *files) if f.is_begun_by(head)), named[0] if named else None)
 
 
+def files_of(source: str) -> tuple[Path, ...]:
+    """All files of the image that a file, or folder, is a part of."""
+    path = locate(source).path
+    image_format = find_format(path)
+    return (path,) if image_format is None else image_format.parts(path)
+
+
 def images_below(folder: Path) -> Iterator[Path]:
     """All images in a folder and its folders, sorted; nothing hidden, nothing out of reach.
 
-    Files count that are called like images, or have no suffix and begin like images.
+    Files count that are called like images, or have no suffix but a number and begin like images.
     """
     try:
         paths = sorted(folder.iterdir())
@@ -106,7 +115,7 @@ def images_below(folder: Path) -> Iterator[Path]:
     for path in paths:
         if path.name.startswith(".") or path.name in _SYSTEM_FOLDERS:
             continue
-        called = path.suffix == "" or any(f.has_name(path) for f in FORMATS)
+        called = not path.suffix.strip(".0123456789") or any(f.has_name(path) for f in FORMATS)
         if called and find_format(path):
             yield path
         elif path.is_dir() and not path.is_symlink():
@@ -138,12 +147,7 @@ def open_image(
     image_format = find_format(location.path)
     if image_format is not None:
         noun = image_format.noun or f"{image_format.title} file"
-        for library in image_format.libraries:
-            if not library.for_what and not library.is_here():
-                raise ValueError(
-                    f"{location}: a {noun} needs {', '.join(library.modules)}, which "
-                    f"{library.how} brings"
-                )
+        _refuse_missing(image_format, location, "")
         with reading(location, noun):
             options = ReadOptions(channels, indices=indices, **how)
             reader = image_format.open(location, options)
@@ -199,6 +203,16 @@ def replace_suffix(path: Path, suffix: str) -> Path:
     return path.with_name(path.name[: len(path.name) - len(known_suffix(path))] + suffix)
 
 
+def _refuse_missing(image_format: Format, location: Location, *for_what: str) -> None:
+    """Refuse what needs a library that is not here."""
+    for library in image_format.libraries:
+        if library.for_what in for_what and not library.is_here():
+            noun = image_format.noun or f"{image_format.title} file"
+            raise ValueError(
+                f"{location}: a {noun} needs {', '.join(library.modules)}, which {library.how} brings"
+            )
+
+
 def save_result(target: Location, result: Result, bands: Iterator[Band]) -> None:
     """Write a result; see `Format.save`.
 
@@ -206,10 +220,13 @@ def save_result(target: Location, result: Result, bands: Iterator[Band]) -> None
     ------
     OSError
         It cannot be written.
+    ValueError
+        The format's library is not here, or the format cannot hold it.
     Exception
         What was raised where the bands are made.
     """
     image_format = written_format(target.path)
+    _refuse_missing(image_format, target, "", WRITING)
     writing(target, bands, lambda watched: image_format.save(target, result, watched))
 
 
