@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 
 _DTYPES = (np.uint8, np.uint16, np.float32)
+# Axes that are longer are no channels of a colour image.
+_MOST_CHANNELS = 4
 
 
 def check_image(image: Any, channels: int) -> None:
@@ -26,6 +28,11 @@ def check_image(image: Any, channels: int) -> None:
             f"image must be uint8, uint16 or float32 in native byte order, got {image.dtype}; "
             "convert it, for example with image.astype(numpy.float32)"
         )
+    if image.ndim == 4:
+        raise ValueError(
+            f"image must have shape (H, W) or (H, W, C), got {image.shape}; a stack of images goes "
+            "to segment_batch, or one by one"
+        )
     if image.ndim not in (2, 3):
         raise ValueError(f"image must have shape (H, W) or (H, W, C), got {image.shape}")
     if 0 in image.shape:
@@ -34,9 +41,19 @@ def check_image(image: Any, channels: int) -> None:
     if found != channels:
         raise ValueError(
             f"image has {found} channel(s) (shape {image.shape}), the network needs {channels}"
+            + _way_out(image.shape, channels)
         )
     if any(stride % image.itemsize for stride in image.strides):
         raise ValueError("image memory is not aligned to its dtype; pass image.copy()")
+
+
+def _way_out(shape: tuple[int, ...], channels: int) -> str:
+    """What an array of other axes may be meant as."""
+    if len(shape) == 3 and shape[0] == channels > 1:
+        return "; channels go last: pass numpy.moveaxis(image, 0, -1)"
+    if len(shape) == 3 and channels == 1 and shape[2] > _MOST_CHANNELS:
+        return f"; a stack of {shape[0]} images goes to segment_batch"
+    return ""
 
 
 def check_batch(batch: Any, channels: int, name: str = "batch") -> None:

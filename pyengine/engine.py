@@ -25,8 +25,9 @@ from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
 from pyengine.formats.format import MAX_PIXELS
+from pyengine.host_image import as_image
 from pyengine.info import Classification, EngineInfo, LayerTime, MemoryUse, TilePlan, read_info
-from pyengine.input_range import InputRange
+from pyengine.input_range import InputRange, InputRangeOption, scaled
 from pyengine.network import Network, logits_of
 from pyengine.onnx_network import needs_onnxruntime, stored_network
 from pyengine.outputs import NamedOutput, wanted
@@ -104,7 +105,7 @@ class Engine:
             raise TypeError(f"device must be a word such as 'cpu' or 'cuda:0', got {device!r}")
         if (halo, alignment) != (None, None) and not callable(executor):
             raise ValueError("halo and alignment belong to an executor that is a callable")
-        path = str(resolve(path_or_name))
+        path, brought = str(resolve(path_or_name)), executor
         if executor == "auto" and device in ("auto", "cpu") and needs_onnxruntime(path):
             executor = "onnxruntime"
         if callable(executor) or executor in ("cpu", "onnxruntime"):
@@ -122,12 +123,41 @@ class Engine:
         outputs: list[NamedOutput] = []
         network = logits_of(executor, head, outputs) if callable(executor) else None
         own = own_context(halo, alignment) if callable(executor) else (0, 0)
-        self._core = _core.Engine(path, given, network, *own)
-        self._info = read_info(self._core.info(), path, in_place if network else "")
+        self._open: _core.Engine | None = _core.Engine(path, given, network, *own)
+        self._info = read_info(self._native.info(), path, in_place if network else "")
         head.update(self._info.manifest["head"])
         outputs.extend(self._info.results)
-        self._context = CallableContext(self._core if in_place == "callable" and network else None)
-        self._slow = SlowPlans(self._core, self._info)
+        self._context = CallableContext(
+            self._native if in_place == "callable" and network else None
+        )
+        self._slow = SlowPlans(self._native, self._info)
+        self._made_from = path, {
+            "device": device, "executor": brought, "halo": halo, "alignment": alignment, **options
+        }  # fmt: skip
+
+    @property
+    def _native(self) -> _core.Engine:
+        if self._open is None:
+            raise ValueError(f"the engine of {self._info.path} is closed")
+        return self._open
+
+    def close(self) -> None:
+        """Release the network, its threads and its memory once no call and no stream uses them.
+
+        Later calls raise ValueError; `info` stays.
+        """
+        self._open = None
+        self._context, self._slow = CallableContext(None), SlowPlans(None, self._info)
+
+    def __enter__(self) -> Engine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Another process opens the file again: there is nothing in memory that the file lacks.
+        return _opened, self._made_from
 
     @property
     def info(self) -> EngineInfo:
@@ -163,7 +193,7 @@ class Engine:
             The network has no tiles, with the reason.
         """
         size = positive("height", height), positive("width", width)
-        return TilePlan(**self._core.plan(*size, segment_options(**options)))
+        return TilePlan(**self._native.plan(*size, segment_options(**options)))
 
     @documented(SegmentKeywords)
     def prepare(self, height: int, width: int, **options: Unpack[SegmentKeywords]) -> None:
@@ -184,15 +214,15 @@ class Engine:
             The network cannot do this, with the reason.
         """
         size = positive("height", height), positive("width", width)
-        self._core.prepare(*size, segment_options(**options))
+        self._native.prepare(*size, segment_options(**options))
 
     def memory(self) -> MemoryUse:
         """What the engine holds, in bytes; streams count their own (`Stream.statistics`)."""
-        return MemoryUse(**self._core.memory())
+        return MemoryUse(**self._native.memory())
 
     def trim(self) -> None:
         """Free working memory that no call uses. The next call allocates again."""
-        self._core.trim()
+        self._native.trim()
 
     @documented(SegmentKeywords)
     def segment(
@@ -203,6 +233,8 @@ class Engine:
         progress: Progress = False,
         out: Any = None,
         stream: int | None = None,
+        threshold: float | None = None,
+        input_range: InputRangeOption | None = None,
         **options: Unpack[SegmentKeywords],
     ) -> Any:
         """Segment one image of any size, as if in one piece.
@@ -211,7 +243,8 @@ class Engine:
         ----------
         image : array of uint8, uint16 or float32, shape (H, W) or (H, W, C)
             Any strides; never modified. Values are taken as numbers, on the scale the network
-            was trained with, whatever the dtype. A numpy array, or, for an engine on a GPU, an
+            was trained with, whatever the dtype. A numpy array, or what becomes one by NumPy's
+            protocols (torch on the CPU, dask, Pillow). Or, for an engine on a GPU, an
             array in that GPU's memory (pycuda, CuPy, torch, JAX: all with
             ``__cuda_array_interface__`` or DLPack), which is never copied to the host; NaN and
             infinity are not looked for there.
@@ -227,6 +260,13 @@ class Engine:
         stream : int, optional
             For images on the GPU: the cudaStream_t to work on; the call does not wait for it.
             Default: the one that the image's interface names, else CUDA's default stream.
+        threshold : float, optional
+            Labels by probability: the last class above it (of regions, the sigmoids of several
+            classes; of one sigmoid; of the second of two classes), background 0 where none is.
+            Default: one half. Networks whose most probable class is the label refuse it.
+        input_range : (float, float) or "dtype", optional
+            The values of the image that are 0 and the largest on the network's scale
+            (``info.input["dtype"]``); "dtype": all of its type, of floats 0 to 1.
         **options : SegmentKeywords
 
         Returns
@@ -257,8 +297,11 @@ class Engine:
         Overlap-tile strategy of Ronneberger et al. 2015 (section 2): the network applied to the
         mirror-padded image. On the CPU the result is bit for bit that of a single tile.
         """
-        kind, pick = wanted(self._info.results, output, self._info.manifest["head"])
+        core = self._native
+        kind, pick = wanted(self._info.results, output, self._info.manifest["head"], threshold)
         if on_device(image):
+            if threshold is not None or input_range is not None:
+                raise ValueError("images on the GPU: threshold and input_range are for host memory")
             exact = options.get("mode", "exact") == "exact" and options.get("tta", "none") == "none"
             if not exact or progress is not False:
                 raise ValueError(
@@ -267,8 +310,12 @@ class Engine:
             return self._segment_on_device(image, kind, out, stream, segment_options(**options))
         if out is not None or stream is not None:
             raise ValueError("out and stream belong to images on the GPU")
+        image = as_image(image)
         check_image(image, self._info.input["channels"])
-        value_range = InputRange(self._info, image.dtype, "image", scaled=has_scale(options))
+        options = scaled(self._info, image.dtype, input_range, options)
+        value_range = InputRange(
+            self._info, image.dtype, "image", scaled=has_scale(options), input_range=input_range
+        )
         value_range.see(image)
         value_range.finish()
         with progress_callback(progress) as callback:
@@ -276,7 +323,7 @@ class Engine:
             if self._info.tileable and options.get("mode", "exact") == "exact":
                 self._context.prove()
                 self._slow.warn(image.shape[0], image.shape[1], options)
-            return pick(self._core.segment(_core.BorrowedImage(image), kind, given))
+            return pick(core.segment(_core.BorrowedImage(image), kind, given))
 
     def _segment_on_device(
         self,
@@ -297,9 +344,9 @@ class Engine:
         shape = (height, width) if labels else (self._info.outputs, height, width)
         dtype = np.uint8 if labels else np.float32
         if out is None:
-            out = DeviceArray(self._core, shape, dtype, view.stream)
+            out = DeviceArray(self._native, shape, dtype, view.stream)
         pointer = check_result(out, shape, dtype, view.stream)
-        self._core.segment_on_device(view.borrowed(), kind, pointer, view.stream, options)
+        self._native.segment_on_device(view.borrowed(), kind, pointer, view.stream, options)
         return out
 
     @documented(SegmentKeywords)
@@ -309,6 +356,8 @@ class Engine:
         *,
         output: Output | str | Sequence[str] = "labels",
         progress: Progress = False,
+        threshold: float | None = None,
+        input_range: InputRangeOption | None = None,
         **options: Unpack[SegmentKeywords],
     ) -> Iterator[Any]:
         """Segment images, lazily and in order.
@@ -325,6 +374,8 @@ class Engine:
             As in `segment`.
         progress : bool or callable
             As in `segment`. Other than False, every image runs by itself.
+        threshold, input_range
+            As in `segment`.
         **options : SegmentKeywords
 
         Yields
@@ -332,7 +383,10 @@ class Engine:
         ndarray
             As from `segment`, in the order of the images.
         """
-        given = {**options, "output": output, "progress": progress}
+        given = {
+            **options, "output": output, "progress": progress, "threshold": threshold,
+            "input_range": input_range,
+        }  # fmt: skip
         return segment_batch(self.segment, self._info, images, given)
 
     @documented(SegmentKeywords)
@@ -413,7 +467,7 @@ class Engine:
         ('done', (64, 96))
         """
         return Stream(
-            self._core, self._info, height, width, slices, dtype, policy, queue, copy, output,
+            self._native, self._info, height, width, slices, dtype, policy, queue, copy, output,
             deadline, late, slice_progress, results, statistics, thread, dict(options),
         )  # fmt: skip
 
@@ -428,6 +482,8 @@ class Engine:
         axes: str | None = None,
         level: int = 0,
         max_pixels: int = MAX_PIXELS,
+        threshold: float | None = None,
+        input_range: InputRangeOption | None = None,
         **options: Unpack[SegmentKeywords],
     ) -> None:
         """Segment a file into a file, by row bands where the formats allow it.
@@ -456,6 +512,8 @@ class Engine:
             Of a pyramid; 0 is the full resolution.
         max_pixels : int
             Of what must be decoded in one piece, such as a PNG or a compressed strip.
+        threshold, input_range
+            As in `segment`.
         **options : SegmentKeywords
 
         Raises
@@ -479,8 +537,8 @@ class Engine:
         if self._info.tileable:
             self._context.prove()
         segment_file(
-            self._core, self._info, os.fspath(src), os.fspath(dst), output, progress, options,
-            {"axes": axes, "level": level, "max_pixels": max_pixels},
+            self._native, self._info, os.fspath(src), os.fspath(dst), output, progress, options,
+            {"axes": axes, "level": level, "max_pixels": max_pixels}, threshold, input_range,
         )  # fmt: skip
 
     def classify(self, image: npt.NDArray[Any]) -> Classification:
@@ -503,8 +561,9 @@ class Engine:
         UnsupportedError
             The engine's task is segmentation.
         """
+        image = as_image(image)
         check_image(image, self._info.input["channels"])
-        index, probabilities = self._core.classify(_core.BorrowedImage(image))
+        index, probabilities = self._native.classify(_core.BorrowedImage(image))
         return Classification(self._info.classes[index], index, probabilities)
 
     def normalise(self, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
@@ -525,8 +584,9 @@ class Engine:
         TypeError, ValueError
             As in `segment`.
         """
+        image = as_image(image)
         check_image(image, self._info.input["channels"])
-        return self._core.normalise(_core.BorrowedImage(image))
+        return self._native.normalise(_core.BorrowedImage(image))
 
     def run(self, batch: npt.NDArray[np.float32]) -> Any:
         """The network itself: no tiling, no normalisation, its own padding.
@@ -548,7 +608,7 @@ class Engine:
             Wrong dtype or shape, or a size the network does not accept.
         """
         check_batch(batch, self._info.input["channels"])
-        planes = self._core.run(np.ascontiguousarray(batch))
+        planes = self._native.run(np.ascontiguousarray(batch))
         results = [one.of(planes) for one in self._info.results] or [planes]
         return results[0] if len(results) == 1 else results
 
@@ -573,4 +633,9 @@ class Engine:
             A number below 1, or a size the network does not accept.
         """
         sizes = (positive("height", height), positive("width", width), positive("passes", passes))
-        return tuple(LayerTime(**row) for row in self._core.profile(*sizes))
+        return tuple(LayerTime(**row) for row in self._native.profile(*sizes))
+
+
+def _opened(path: str, arguments: dict[str, Any]) -> Engine:
+    """For `pickle`."""
+    return Engine(path, **arguments)

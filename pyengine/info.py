@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from pyengine.outputs import NamedOutput, named_outputs
+from pyengine.read_only import ReadOnlyDict
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def read_info(core: dict[str, Any], path: str, network: str) -> EngineInfo:
         task=core["task"],
         classes=tuple(name for name, _ in core["classes"]),
         colors=tuple(color for _, color in core["classes"]),
-        input=MappingProxyType(manifest["input"]),
+        input=ReadOnlyDict(manifest["input"]),
         halo=core["halo"],
         alignment=core["alignment"],
         margin=core["margin"],
@@ -158,8 +158,8 @@ def read_info(core: dict[str, Any], path: str, network: str) -> EngineInfo:
         flops_per_pixel=core["flops_per_pixel"],
         outputs=core["outputs"],
         results=named_outputs(manifest),
-        provenance=MappingProxyType(manifest.get("provenance", {})),
-        parity=MappingProxyType(manifest.get("parity", {})),
+        provenance=ReadOnlyDict(manifest.get("provenance", {})),
+        parity=ReadOnlyDict(manifest.get("parity", {})),
         executor=network or ("tensorrt" if core["gpu"] else "cpu"),
         why_not_cpu=manifest.get("executor", {}).get("reason", ""),
         device=core["device"],
@@ -168,5 +168,5 @@ def read_info(core: dict[str, Any], path: str, network: str) -> EngineInfo:
         isa=core["isa"],
         threads=core["threads"],
         layers=tuple(LayerInfo(*row) for row in core["layers"]),
-        manifest=MappingProxyType(manifest),
+        manifest=ReadOnlyDict(manifest),
     )

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
-from pyengine.arguments import OUTPUTS, choice
+from pyengine.arguments import OUTPUTS, choice, number
 
 Array = npt.NDArray[Any]
 
@@ -101,7 +101,10 @@ def fold(results: Array | Sequence[Array], outputs: Sequence[NamedOutput]) -> Ar
 
 
 def wanted(
-    outputs: Sequence[NamedOutput], asked: str | Sequence[str], head: Mapping[str, Any]
+    outputs: Sequence[NamedOutput],
+    asked: str | Sequence[str],
+    head: Mapping[str, Any],
+    threshold: float | None = None,
 ) -> tuple[_core.OutputKind, Callable[[Array], Any]]:
     """What to ask the core for, and how its answer becomes what the caller asked for.
 
@@ -113,12 +116,16 @@ def wanted(
         A kind of result ("labels", "probabilities" or "logits"), a name, or several names.
     head : mapping
         Of the manifest.
+    threshold : float, optional
+        Of probabilities, for labels; see `labels_above`.
 
     Raises
     ------
     ValueError
         What is neither a kind nor a name.
     """
+    if threshold is not None:
+        return _above(outputs, asked, head, threshold)
     if not isinstance(asked, str) and isinstance(asked, Sequence) and asked:
         several = [find(outputs, name) for name in asked]
         return _core.OutputKind.probabilities, lambda planes: tuple(o.of(planes) for o in several)
@@ -150,6 +157,59 @@ def labels_of(logits: Array, rule: str = "highest") -> Array:
         return np.where(above.any(0), last, 0).astype(np.uint8)
     labels: Array = logits[0] > 0 if len(logits) == 1 else logits.argmax(0)
     return labels.astype(np.uint8)
+
+
+def _above(
+    outputs: Sequence[NamedOutput],
+    asked: str | Sequence[str],
+    head: Mapping[str, Any],
+    threshold: float,
+) -> tuple[_core.OutputKind, Callable[[Array], Any]]:
+    """`wanted` with a threshold, which not every network has a use for."""
+    level = number("threshold", threshold)
+    if not 0 < level < 1:
+        raise ValueError(f"threshold must be a probability between 0 and 1, got {threshold!r}")
+    if asked != "labels":
+        raise ValueError(f"threshold is for output 'labels', got {asked!r}")
+    if len(outputs) > 1:
+        raise ValueError("threshold: a network with several named results has no labels")
+    activation = outputs[0].activation if outputs else head["activation"]
+    planes = outputs[0].channels if outputs else None
+    highest = head.get("labels", "highest") == "highest"
+
+    def pick(probabilities: Array) -> Array:
+        scores = outputs[0].of(probabilities) if outputs else probabilities
+        return labels_above(scores, level, activation, highest)
+
+    if planes is not None:
+        labels_above(np.empty((planes, 0, 0), np.float32), level, activation, highest)
+    return _core.OutputKind.probabilities, pick
+
+
+def labels_above(
+    probabilities: Array, threshold: float, activation: str, highest: bool
+) -> npt.NDArray[np.uint8]:
+    """Labels (H, W) from probabilities (K, H, W): background 0 where none is above `threshold`.
+
+    Of regions (several sigmoids) the last above it wins, as 1 + its number. One sigmoid, or the
+    second of two classes of a softmax, is the foreground, 1.
+
+    Raises
+    ------
+    ValueError
+        More classes that exclude one another: the highest wins, whatever its probability.
+    """
+    classes = len(probabilities)
+    if classes == 2 and activation == "softmax":
+        probabilities = probabilities[1:]
+    elif activation != "sigmoid" or (highest and classes > 1):
+        raise ValueError(
+            f"threshold: of this network's {classes} classes ({activation}) the most probable is "
+            "the label; a threshold needs sigmoids whose labels are regions, or two classes"
+        )
+    above = probabilities > threshold
+    last = len(above) - above[::-1].argmax(0)
+    return np.where(above.any(0), last, 0).astype(np.uint8)
 
 
 def find(outputs: Sequence[NamedOutput], name: str) -> NamedOutput:

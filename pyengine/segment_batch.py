@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyengine.host_image import as_image
 from pyengine.info import EngineInfo
 
 Segment = Callable[..., npt.NDArray[Any]]
@@ -45,7 +46,7 @@ def segment_batch(
     waiting: deque[Future[npt.NDArray[Any]]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="pyengine") as team:
         try:
-            for image in images:
+            for image in map(as_image, images):
                 if isinstance(image, np.ndarray) and math.prod(image.shape[:2]) <= _SMALL_PX:
                     waiting.append(team.submit(segment, image, **alone))
                     if len(waiting) > threads:

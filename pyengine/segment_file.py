@@ -32,7 +32,7 @@ from pyengine.formats.registry import (
     written_format,
 )
 from pyengine.info import EngineInfo
-from pyengine.input_range import InputRange
+from pyengine.input_range import InputRange, InputRangeOption, scaled
 from pyengine.outputs import NamedOutput, find, wanted
 from pyengine.progress import Progress, progress_callback
 
@@ -46,6 +46,8 @@ def segment_file(
     progress: Progress,
     options: SegmentKeywords,
     how: ReadKeywords,
+    threshold: float | None = None,
+    input_range: InputRangeOption | None = None,
 ) -> None:
     """See `Engine.segment_file`."""
     result, kind = _result_of(info, output), _kind_of(output)
@@ -58,8 +60,11 @@ def segment_file(
         raise _core.UnsupportedError("region: files are segmented whole; crop the file's result")
     with open_image(src, info.input["channels"], **how) as reader:
         check_holds(target.path, kind, reader.stacked)
-        value_range = InputRange(info, reader.dtype, src, scaled=has_scale(options))
-        job = _Job(core, info, reader, value_range, output, result, options)
+        options = scaled(info, reader.dtype, input_range, options)
+        value_range = InputRange(
+            info, reader.dtype, src, scaled=has_scale(options), input_range=input_range
+        )
+        job = _Job(core, info, reader, value_range, output, result, options, threshold)
         with progress_callback(progress) as callback:
             job.callback = callback
             save_result(target, replace(job.result, source=locate(src)), job.bands())
@@ -128,10 +133,11 @@ class _Job:
         output: Output | str,
         result: NamedOutput | None,
         options: SegmentKeywords,
+        threshold: float | None,
     ) -> None:
         self.core, self.reader, self.options = core, reader, options
         self.range = value_range
-        self.kind, self.pick = wanted(info.results, output, info.manifest["head"])
+        self.kind, self.pick = wanted(info.results, output, info.manifest["head"], threshold)
         self.named = result
         given = segment_options(**options)
         self.callback: Callable[[int, int], bool | None] | None = None

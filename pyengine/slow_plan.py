@@ -22,7 +22,7 @@ class SlowPlanWarning(UserWarning):
 class SlowPlans:
     """Warns once for each size and option."""
 
-    def __init__(self, core: _core.Engine, info: EngineInfo) -> None:
+    def __init__(self, core: _core.Engine | None, info: EngineInfo) -> None:
         self._core = core
         self._on_cpu = info.device == "cpu"
         self._seen: dict[tuple[object, ...], None] = {}
@@ -30,7 +30,7 @@ class SlowPlans:
     def warn(self, height: int, width: int, options: SegmentKeywords) -> None:
         """Warn if the plan for an image of this size is a slow one."""
         key = (height, width, *(options.get(k) for k in ("tile", "max_memory", "batch_size")))
-        if not self._on_cpu or key in self._seen:
+        if self._core is None or not self._on_cpu or key in self._seen:
             return
         if len(self._seen) >= _KEPT:
             self._seen.clear()
@@ -44,19 +44,21 @@ class SlowPlans:
         warnings.warn(
             f"{said} cuts {height} x {width} px into tiles of {tile} px, which takes about "
             f"{plan['slowdown']:.1f} times as long as larger ones; "
-            f"max_memory={self._enough(height, width, options, plan['memory_bytes'])} is enough "
+            f"max_memory={self._enough(self._core, height, width, options, plan['memory_bytes'])} is enough "
             "for these",
             SlowPlanWarning,
             stacklevel=3,
         )
 
-    def _enough(self, height: int, width: int, options: SegmentKeywords, least: int) -> int:
+    def _enough(
+        self, core: _core.Engine, height: int, width: int, options: SegmentKeywords, least: int
+    ) -> int:
         """Bytes from which on a plan is not slow."""
         limit = least
         while limit < _MOST_BYTES:
             limit *= 2
             more: SegmentKeywords = {**options, "max_memory": limit}
-            plan = self._core.plan(height, width, segment_options(**more))
+            plan = core.plan(height, width, segment_options(**more))
             if plan["slowdown"] <= _WORTH_IT:
                 return int(plan["memory_bytes"])
         return limit

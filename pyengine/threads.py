@@ -65,7 +65,7 @@ def core_engine(name: str, value: Engine | None) -> _core.Engine | None:
     TypeError
         No engine.
     """
-    inner = getattr(value, "_core", None)
+    inner = getattr(value, "_native", None)
     if value is not None and not isinstance(inner, _core.Engine):
         raise TypeError(f"{name} must be a pyengine.Engine, got {value!r}")
     return inner

@@ -12,6 +12,7 @@ from pyengine.arguments import ACCURACIES, MODES, SegmentKeywords
 from pyengine.engine import Engine
 from pyengine.formats.format import MAX_PIXELS, ReadKeywords
 from pyengine.formats.registry import files_of, find_format, images_below, locate, open_image
+from pyengine.input_range import InputRangeOption
 from pyengine.made_files import files_made_in
 from pyengine.shipped import engines
 
@@ -86,6 +87,31 @@ def add_tile_options(p: argparse.ArgumentParser) -> None:
         "--overlap", type=float,
         help="of windows: fraction of the tile if below 1, else pixels (default: 0.25)",
     )  # fmt: skip
+
+
+def add_value_options(p: argparse.ArgumentParser) -> None:
+    p.add_argument(
+        "--threshold", type=float,
+        help="labels by probability: the last class above it, background where none is; for "
+        "sigmoids, and for two classes (default: one half)",
+    )  # fmt: skip
+    p.add_argument(
+        "--input-range", metavar="LOW,HIGH",
+        help="values of the images that are 0 and the largest on the network's scale, or dtype: "
+        "all of their type, of floats 0 to 1 (default: values are taken as they are)",
+    )  # fmt: skip
+
+
+def input_range(text: str | None) -> InputRangeOption | None:
+    if text is None:
+        return None
+    if text == "dtype":
+        return "dtype"
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ValueError(f"--input-range must be LOW,HIGH or dtype, got {text!r}") from error
+    return low, high
 
 
 def add_read_options(p: argparse.ArgumentParser) -> None:

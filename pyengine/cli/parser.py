@@ -11,7 +11,12 @@ from pyengine.builder.arguments import LABEL_RULES, STATISTICS
 from pyengine.cli.build import run_build, run_export, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.live import PHANTOM, run_live
-from pyengine.cli.options import add_engine_options, add_read_options, add_tile_options
+from pyengine.cli.options import (
+    add_engine_options,
+    add_read_options,
+    add_tile_options,
+    add_value_options,
+)  # fmt: skip
 from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
 from pyengine.formats.registry import all_written_suffixes, readable_suffixes
 from pyengine.inputs.registry import file_titles
@@ -42,6 +47,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_engine_options(p, by_image=True)
     add_tile_options(p)
     add_read_options(p)
+    add_value_options(p)
     p.add_argument(
         "--output-kind", choices=OUTPUTS, default="labels",
         help="what is written (default: labels)",

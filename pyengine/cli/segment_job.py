@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import SegmentKeywords
-from pyengine.cli.options import read_options
+from pyengine.cli.options import input_range, read_options
 from pyengine.engine import Engine
 from pyengine.formats.registry import files_of, locate, locate_result, read_image, replace_suffix
 from pyengine.input_range import InputRangeWarning
 from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
 from pyengine.segment_file import is_done, replaced_files
+
+# Options of reading and of labels that change results; noted where they are given.
+_CHANGES = ("axes", "level", "threshold", "input_range")
 
 
 def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
@@ -25,7 +28,7 @@ def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
     return {
         **(windows if args.mode != "exact" else {}),
         **({"result": args.result} if args.result else {}),
-        **({"axes": args.axes} if args.axes else {}), **({"level": args.level} if args.level else {}),
+        **{k: v for k in _CHANGES if (v := getattr(args, k))},
         "engine": hashlib.sha256(content).hexdigest(), "executor": engine.info.executor,
         "output": args.output_kind, "tta": args.tta, "accuracy": args.accuracy,
     }  # fmt: skip
@@ -39,6 +42,9 @@ class Job:
     ) -> None:
         self.path, self.target, self.kind = path, target, args.output_kind
         self.how = read_options(args)
+        self.values: dict[str, Any] = {
+            "threshold": args.threshold, "input_range": input_range(args.input_range)
+        }  # fmt: skip
         self.output = args.result or args.output_kind
         self.result = locate_result(target, self.kind)
         self.overlay = overlay_path(target) if args.overlay else None
@@ -65,7 +71,13 @@ class Job:
         if not self.has_result:
             note_begin(path, self._name, bool(replaced_files(self.path, self.target)))
             engine.segment_file(
-                self.path, self.target, output=self.output, progress=progress, **self.how, **options
+                self.path,
+                self.target,
+                output=self.output,
+                progress=progress,
+                **self.how,
+                **self.values,
+                **options,
             )
             note_made(path, self._name, self.made)
         if self.overlay is not None:
@@ -80,7 +92,7 @@ class Job:
             labels = (
                 read_image(str(self.result), 1, indices=True)
                 if self.kind == "labels"
-                else engine.segment(image, **options)
+                else engine.segment(image, **self.values, **options)
             )
         save_image(path, overlay(image, labels, engine.info.colors))
 
