@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from dataclasses import replace
@@ -11,7 +12,7 @@ from typing import Any
 
 from pyengine.atomic_file import update_atomically
 from pyengine.formats.array_reader import ArrayReader, MatlabReader
-from pyengine.formats.boundary import ImageRefusedError
+from pyengine.formats.boundary import ImageRefusedError, check_pixels
 from pyengine.formats.format import Band, Format, Location, Reader, ReadOptions, Result, fill
 
 _MATLAB_NUMBERS = tuple(
@@ -64,6 +65,8 @@ class Hdf5(Format):
                     f"{', '.join(names) or 'none'}"
                 )
             data = handle[name]
+            if data.chunks is not None:  # they are unpacked whole
+                check_pixels(1, math.prod(data.chunks), options.max_pixels)
             kind = MatlabReader if _is_matlab(data) else ArrayReader
             return kind(data, options, handle.close)
         except BaseException:

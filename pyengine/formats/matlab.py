@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import math
 from typing import Any
 
 import numpy as np
 
 from pyengine.formats.array_reader import MatlabReader
-from pyengine.formats.boundary import ImageRefusedError
+from pyengine.formats.boundary import ImageRefusedError, check_pixels
 from pyengine.formats.format import Format, Library, Location, Reader, ReadOptions
 from pyengine.formats.hdf5 import Hdf5
 
@@ -29,19 +29,27 @@ class Matlab(Format):
 
         if h5py.is_hdf5(source.path):
             return Hdf5().open(source, options)
-        arrays = _load(source)
+        shapes = _shapes(source)
         name = source.name
-        if name is None and len(arrays) == 1:
-            (name,) = arrays
-        if name is None or name not in arrays:
+        if name is None and len(shapes) == 1:
+            (name,) = shapes
+        if name is None or name not in shapes:
             raise ImageRefusedError(
                 f"{source.path}: name the array as {source.path}:/NAME; it holds "
-                f"{', '.join(arrays) or 'no array of numbers'}"
+                f"{', '.join(shapes) or 'no array of numbers'}"
             )
-        return MatlabReader(arrays[name].T, options)
+        check_pixels(1, math.prod(shapes[name]), options.max_pixels)
+        return MatlabReader(_load(source, name).T, options)
 
 
-def _load(source: Location) -> dict[str, Any]:
+_NUMBERS = (
+    "double", "single", "int8", "uint8", "int16", "uint16", "int32", "uint32", "int64", "uint64",
+    "logical",
+)  # fmt: skip
+
+
+def _shapes(source: Location) -> dict[str, tuple[int, ...]]:
+    """By name, of the arrays that hold numbers."""
     try:
         import scipy.io
     except ImportError as error:
@@ -49,10 +57,15 @@ def _load(source: Location) -> dict[str, Any]:
             f"{source.path}: MATLAB files before version 7.3 are read by SciPy; install it with "
             f"{Matlab.libraries[0].how}, or save with -v7.3"
         ) from error
-    with contextlib.closing(source.path.open("rb")) as file:
-        found = scipy.io.loadmat(file, squeeze_me=False)
-    return {
-        name: value
-        for name, value in found.items()
-        if isinstance(value, np.ndarray) and value.dtype.kind in "biuf"
-    }
+    with source.path.open("rb") as file:
+        return {name: shape for name, shape, kind in scipy.io.whosmat(file) if kind in _NUMBERS}
+
+
+def _load(source: Location, name: str) -> Any:
+    import scipy.io
+
+    with source.path.open("rb") as file:
+        array = scipy.io.loadmat(file, squeeze_me=False, variable_names=[name])[name]
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "biuf":
+        raise ImageRefusedError(f"'{name}' is no array of numbers")
+    return array

@@ -23,9 +23,11 @@ from pyengine.formats.format import (
     Result,
 )  # fmt: skip
 from pyengine.formats.hdf5 import Hdf5
+from pyengine.formats.jpeg2000 import Jpeg2000
 from pyengine.formats.matlab import Matlab
 from pyengine.formats.nifti import Nifti
 from pyengine.formats.npy import Npy
+from pyengine.formats.npz import Npz
 from pyengine.formats.pillow import Pillow
 from pyengine.formats.tiff import Slide, Tiff
 
@@ -33,7 +35,9 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 # Where a result may have any format, it gets the first that can hold it.
-FORMATS: list[Format] = [Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Matlab(), Nifti(), Dicom()]
+FORMATS: list[Format] = [
+    Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Npz(), Matlab(), Jpeg2000(), Nifti(), Dicom(),
+]  # fmt: skip
 
 _HEAD_BYTES = 1024
 # What systems put into folders of images: thumbnails, deleted files, indexes.

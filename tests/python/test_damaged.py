@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import struct
+import zipfile
 import zlib
 from pathlib import Path
 
@@ -170,3 +171,140 @@ def test_one_bad_image_does_not_cost_the_others_their_class(capfd, make_engine, 
     assert len(out.splitlines()) == 2
     assert len(err.splitlines()) == 1
     assert "b.png: not a readable image" in err
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(
+        ">I", zlib.crc32(kind + content)
+    )  # fmt: skip
+
+
+def png_bomb(path: Path) -> None:
+    size = struct.pack(">IIBBBBB", 200_000, 200_000, 8, 0, 0, 0, 0)
+    data = chunk(b"IHDR", size) + chunk(b"IDAT", zlib.compress(bytes(1000))) + chunk(b"IEND", b"")
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + data)
+
+
+def tiff_bomb(path: Path, **options: object) -> None:
+    """A page whose tags say more than its strip holds."""
+    tifffile.imwrite(path, IMAGE, compression="zlib", rowsperstrip=60)
+    with tifffile.TiffFile(path, mode="r+b") as tiff:
+        tags = tiff.pages[0].tags
+        for code in (256, 257, 278):
+            tags[code].overwrite(200_000, dtype="I")
+
+
+def h5_bomb(path: Path) -> None:
+    with h5py.File(path, "w") as file:
+        file.create_dataset("a", (60_000, 60_000), "u1", chunks=(30_000, 30_000), compression=9)
+
+
+def npz_bomb(path: Path) -> None:
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("a.npy", "w") as f,
+    ):
+        np.lib.format.write_array_header_1_0(
+            f, {"descr": "|u1", "fortran_order": False, "shape": (200_000, 200_000)}
+        )
+
+
+def jp2_bomb(path: Path) -> None:
+    content = bytearray(imagecodecs.jpeg2k_encode(IMAGE))
+    place = content.find(b"\xff\x4f\xff\x51")
+    content[place + 8 : place + 16] = struct.pack(">2I", 200_000, 200_000)
+    path.write_bytes(content)
+
+
+BOMBS = {
+    "b.png": png_bomb, "b.tif": tiff_bomb, "b.h5": h5_bomb, "b.npz": npz_bomb, "b.jp2": jp2_bomb
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_files_that_unpack_to_more_than_memory_holds(capfd, tmp_path, name) -> None:
+    folder = batch(tmp_path / "in")
+    BOMBS[name](folder / name)
+    status, lines = segment(capfd, folder, tmp_path / "out")
+    assert (status, len(lines)) == (1, 1), lines
+    assert f"{name}: " in lines[0]
+    assert "decoded in one piece, and at most 536,870,912 px are" in lines[0]
+    assert {p.stem for p in (tmp_path / "out").glob("[abz].*")} == {"a", "z"}
+
+
+def test_the_limit_can_be_raised_and_lowered(capfd, membranes, tmp_path) -> None:
+    """The way out that the message names leads out."""
+    Image.fromarray(IMAGE).save(tmp_path / "a.png")
+    arguments = ["segment", str(tmp_path / "a.png"), "-o", str(tmp_path / "o.npy"),
+                 "--engine", "em-membranes", "--max-pixels"]  # fmt: skip
+    assert main([*arguments, "4199"]) == 2
+    (line,) = capfd.readouterr().err.strip().splitlines()
+    assert line.endswith("raise max_pixels (--max-pixels 4200)")
+    assert main([*arguments, "4200"]) == 0
+    np.testing.assert_array_equal(np.load(tmp_path / "o.npy"), membranes.segment(IMAGE))
+    # What is read by rows has no limit.
+    tifffile.imwrite(tmp_path / "a.tif", IMAGE)
+    np.save(tmp_path / "a.npy", IMAGE)
+    for name in ("a.tif", "a.npy"):
+        with open_image(str(tmp_path / name), 1, max_pixels=1) as reader:
+            np.testing.assert_array_equal(reader.rows(0, 0, 60), IMAGE)
+
+
+def test_files_that_vanish_cost_one_line(capfd, monkeypatch, tmp_path) -> None:
+    folder = batch(tmp_path / "in", "b.npy", "c.npy")
+    rows = ArrayReader.rows
+
+    def and_delete(self, page, begin, end):
+        (folder / "c.npy").unlink(missing_ok=True)
+        return rows(self, page, begin, end)
+
+    monkeypatch.setattr(ArrayReader, "rows", and_delete)
+    status, lines = segment(capfd, folder, tmp_path / "out")
+    assert (status, len(lines)) == (1, 1), lines
+    assert "c.npy" in lines[0]
+    assert {p.stem for p in (tmp_path / "out").glob("[abcz].*")} == {"a", "b", "z"}
+
+
+@pytest.mark.parametrize("name", ["b.png", "b.tif", "b.npy", "b.h5", "b.npz", "b.mat", "b.jp2"])
+def test_empty_files_cost_one_line(capfd, tmp_path, name) -> None:
+    folder = batch(tmp_path / "in")
+    (folder / name).write_bytes(b"")
+    status, lines = segment(capfd, folder, tmp_path / "out")
+    assert (status, len(lines)) == (1, 1), lines
+    assert lines[0].count(name) >= 1
+
+
+def test_one_strip_is_decoded_once(tmp_path, monkeypatch) -> None:
+    from pyengine.formats.tiff import rows
+
+    seen = []
+    segment_of = rows._segment
+    monkeypatch.setattr(rows, "_segment", lambda p, i: (seen.append(i), segment_of(p, i))[1])
+    tifffile.imwrite(tmp_path / "a.tif", IMAGE, compression="zlib", rowsperstrip=60)
+    tifffile.imwrite(tmp_path / "b.tif", IMAGE, compression="zlib", tile=(16, 32))
+    for name, segments in (("a.tif", 1), ("b.tif", 4 * 3)):
+        seen.clear()
+        with open_image(str(tmp_path / name), 1) as reader:
+            parts = [reader.rows(0, begin, begin + 5) for begin in range(0, 60, 5)]
+        np.testing.assert_array_equal(np.concatenate(parts), IMAGE)
+        assert len(seen) == segments
+
+
+def test_one_strip_without_compression_is_read_by_rows(tmp_path) -> None:
+    """Only the wanted rows: the rest of the file may even be missing."""
+    for array in (IMAGE, np.stack([IMAGE] * 3, -1)):
+        rgb = array.ndim == 3
+        for order in "<>":
+            image = array.astype(np.uint16) * 257
+            path = tmp_path / "a.tif"
+            tifffile.imwrite(
+                path, image, rowsperstrip=60, byteorder=order, metadata=None,
+                photometric="rgb" if rgb else "minisblack",
+            )  # fmt: skip
+            with tifffile.TiffFile(path) as tiff:
+                start = tiff.pages[0].dataoffsets[0]
+            with open_image(str(path), 3 if rgb else 1) as reader:
+                path.write_bytes(path.read_bytes()[: start + image[:30].nbytes])
+                np.testing.assert_array_equal(reader.rows(0, 7, 30), image[7:30])
+                with pytest.raises(OSError, match="ends in the middle"):
+                    reader.rows(0, 7, 31)

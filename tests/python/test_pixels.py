@@ -5,6 +5,7 @@ A 1x1 identity network shows what is read; each kind reads right or is refused b
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -420,6 +421,72 @@ for value, turn in TURNS.items():
 add("orientation, 16 bits.png", turned(6, DEEP), "not stored upright")
 
 
+# ---- archives of NumPy, JPEG 2000 ----------------------------------------------------------------
+
+
+def npz(*arrays: np.ndarray, compressed: bool = False) -> Callable[[Path], object]:
+    save = np.savez_compressed if compressed else np.savez
+    return lambda path: save(path, **{f"a{n}": array for n, array in enumerate(arrays)})
+
+
+add("one.npz", npz(GREY), GREY)
+add("compressed.npz", npz(STACK, compressed=True), STACK, stacked=True)
+add("Fortran order.npz", npz(np.asfortranarray(COLOR)), COLOR, 3)
+add("two.npz", npz(GREY, DEEP), "two.npz:/NAME; it holds a0, a1")
+add("named.npz", npz(GREY, DEEP), DEEP, source=":/a1")
+add("objects.npz", npz(np.array([[None]])), "Python objects")
+add("no ZIP.npz", lambda p: np.save(p.open("wb"), GREY), GREY)
+
+
+def jpeg2000(array: np.ndarray, **options: Any) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(imagecodecs.jpeg2k_encode(array, **options))
+
+
+for suffix in ("jp2", "j2k"):
+    kind = {"codecformat": suffix}
+    add(f"grey.{suffix}", jpeg2000(GREY, **kind), GREY)
+    add(f"16 bits.{suffix}", jpeg2000(DEEP, **kind), DEEP)
+    add(f"colour.{suffix}", jpeg2000(COLOR, **kind), COLOR, 3)
+    add(f"16 bits, colour.{suffix}", jpeg2000(DEEP_COLOR, **kind), DEEP_COLOR, 3)
+    add(f"12 bits.{suffix}", jpeg2000(DEEP % 4096, bitspersample=12, **kind), DEEP % 4096)
+    add(f"signed.{suffix}", jpeg2000(DEEP.view(np.int16), **kind), DEEP.view(np.int16))
+add("Pillow's grey.jp2", lambda p: Image.fromarray(GREY).save(p), GREY)
+add("Pillow's colour.jp2", lambda p: Image.fromarray(COLOR).save(p), COLOR, 3)
+add("Pillow's RGBA.jp2", lambda p: Image.fromarray(with_alpha(COLOR, 255)).save(p), COLOR, 3)
+add("Pillow's 16 bits.jp2", lambda p: Image.fromarray(DEEP).save(p), DEEP)
+LOSSY = imagecodecs.jpeg2k_encode(SMOOTH_COLOR, level=40)
+add("lossy.jp2", lambda p: p.write_bytes(LOSSY), imagecodecs.jpeg2k_decode(LOSSY), 3)
+add("sYCC.jp2", jpeg2000(COLOR, colorspace="SYCC"), "its colours are sYCC", 3)
+
+# ---- names that say something else than the content ----------------------------------------------
+
+add("a PNG.tif", lambda p: Image.fromarray(GREY).save(p, format="PNG"), GREY)
+add(
+    "a TIFF.png",
+    lambda p: tifffile.imwrite(p, STACK, photometric="minisblack"),
+    STACK,
+    stacked=True,
+)
+add("a JPEG.png", lambda p: p.write_bytes(imagecodecs.jpeg_encode(SMOOTH, level=95)),
+    imagecodecs.jpeg_decode(imagecodecs.jpeg_encode(SMOOTH, level=95)))  # fmt: skip
+add("HDF5.npy", write_h5(GREY), GREY)
+add("an array.jpg", lambda p: p.write_bytes(npy_bytes(DEEP)), DEEP)
+add("a slide.tif", slide, SMOOTH_COLOR, 3)
+add("a slide.svs", slide, SMOOTH_COLOR, 3)
+add("TIFF without a suffix", tiff(DEEP), DEEP)
+add("BigTIFF.tif", tiff(DEEP, bigtiff=True), DEEP)
+add("text.png", lambda p: p.write_text("<html>"), "not a readable image")
+add("text.tif", lambda p: p.write_text("<html>"), "not a readable TIFF")
+add("text.mat", lambda p: p.write_text("<html>"), "not a readable MATLAB")
+add("text.jp2", lambda p: p.write_text("<html>"), "not a readable JPEG 2000")
+
+
+def npy_bytes(array: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
 # ---- MATLAB -------------------------------------------------------------------------------------
 
 
@@ -499,7 +566,7 @@ def test_pixels(identity, tmp_path, row: Row) -> None:
         identity[row.channels].segment_file(f"{path}{row.source}", out, output="logits", tile=16)
 
     if isinstance(row.want, str):
-        with pytest.raises((ValueError, TypeError)) as caught:
+        with pytest.raises((ValueError, TypeError, OSError)) as caught:
             segment()
         assert row.want in str(caught.value)
         assert "\n" not in str(caught.value)

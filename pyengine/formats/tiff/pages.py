@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Array
+from pyengine.formats.file_array import FileArray
 from pyengine.formats.tiff.look import Look
 
 # (Those that an older tifffile does not know, it reads as plain TIFF.)
@@ -30,8 +31,8 @@ class Pages(NamedTuple):
         Letter and length of each axis along which they lie, the last the fastest.
     said : bool
         Whether the file says so.
-    planes : ndarray or None
-        All images, mapped, where the file has one page for them.
+    planes : FileArray or None
+        All images, where the file has one page for them.
     levels : tuple of (int, int)
         (H, W) of each level of the pyramid.
     """
@@ -39,7 +40,7 @@ class Pages(NamedTuple):
     pages: list[Any]
     stack: Stack
     said: bool
-    planes: Array | None
+    planes: FileArray | None
     levels: tuple[tuple[int, int], ...]
 
     def page(self, tiff: Any, number: int) -> Any:
@@ -65,7 +66,7 @@ def find_pages(tiff: Any, level: int) -> Pages:
     pages = levels[_checked(level, [shape for shape, _ in levels])][1]
     first = tiff.pages[pages[0]] if isinstance(pages[0], int) else pages[0]
     planes = _planes_without_pages(tiff, first, len(pages)) if level == 0 else None
-    count = len(pages) if planes is None else len(planes)
+    count = len(pages) if planes is None else planes.shape[0]
     described = _described_stack(tiff, count)
     shapes = tuple(shape for shape, _ in levels)
     stack = described or ((("N", count),) if count > 1 else ())
@@ -163,8 +164,8 @@ def _described_stack(tiff: Any, count: int) -> Stack:
     return stack if known and math.prod(n for _, n in stack) == count else ()
 
 
-def _planes_without_pages(tiff: Any, first: Any, pages: int) -> Array | None:
-    """All planes where a file describes more of them than it has pages, mapped; else None.
+def _planes_without_pages(tiff: Any, first: Any, pages: int) -> FileArray | None:
+    """All planes where a file describes more of them than it has pages; else None.
 
     ImageJ (stacks over 4 GB), tifffile ("truncate") and MetaMorph store one page and the planes
     in a row.
@@ -177,10 +178,9 @@ def _planes_without_pages(tiff: Any, first: Any, pages: int) -> Array | None:
         return None
     if series.dataoffset is None:
         raise ImageRefusedError(f"describes {planes} planes, of which only {pages} can be reached")
-    return np.memmap(
-        tiff.filehandle.path,
-        np.dtype(first.dtype).newbyteorder(tiff.byteorder),
-        "r",
+    return FileArray(
+        Path(tiff.filehandle.path),
         series.dataoffset,
         (planes, *first.shape),
+        np.dtype(first.dtype).newbyteorder(tiff.byteorder),
     )

@@ -96,10 +96,14 @@ class TiffReader(Reader):
     def _stored(self, number: int, begin: int, end: int) -> Array:
         if self._pages.planes is None:
             return self._decoder.rows(self._pages.page(self._tiff, number), begin, end)
-        plane = np.asarray(self._pages.planes[number])
-        return np.moveaxis(plane[:, begin:end], 0, -1) if self._look.planar else plane[begin:end]
+        rows = slice(begin, end)
+        if self._look.planar:
+            return np.moveaxis(self._pages.planes[number, :, rows], 0, -1)
+        return self._pages.planes[number, rows]
 
     def close(self) -> None:
+        if self._pages.planes is not None:
+            self._pages.planes.close()
         self._tiff.close()
 
 
