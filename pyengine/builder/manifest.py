@@ -12,6 +12,7 @@ from pyengine.builder.network import BuiltNetwork
 from pyengine.builder.outputs import as_manifest
 from pyengine.inputs.source import Source
 from pyengine.outputs import NamedOutput
+from pyengine.volumes.recipe import FIELD
 
 # Distinct and readable over grey images; class 0 is background. (Okabe and Ito 2008, reordered.)
 _COLORS = [
@@ -89,7 +90,8 @@ def make_manifest(
         },
     }
     optional = {
-        "prediction": brought.get("prediction"), "outputs": as_manifest(outputs), "source_outputs": names, "executor": network.executor,
+        "prediction": brought.get("prediction"), FIELD: brought.get(FIELD),
+        "outputs": as_manifest(outputs), "source_outputs": names, "executor": network.executor,
     }  # fmt: skip
     return manifest | {key: value for key, value in optional.items() if value}
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -34,15 +34,16 @@ class SourceKeywords(TypedDict, total=False):
         a MONAI bundle). Default: never.
     configuration : str
         Of an nnU-Net results folder that was trained in several; "2d" where there is one.
-    fold : int or "all"
-        Of an nnU-Net results folder; needed where there are several.
+    fold : int, "all" or sequence of int
+        Of an nnU-Net results folder; the network is the mean of several. Default: all that are
+        numbered, as nnU-Net predicts.
     """
 
     module: str | Callable[..., Any]
     arguments: Mapping[str, Any]
     allow_code: bool
     configuration: str
-    fold: int | str
+    fold: int | str | Sequence[int]
 
 
 @dataclass

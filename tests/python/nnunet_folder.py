@@ -13,14 +13,18 @@ LABELS = {"background": 0, "one": 1, "two": 2}
 REGIONS = {"background": 0, "whole": [1, 2], "core": [2]}
 
 
-def network_arguments(name: str) -> dict[str, Any]:
+def network_arguments(name: str, axes: int = 2) -> dict[str, Any]:
+    """Of a network over so many axes; in three, the first stages leave z alone, as plans may."""
     blocks = "n_blocks_per_stage" if name == "ResidualEncoderUNet" else "n_conv_per_stage"
+    kernels, strides = [[3] * axes] * 3, [[1] * axes, [2] * axes, [2] * axes]
+    if axes == 3:
+        kernels, strides = [[1, 3, 3], [3, 3, 3], [3, 3, 3]], [[1, 1, 1], [1, 2, 2], [2, 2, 2]]
     return {
         "n_stages": 3, "features_per_stage": [8, 16, 24],
-        "conv_op": "torch.nn.modules.conv.Conv2d", "kernel_sizes": [[3, 3]] * 3,
-        "strides": [[1, 1], [2, 2], [2, 2]], blocks: [1, 1, 1],
+        "conv_op": f"torch.nn.modules.conv.Conv{axes}d", "kernel_sizes": kernels,
+        "strides": strides, blocks: [1, 1, 1],
         "n_conv_per_stage_decoder": [1, 1], "conv_bias": True,
-        "norm_op": "torch.nn.modules.instancenorm.InstanceNorm2d",
+        "norm_op": f"torch.nn.modules.instancenorm.InstanceNorm{axes}d",
         "norm_op_kwargs": {"eps": 1e-5, "affine": True}, "dropout_op": None,
         "dropout_op_kwargs": None, "nonlin": "torch.nn.LeakyReLU",
         "nonlin_kwargs": {"inplace": True},
@@ -36,9 +40,13 @@ def write_results_folder(
     patch: tuple[int, ...] = (32, 40),
     trainer: str = "nnUNetTrainer",
     mirror: tuple[int, ...] | None = (0, 1),
+    folds: tuple[int | str, ...] = (0,),
+    reader: str = "NaturalImage2DIO",
+    transpose: tuple[int, int, int] = (0, 1, 2),
+    regions_class_order: list[int] | None = None,
     **changes: Any,
 ) -> Path:
-    """Write plans, dataset and one fold; `changes` are of the configuration."""
+    """Write plans, dataset and folds; `changes` are of the configuration."""
     from dynamic_network_architectures.architectures import unet
 
     resampling = {
@@ -48,14 +56,16 @@ def write_results_folder(
     }
     orders = {"is_seg": False, "order": 3, "order_z": 0, "force_separate_z": None}
     kwargs = {
-        "resampling_fn_data_kwargs": orders, "resampling_fn_probabilities_kwargs": orders,
+        "resampling_fn_data_kwargs": orders,
+        "resampling_fn_probabilities_kwargs": {**orders, "order": 1},
         "resampling_fn_seg_kwargs": {**orders, "is_seg": True, "order": 1},
     }  # fmt: skip
-    arguments = network_arguments(network)
+    arguments = network_arguments(network, len(patch))
+    name = "2d" if len(patch) == 2 else "3d_fullres"
     configuration = {
-        "data_identifier": "nnUNetPlans_2d", "preprocessor_name": "DefaultPreprocessor",
+        "data_identifier": f"nnUNetPlans_{name}", "preprocessor_name": "DefaultPreprocessor",
         "batch_size": 2, "patch_size": list(patch), "median_image_size_in_voxels": [90.0, 100.0],
-        "spacing": [1.0, 1.0], "normalization_schemes": list(schemes),
+        "spacing": [1.0] * len(patch), "normalization_schemes": list(schemes),
         "use_mask_for_norm": [False] * len(schemes), "batch_dice": True, **resampling, **kwargs,
         "architecture": {
             "network_class_name": f"dynamic_network_architectures.architectures.unet.{network}",
@@ -71,8 +81,9 @@ def write_results_folder(
         "dataset_name": "Dataset900_Small", "plans_name": "nnUNetPlans",
         "original_median_spacing_after_transp": [999.0, 1.0, 1.0],
         "original_median_shape_after_transp": [1, 90, 100],
-        "image_reader_writer": "NaturalImage2DIO", "transpose_forward": [0, 1, 2],
-        "transpose_backward": [0, 1, 2], "configurations": {"2d": configuration | changes},
+        "image_reader_writer": reader, "transpose_forward": list(transpose),
+        "transpose_backward": [int(axis) for axis in np.argsort(transpose)],
+        "configurations": {name: configuration | changes},
         "experiment_planner_used": "ExperimentPlanner", "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {
             str(i): properties for i in range(len(schemes))
@@ -80,28 +91,32 @@ def write_results_folder(
     }  # fmt: skip
     dataset = {
         "channel_names": {str(i): f"channel {i}" for i in range(len(schemes))}, "labels": labels,
-        "numTraining": 4, "file_ending": ".png", "name": "Small",
+        "numTraining": 4, "name": "Small",
+        "file_ending": ".png" if reader == "NaturalImage2DIO" else ".nii.gz",
     }  # fmt: skip
-    regions = any(isinstance(value, list) for value in labels.values())
-    if regions:
-        dataset["regions_class_order"] = list(range(1, len(labels)))
+    outputs = len([label for label in labels if label != "ignore"])
+    if any(isinstance(value, list) for value in labels.values()):
+        outputs -= 1
+        dataset["regions_class_order"] = regions_class_order or list(range(1, outputs + 1))
     folder.mkdir(parents=True)
     (folder / "plans.json").write_text(json.dumps(plans))
     (folder / "dataset.json").write_text(json.dumps(dataset))
-    torch.manual_seed(3)
     made = {
-        "conv_op": torch.nn.Conv2d, "norm_op": torch.nn.InstanceNorm2d, "dropout_op": None,
+        "conv_op": getattr(torch.nn, f"Conv{len(patch)}d"),
+        "norm_op": getattr(torch.nn, f"InstanceNorm{len(patch)}d"), "dropout_op": None,
         "nonlin": torch.nn.LeakyReLU,
     }  # fmt: skip
-    module = getattr(unet, network)(
-        input_channels=len(schemes), num_classes=len(labels) - (1 if regions else 0),
-        deep_supervision=True, **{**arguments, **made},
-    )  # fmt: skip
-    checkpoint = {
-        "network_weights": module.state_dict(), "optimizer_state": {"lr": np.float64(0.01)},
-        "trainer_name": trainer, "init_args": {"configuration": "2d", "fold": 0},
-        "inference_allowed_mirroring_axes": mirror, "_best_ema": np.float64(0.5),
-    }  # fmt: skip
-    (folder / "fold_0").mkdir()
-    torch.save(checkpoint, folder / "fold_0" / "checkpoint_final.pth")
+    for number, fold in enumerate(folds):
+        torch.manual_seed(3 + number)
+        module = getattr(unet, network)(
+            input_channels=len(schemes), num_classes=outputs, deep_supervision=True,
+            **{**arguments, **made},
+        )  # fmt: skip
+        checkpoint = {
+            "network_weights": module.state_dict(), "optimizer_state": {"lr": np.float64(0.01)},
+            "trainer_name": trainer, "init_args": {"configuration": name, "fold": fold},
+            "inference_allowed_mirroring_axes": mirror, "_best_ema": np.float64(0.5),
+        }  # fmt: skip
+        (folder / f"fold_{fold}").mkdir()
+        torch.save(checkpoint, folder / f"fold_{fold}" / "checkpoint_final.pth")
     return folder

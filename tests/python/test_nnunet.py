@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from pathlib import Path
@@ -107,7 +108,7 @@ def test_what_the_folder_says_is_in_the_file(tmp_path) -> None:
     info = pyengine.Engine(tmp_path / "x.pyengine").info
     assert info.classes == tuple(LABELS)
     assert info.manifest["prediction"] == {"window_px": [32, 40], "mirror_axes": ["x"]}
-    assert info.provenance["nnunet"]["fold"] == "fold_0"
+    assert info.provenance["nnunet"]["folds"] == ["fold_0"]
     plain = tmp_path / "plain.pyengine"
     pyengine.build(torch.nn.Conv2d(1, 2, 3, padding=1), plain, (1, 1, 16, 16))
     with pytest.raises(pyengine.UnsupportedError, match="names no axes along which"):
@@ -117,10 +118,18 @@ def test_what_the_folder_says_is_in_the_file(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"patch_size": [8, 32, 32]}, "has three dimensions; 2-D ones are built"),
+        ({"patch": (8, 32, 32)}, "has three dimensions; 2-D ones are built"),
         ({"trainer": "nnUNetTrainerMine"}, "trained by nnUNetTrainerMine"),
         ({"previous_stage": "2d_lowres"}, "is the second stage of a cascade"),
-        ({"use_mask_for_norm": [True]}, "within the non-zero mask"),
+        ({"preprocessor_name": "MyPreprocessor"}, "prepared by MyPreprocessor"),
+        ({"spacing": [1.0, 0.0]}, "needs patch_size and a spacing above 0"),
+        ({"spacing": []}, "needs patch_size and a spacing above 0"),
+        ({"reader": "NibabelIOWithReorient"}, "read by NibabelIOWithReorient, which may turn"),
+        ({"reader": "NibabelIO", "resampling_fn_data": "mine"}, "data are resampled by mine"),
+        ({"labels": {"one": 1, "two": 2}}, "must name background as 0"),
+        ({"labels": {"background": 0, "two": 2}}, "are not 0, 1, 2 and so on"),
+        ({"mirror": (0, 2)}, "for a patch of 2 axes"),
+        ({"trainer": "nnUNet_Primus_M_Trainer"}, "trained by nnUNet_Primus_M_Trainer"),
         ({"schemes": ("MyNormalization",)}, "MyNormalization is none of nnU-Net's own"),
         ({"architecture": {"network_class_name": "a.MyNet", "arch_kwargs": {}}}, "is a MyNet"),
     ],
@@ -137,8 +146,6 @@ def test_folds_are_chosen(tmp_path) -> None:
     with pytest.raises(ValueError, match="no fold 3; there are 0"):
         pyengine.build(folder, tmp_path / "x.pyengine", fold=3)
     shutil.copytree(folder / "fold_0", folder / "fold_1")
-    with pytest.raises(ValueError, match="has the folds 0, 1; say which with fold="):
-        pyengine.build(folder, tmp_path / "x.pyengine")
     pyengine.build(folder, tmp_path / "x.pyengine", fold=1)
     with pytest.raises(ValueError, match="are of configuration '2d', not '3d'"):
         pyengine.build(folder, tmp_path / "x.pyengine", fold=1, configuration="3d")
@@ -146,3 +153,73 @@ def test_folds_are_chosen(tmp_path) -> None:
     shutil.rmtree(folder / "fold_1")
     with pytest.raises(FileNotFoundError, match="no fold_"):
         pyengine.build(folder, tmp_path / "x.pyengine")
+
+
+def test_several_folds_are_their_mean(tmp_path) -> None:
+    folder = write_results_folder(tmp_path / "results", folds=(0, 1, 4, "all"))
+    image = image_of(60, 53, 1)[..., 0]
+    given: dict[str, Any] = {"mode": "nnunet", "tta": "mirror", "output": "logits"}
+
+    def logits(name: str, **options: Any) -> np.ndarray:
+        pyengine.build(folder, tmp_path / name, **options)
+        return pyengine.Engine(tmp_path / name).segment(image, **given)
+
+    each = [logits(f"{fold}.pyengine", fold=fold) for fold in (0, 1, 4)]
+    mean = logits("mean.pyengine")  # of all that are numbered, as nnU-Net predicts
+    # The sums are the same numbers in another order.
+    np.testing.assert_allclose(mean, np.mean(each, 0), atol=1e-4 * np.ptp(mean))
+    assert np.abs(each[0] - mean).max() > 0.01 * np.ptp(mean)
+    two = logits("two.pyengine", fold=[1, 4])
+    np.testing.assert_allclose(two, np.mean(each[1:], 0), atol=1e-4 * np.ptp(two))
+    info = pyengine.Engine(tmp_path / "mean.pyengine").info
+    assert info.provenance["nnunet"]["folds"] == ["fold_0", "fold_1", "fold_4"]
+    assert np.abs(logits("all.pyengine", fold="all") - mean).max() > 0.01 * np.ptp(mean)
+    for wrong in ([], [0, 0], [0, 7]):
+        with pytest.raises(ValueError, match="fold"):
+            pyengine.build(folder, tmp_path / "no.pyengine", fold=wrong)
+
+
+def test_plans_before_architectures_are_read(tmp_path) -> None:
+    new = write_results_folder(tmp_path / "new")
+    old = tmp_path / "old"
+    shutil.copytree(new, old)
+    plans = json.loads((old / "plans.json").read_text())
+    configuration = plans["configurations"]["2d"]
+    made = configuration.pop("architecture")["arch_kwargs"]
+    configuration |= {
+        "UNet_class_name": "PlainConvUNet", "UNet_base_num_features": 8,
+        "unet_max_num_features": 24, "n_conv_per_stage_encoder": made["n_conv_per_stage"],
+        "n_conv_per_stage_decoder": made["n_conv_per_stage_decoder"],
+        "conv_kernel_sizes": made["kernel_sizes"], "pool_op_kernel_sizes": made["strides"],
+    }  # fmt: skip
+    # Widths double there: 8, 16, 24 by the largest.
+    (old / "plans.json").write_text(json.dumps(plans))
+    image = image_of(40, 44, 1)[..., 0]
+    results = []
+    for folder in (new, old):
+        pyengine.build(folder, tmp_path / f"{folder.name}.pyengine")
+        engine = pyengine.Engine(tmp_path / f"{folder.name}.pyengine")
+        results.append(engine.segment(image, output="logits"))
+    np.testing.assert_array_equal(*results)
+
+
+def test_a_checkpoint_that_is_cut_off_is_refused(tmp_path) -> None:
+    folder = write_results_folder(tmp_path / "results")
+    file = folder / "fold_0" / "checkpoint_final.pth"
+    file.write_bytes(file.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="checkpoint_final.pth: PyTorch cannot read it"):
+        pyengine.build(folder, tmp_path / "x.pyengine")
+    assert not (tmp_path / "x.pyengine").exists()
+
+
+def test_a_checkpoint_is_never_executed(tmp_path) -> None:
+    folder = write_results_folder(tmp_path / "results")
+
+    class Harm:
+        def __reduce__(self) -> Any:
+            return os.mkdir, (str(tmp_path / "harm"),)
+
+    torch.save({"network_weights": Harm()}, folder / "fold_0" / "checkpoint_final.pth")
+    with pytest.raises(ValueError, match="cannot read it as weights alone"):
+        pyengine.build(folder, tmp_path / "x.pyengine")
+    assert not (tmp_path / "harm").exists()
