@@ -38,6 +38,7 @@ from pyengine.shipped import resolve
 from pyengine.slow_plan import SlowPlans
 from pyengine.stream import Late, Policy, Stream
 from pyengine.threads import ThreadOptions
+from pyengine.volumes.recipe import check_prepared, takes_volumes
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -312,6 +313,7 @@ class Engine:
             raise ValueError("out and stream belong to images on the GPU")
         image = as_image(image)
         check_image(image, self._info.input["channels"])
+        check_prepared(image, self._info.manifest)
         options = scaled(self._info, image.dtype, input_range, options)
         value_range = InputRange(
             self._info, image.dtype, "image", scaled=has_scale(options), input_range=input_range
@@ -534,6 +536,12 @@ class Engine:
         With `tta` each image is read whole; so is one of a network without tiles in mode "exact",
         and on a GPU in the other modes. On the CPU these go by bands of several windows.
         """
+        if takes_volumes(self._info.manifest):
+            # It needs this module for types alone.
+            from pyengine.volumes.case import segment_case
+
+            segment_case(self, os.fspath(src), os.fspath(dst), output, progress, options)
+            return
         if self._info.tileable:
             self._context.prove()
         segment_file(

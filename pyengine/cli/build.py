@@ -13,8 +13,10 @@ import numpy as np
 
 from pyengine.atomic_file import write_atomically
 from pyengine.builder import build, build_plan, export_package, verify
+from pyengine.builder.nnunet_comparison import compare_with_nnunet
 from pyengine.cli.info import plan_line
 from pyengine.cli.options import expand, size
+from pyengine.cli.volumes import cases
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats.registry import locate, read_image
@@ -22,6 +24,7 @@ from pyengine.inputs.registry import source_files
 from pyengine.inputs.source import SourceKeywords
 from pyengine.processing import parse_step
 from pyengine.shipped import engines, resolve
+from pyengine.volumes.recipe import takes_volumes
 
 
 def run_build(args: argparse.Namespace) -> int:
@@ -78,9 +81,18 @@ def _source_options(args: argparse.Namespace) -> SourceKeywords:
     given = {
         "module": args.module, "arguments": _json("arguments", args.arguments),
         "allow_code": args.allow_code or None, "configuration": args.configuration,
-        "fold": int(args.fold) if str(args.fold or "").isdigit() else args.fold,
+        "fold": _folds(args.fold),
     }  # fmt: skip
     return cast(SourceKeywords, {k: v for k, v in given.items() if v is not None})
+
+
+def _folds(text: str | None) -> str | list[int] | None:
+    if text is None or text == "all":
+        return text
+    numbers = text.split(",")
+    if not all(number.isdigit() for number in numbers):
+        raise ValueError(f"fold must be numbers such as 0 or 0,1,2, or all, got {text!r}")
+    return [int(number) for number in numbers]
 
 
 # Options by what they are about; beside each its default.
@@ -182,8 +194,19 @@ def run_export(args: argparse.Namespace) -> int:
 
 def run_verify(args: argparse.Namespace) -> int:
     engine = Engine(args.engine)
+    if args.input and takes_volumes(engine.info.manifest):
+        return _verify_volumes(engine, args)
     channels = engine.info.input["channels"]
     images = [read_image(path, channels) for path, _ in expand(args.input)] if args.input else None
     report = verify(engine, args.source, images, tolerance=args.tolerance)
     print(("same" if report.passed else "DIFFERENT") + f": {report}")
     return 0 if report.passed else 1
+
+
+def _verify_volumes(engine: Engine, args: argparse.Namespace) -> int:
+    passed = True
+    for path in cases(args.input):
+        report = compare_with_nnunet(engine, args.source, path)
+        print(f"{path}: {'same' if report.passed else 'DIFFERENT'}: {report}")
+        passed = passed and report.passed
+    return 0 if passed else 1

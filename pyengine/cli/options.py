@@ -80,8 +80,9 @@ def add_tile_options(p: argparse.ArgumentParser) -> None:
         "takes much longer)",
     )  # fmt: skip
     p.add_argument(
-        "--mode", choices=MODES, default="exact",
-        help="exact (default), or overlapping windows, for networks without exact tiles",
+        "--mode", choices=MODES,
+        help="exact (default), or overlapping windows, for networks without exact tiles (default "
+        "of engines for volumes: nnunet)",
     )  # fmt: skip
     p.add_argument(
         "--overlap", type=float,
@@ -159,7 +160,7 @@ def tile_options(args: argparse.Namespace) -> SegmentKeywords:
         "tile": size(args.tile, "tile") if args.tile else None,
         "batch_size": args.batch_size,
         "max_memory": byte_count(args.max_memory),
-        "mode": args.mode,
+        "mode": args.mode or "exact",
         "overlap": _overlap(args),
     }
 
@@ -167,7 +168,7 @@ def tile_options(args: argparse.Namespace) -> SegmentKeywords:
 def _overlap(args: argparse.Namespace) -> float:
     if args.overlap is None:
         return 0.25
-    if args.mode == "exact":
+    if args.mode in (None, "exact"):
         raise ValueError("--overlap is about windows: give --mode gaussian or constant as well")
     return float(args.overlap)
 

@@ -57,8 +57,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="of a network with results by name, the one that is written (info lists them)",
     )  # fmt: skip
     p.add_argument(
-        "--tta", choices=AUGMENTATIONS, default="none",
-        help="mean over flips (4 passes) or flips and quarter turns (8) of each image",
+        "--tta", choices=AUGMENTATIONS,
+        help="mean over flips (4 passes) or flips and quarter turns (8) of each image (default: "
+        "none; of engines for volumes mirror, where the network was trained so)",
     )  # fmt: skip
     p.add_argument(
         "--format", choices=[suffix[1:] for suffix in all_written_suffixes()],
@@ -126,7 +127,8 @@ def make_parser() -> argparse.ArgumentParser:
         help="run Python code that the source brings along (default: never)",
     )  # fmt: skip
     p.add_argument("--configuration", help="of an nnU-Net results folder (default: its 2-D one)")
-    p.add_argument("--fold", help="of an nnU-Net results folder: a number, or 'all'")
+    p.add_argument("--fold", help="of an nnU-Net results folder: 0 or 0,1,2, or all for the one called so "
+                   "(default: the mean over those that are numbered)")  # fmt: skip
     p.add_argument(
         "--weights", choices=["float32", "float16"], default="float32",
         help="how weights are stored; computation is float32 (default: float32)",

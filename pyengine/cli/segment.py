@@ -14,6 +14,7 @@ from pyengine import phantoms
 from pyengine.arguments import OUTPUTS, Output, SegmentKeywords
 from pyengine.cli.options import expand, only_fitting_engine, open_engine, size, tile_options
 from pyengine.cli.segment_job import Job, made_by, overlay_path
+from pyengine.cli.volumes import run_volumes
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
@@ -30,6 +31,7 @@ from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
 from pyengine.segment_file import check_target, is_done, replaced_files
 from pyengine.shipped import resolve
+from pyengine.volumes.recipe import takes_volumes
 
 DEMOS: dict[str, tuple[str, Callable[[int, int], Array]]] = {
     "em-membranes": ("2048x2048", phantoms.synthetic_em),
@@ -43,6 +45,18 @@ IMAGE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
 
 
 def run_segment(args: argparse.Namespace) -> int:
+    engine = None
+    if args.engine is not None:
+        output = _one_output(args.output, args.output_kind)
+        check_distinct([resolve(args.engine)], [(locate(output).path, "images")])
+        engine = open_engine(args)
+        if takes_volumes(engine.info.manifest):
+            return _told(*run_volumes(args, engine, output))
+    args.mode, args.tta = args.mode or "exact", args.tta or "none"
+    return _run_images(args, engine)
+
+
+def _run_images(args: argparse.Namespace, engine: Engine | None) -> int:
     inputs = expand(args.input + args.more_inputs)
     if not inputs:
         raise ValueError("no input; give files, folders or globs")
@@ -57,7 +71,7 @@ def run_segment(args: argparse.Namespace) -> int:
     if args.engine is None:
         args.engine = only_fitting_engine([path for path, _ in inputs])
         print(f"pyengine: no --engine given; {args.engine} alone fits", file=sys.stderr)
-    engine = open_engine(args)
+    engine = engine or open_engine(args)
     failed = skipped = 0
     quiet = not sys.stderr.isatty()
     from tqdm import tqdm
@@ -77,8 +91,13 @@ def run_segment(args: argparse.Namespace) -> int:
                     raise
                 failed += 1
                 _complain(path, error)
-    if len(jobs) > 1 or skipped:
-        print(f"{len(jobs) - failed - skipped} segmented, {skipped} skipped, {failed} failed")
+    return _told(len(jobs) - failed - skipped, skipped, failed)
+
+
+def _told(made: int, skipped: int, failed: int) -> int:
+    """Say what became of a batch; the program's exit status."""
+    if made + failed > 1 or skipped:
+        print(f"{made} segmented, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
 
 
