@@ -44,6 +44,7 @@ from pyengine.engine import Engine
 from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, MemoryUse, TilePlan
 from pyengine.input_range import InputRangeWarning
+from pyengine.measurements import Measurements, Spacing, Table, measure
 from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
 from pyengine.slow_plan import SlowPlanWarning
@@ -68,14 +69,17 @@ __all__ = [
     "LayerInfo",
     "LayerTime",
     "MemoryUse",
+    "Measurements",
     "NamedOutput",
     "OnnxruntimeWarning",
     "PlanReport",
     "PrecisionReport",
     "SlowPlanWarning",
+    "Spacing",
     "Stream",
     "StreamStatistics",
     "ThreadOptions",
+    "Table",
     "TilePlan",
     "UnsupportedError",
     "__version__",
@@ -84,5 +88,6 @@ __all__ = [
     "export_package",
     "engines",
     "executors",
+    "measure",
     "verify",
 ]

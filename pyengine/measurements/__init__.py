@@ -1,0 +1,13 @@
+"""What people do with labels: areas, objects, volumes, contours, maps of thickness, pictures.
+
+`docs/measurements.md` defines every number, with its unit.
+"""
+
+from __future__ import annotations
+
+from pyengine.measurements.measure import measure
+from pyengine.measurements.measured import Measurements
+from pyengine.measurements.spacing import Spacing
+from pyengine.measurements.table import Table
+
+__all__ = ["Measurements", "Spacing", "Table", "measure"]
