@@ -44,12 +44,13 @@ from pyengine.engine import Engine
 from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, MemoryUse, TilePlan
 from pyengine.input_range import InputRangeWarning
-from pyengine.measurements import Measurements, Spacing, Table, measure
+from pyengine.measurements import Measurements, Spacing, Table, instances, measure
 from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
 from pyengine.slow_plan import SlowPlanWarning
 from pyengine.stream import FrameFuture, FrameResult, Stream, StreamStatistics
 from pyengine.threads import ThreadOptions
+from pyengine.uncertainty import uncertainty
 
 __all__ = [
     "BuildReport",
@@ -88,6 +89,8 @@ __all__ = [
     "export_package",
     "engines",
     "executors",
+    "instances",
     "measure",
+    "uncertainty",
     "verify",
 ]

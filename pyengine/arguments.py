@@ -39,6 +39,8 @@ def words(enumeration: Any) -> dict[str, Any]:
 
 
 OUTPUTS = tuple(words(_core.OutputKind))
+# What the core gives, and what is made of its probabilities here.
+KINDS = (*OUTPUTS, "uncertainty")
 ACCURACIES = tuple(words(_core.Accuracy))
 MODES = tuple(words(_core.TileMode))
 AUGMENTATIONS = tuple(words(_core.Augmentation))

@@ -249,7 +249,7 @@ class Engine:
             array in that GPU's memory (pycuda, CuPy, torch, JAX: all with
             ``__cuda_array_interface__`` or DLPack), which is never copied to the host; NaN and
             infinity are not looked for there.
-        output : {"labels", "probabilities", "logits"}, str or sequence of str
+        output : {"labels", "probabilities", "logits", "uncertainty"}, str or sequence of str
             What comes back. Of a network with named results (``info.results``) a name gives one
             (its head applied), several names a tuple of them; "probabilities" and "logits" then
             give a dict. Results of another resolution have their own size.
@@ -274,6 +274,7 @@ class Engine:
         -------
         ndarray, or DeviceArray for images on the GPU
             Labels: uint8 (H, W). Probabilities in [0, 1] or logits: float32 (K, H, W).
+            Uncertainty: float32 (H, W) in [0, 1], see `pyengine.uncertainty`.
 
         Raises
         ------
@@ -303,6 +304,10 @@ class Engine:
         if on_device(image):
             if threshold is not None or input_range is not None:
                 raise ValueError("images on the GPU: threshold and input_range are for host memory")
+            if output == "uncertainty":
+                raise ValueError(
+                    "images on the GPU: output must be labels, probabilities or logits"
+                )
             exact = options.get("mode", "exact") == "exact" and options.get("tta", "none") == "none"
             if not exact or progress is not False:
                 raise ValueError(
@@ -502,7 +507,7 @@ class Engine:
             file is replaced, but never `src` nor the engine. An HDF5 file keeps what it holds:
             the result is added in a copy, for which the folder needs room, and the copy takes the
             file's place; a name that it holds already is refused.
-        output : {"labels", "probabilities", "logits"} or str
+        output : {"labels", "probabilities", "logits", "uncertainty"} or str
             What is written; of a network with named results, the name of one.
         progress : bool or callable
             As in `segment`; tiles of all pages are counted.

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pyengine import _core
-from pyengine.arguments import OUTPUTS, choice, number
+from pyengine.arguments import KINDS, OUTPUTS, choice, number
+from pyengine.uncertainty import uncertainty
 
 Array = npt.NDArray[Any]
 
@@ -113,7 +114,8 @@ def wanted(
     outputs : sequence of NamedOutput
         Of the network; empty where there is one of the image's resolution.
     asked : str or sequence of str
-        A kind of result ("labels", "probabilities" or "logits"), a name, or several names.
+        A kind of result ("labels", "probabilities", "logits" or "uncertainty"), a name, or several
+        names.
     head : mapping
         Of the manifest.
     threshold : float, optional
@@ -130,8 +132,10 @@ def wanted(
         several = [find(outputs, name) for name in asked]
         return _core.OutputKind.probabilities, lambda planes: tuple(o.of(planes) for o in several)
     names = [one.name for one in outputs]
-    if asked not in (*OUTPUTS, *names) and names:
-        raise ValueError(f"output {asked!r} is none of {', '.join((*OUTPUTS, *names))}")
+    if asked == "uncertainty":
+        return _core.OutputKind.probabilities, _uncertainty_of(outputs, head)
+    if asked not in (*KINDS, *names) and names:
+        raise ValueError(f"output {asked!r} is none of {', '.join((*KINDS, *names))}")
     if not outputs:
         return choice("output", asked, _core.OutputKind), lambda result: result  # type: ignore[arg-type]
     if asked not in OUTPUTS:
@@ -147,6 +151,21 @@ def wanted(
         return kind, lambda labels: np.ascontiguousarray(labels[::step, ::step])
     rule = head.get("labels", "highest")
     return _core.OutputKind.logits, lambda planes: labels_of(one.of(planes), rule)
+
+
+def _uncertainty_of(
+    outputs: Sequence[NamedOutput], head: Mapping[str, Any]
+) -> Callable[[Array], Any]:
+    if len(outputs) > 1:
+        names = ", ".join(repr(one.name) for one in outputs)
+        raise ValueError(
+            f"uncertainty is of one result, this network has {names}; give pyengine.uncertainty "
+            "the probabilities of one"
+        )
+    activation = outputs[0].activation if outputs else head["activation"]
+    uncertainty(np.zeros((1, 0, 0), np.float32), activation)  # refuses what is no probability
+    of = outputs[0].of if outputs else lambda planes: planes
+    return lambda planes: uncertainty(of(planes), activation)
 
 
 def labels_of(logits: Array, rule: str = "highest") -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pyengine import _core
 from pyengine.arguments import (
-    OUTPUTS,
+    KINDS,
     Output,
     SegmentKeywords,
     has_scale,
@@ -103,7 +103,7 @@ def is_done(dst: str, output: Output) -> bool:
 
 def _result_of(info: EngineInfo, output: str) -> NamedOutput | None:
     """Which of the network's results goes into the file; None where there is one without a name."""
-    if output not in OUTPUTS:
+    if output not in KINDS:
         return find(info.results, output)
     if len(info.results) > 1:
         names = ", ".join(repr(one.name) for one in info.results)
@@ -113,7 +113,7 @@ def _result_of(info: EngineInfo, output: str) -> NamedOutput | None:
 
 def _kind_of(output: str) -> Output:
     """What formats are asked to hold."""
-    return cast(Output, output) if output in OUTPUTS else "probabilities"
+    return cast(Output, output) if output in KINDS else "probabilities"
 
 
 # Windows that overlap two bands are computed for both: bands are several windows high.
@@ -160,11 +160,11 @@ class _Job:
             windows_px = tile_sides(options.get("tile"))[0] or _WINDOW_PX
             shrink = result.shrink if result is not None else 1
             self.band_height = _WINDOWS_A_BAND * windows_px * shrink
-        labels = output == "labels"
+        labels, flat = output == "labels", output in ("labels", "uncertainty")
         size = self._scaled(self.height), self._scaled(self.width)
         channels = info.outputs if result is None else result.channels
         self.result = Result(
-            size if labels else (channels, *size),
+            size if flat else (channels, *size),
             np.dtype(np.uint8 if labels else np.float32),
             reader.pages,
             reader.stacked,

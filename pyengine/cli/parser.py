@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from pyengine import __version__, _core
-from pyengine.arguments import AUGMENTATIONS, OUTPUTS, words
+from pyengine.arguments import AUGMENTATIONS, KINDS, words
 from pyengine.builder.arguments import LABEL_RULES, STATISTICS
 from pyengine.cli.build import run_build, run_export, run_verify
 from pyengine.cli.info import run_bench, run_info
@@ -49,7 +49,7 @@ def make_parser() -> argparse.ArgumentParser:
     add_read_options(p)
     add_value_options(p)
     p.add_argument(
-        "--output-kind", choices=OUTPUTS, default="labels",
+        "--output-kind", choices=KINDS, default="labels",
         help="what is written (default: labels)",
     )  # fmt: skip
     p.add_argument(

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pyengine import phantoms
-from pyengine.arguments import OUTPUTS, Output, SegmentKeywords
+from pyengine.arguments import KINDS, Output, SegmentKeywords
 from pyengine.cli.options import expand, only_fitting_engine, open_engine, size, tile_options
 from pyengine.cli.segment_job import Job, made_by, overlay_path
 from pyengine.cli.volumes import run_volumes
@@ -147,7 +147,7 @@ def _one_output(given: list[str], kind: str) -> str:
         )
     # In Python `output` is what --output-kind is here.
     (output,) = given
-    if output in OUTPUTS and output != kind:
+    if output in KINDS and output != kind:
         raise ValueError(
             f"--output is the file or folder to write, and {kind} go there; for {output} say "
             f"--output-kind {output} (for a folder of that name --output ./{output})"

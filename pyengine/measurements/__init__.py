@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
+from pyengine.measurements.instances import instances
 from pyengine.measurements.measure import measure
 from pyengine.measurements.measured import Measurements
 from pyengine.measurements.spacing import Spacing
 from pyengine.measurements.table import Table
 
-__all__ = ["Measurements", "Spacing", "Table", "measure"]
+__all__ = ["Measurements", "Spacing", "Table", "instances", "measure"]

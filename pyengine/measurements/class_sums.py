@@ -30,11 +30,16 @@ class ClassSums:
         self._sums = np.zeros((classes, channels), np.float64)
 
     def add(self, labels: Array, image: Array | None) -> None:
-        """Add a part: labels of any shape, and an image of that shape and channels last."""
+        """Add a part: labels of any shape, and an image of that shape and channels last.
+
+        Without an image the means are not known.
+        """
         flat = labels.ravel()
         classes = len(self.pixels)
         self.pixels += np.bincount(flat, minlength=classes)
-        if image is not None:
+        if image is None:
+            self._sums[:] = np.nan
+        else:
             for channel, values in enumerate(image.reshape(flat.size, -1).T):
                 self._sums[:, channel] += np.bincount(flat, values, classes)
 

@@ -26,6 +26,8 @@ def measure(
     connectivity: str = "corners",
     volume: bool = False,
     properties: Sequence[str] = (),
+    instances: str = "components",
+    min_distance: int = 10,
 ) -> Measurements:
     """Area of each class, its connected components, and volumes.
 
@@ -51,6 +53,10 @@ def measure(
     properties : sequence of str
         Names of scikit-image's `regionprops_table` ("eccentricity", "solidity", ...), added to
         `objects` in pixels.
+    instances : {"components", "watershed"}
+        What an object is; see `pyengine.instances`.
+    min_distance : int
+        Of a watershed: least distance between the centres of two objects [px].
 
     Returns
     -------
@@ -91,8 +97,9 @@ def measure(
         raise ValueError(f"label {labels.max()} is beyond the {len(names)} classes")
     chosen = range(1, len(names)) if object_classes is None else object_classes
     settings = Settings(
-        names, as_spacing(spacing), tuple(chosen), connectivity, volume, tuple(properties)
-    )
+        names, as_spacing(spacing), tuple(chosen), connectivity, volume, tuple(properties),
+        instances, min_distance,
+    )  # fmt: skip
     pages = labels if labels.ndim == 3 else labels[None]
     images = None if image is None else np.asarray(image).reshape(*pages.shape, -1)
     return measure_parts(

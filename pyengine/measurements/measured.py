@@ -107,7 +107,7 @@ def object_table(
 ) -> Table:
     n = len(found.label)
     spacing = settings.spacing
-    label = found.label - 1
+    label = found.label % settings.step - 1
     names = np.array(list(settings.names), dtype=object)[label] if n else np.zeros(0, object)
     columns: dict[str, Array] = {"object": np.arange(1, n + 1), "class": label, "name": names}
     if page is None:

@@ -142,11 +142,11 @@ class ObjectSums:
         label = np.zeros(count, np.int64)
         label[owner] = labels[inside]
         found.label.append(label)
-        values = (
-            np.zeros((0, owner.size)) if image is None else image[inside].reshape(owner.size, -1).T
-        )
-        intensity = [np.bincount(owner, channel, count) for channel in values]
-        found.intensity.append(np.stack(intensity, 1) if intensity else np.zeros((count, 0)))
+        intensity = np.full((count, self._channels), np.nan)
+        if image is not None:
+            for k, values in enumerate(image[inside].reshape(owner.size, -1).T):
+                intensity[:, k] = np.bincount(owner, values, count)
+        found.intensity.append(intensity)
 
     def _join(self, above: Array, above_ids: Array, below: Array, below_ids: Array) -> None:
         """Note which fragments touch across the seam of two slabs."""

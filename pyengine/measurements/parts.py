@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from pyengine.measurements.class_sums import ClassSums
 from pyengine.measurements.extra import scikit_image
+from pyengine.measurements.instances import split
 from pyengine.measurements.measured import (
     Measurements,
     class_table,
@@ -24,6 +25,7 @@ Array = npt.NDArray[Any]
 _BAND_PX = 1 << 24
 
 Rows = Callable[[int, int, int], Array]
+Slab = tuple[Array, Array | None]  # classes + 1 of objects, else 0; pixels
 
 
 def measure_parts(
@@ -35,8 +37,9 @@ def measure_parts(
 ) -> Measurements:
     """`measure` of what is read by rows.
 
-    Memory holds 16 million pixels at a time (a page of a volume at least), and the objects. With
-    `properties` each page is held whole; of a volume, all pages.
+    Memory holds 16 million pixels at a time (a page of a volume at least), and a few numbers for
+    each object. What scikit-image computes, `properties` and watersheds, needs the page or the
+    volume whole.
 
     Parameters
     ----------
@@ -47,42 +50,62 @@ def measure_parts(
     channels : int
         Of the image; 0 without one.
     image : callable or None
-        The same of the image, shape (end - begin, W) or (end - begin, W, C).
+        The same of the image, shape (end - begin, W) or (end - begin, W, C). None: intensities
+        are not known.
     settings : Settings
     """
     pages, height, width = shape
     classes = [ClassSums(len(settings.names), channels) for _ in range(pages)]
-    chosen = np.zeros(len(settings.names), np.uint32)
+    chosen = np.zeros(len(settings.names), np.int64)
     chosen[list(settings.object_classes)] = np.asarray(list(settings.object_classes)) + 1
-    band = max(1, _BAND_PX // width)
-    if settings.properties or settings.volume:
-        band = height
-    sums = _object_sums(settings, channels) if settings.volume else None
-    objects: list[Table] = []
-    whole: list[tuple[Array, Array | None]] = []
-    for page in range(pages):
-        own = sums or _object_sums(settings, channels)
-        for begin in range(0, height, band):
-            end = min(begin + band, height)
-            part = _checked(labels(page, begin, end), len(settings.names))
-            pixels = None if image is None else image(page, begin, end)
-            classes[page].add(part, pixels)
-            taken = chosen[part]
-            if settings.properties:
-                whole.append((taken, pixels))
-            if settings.volume:
-                taken, pixels = taken[None], None if pixels is None else pixels[None]
-            own.add(taken, pixels)
-        if not settings.volume:
-            objects.append(_page_objects(own, settings, channels, page, whole))
-            whole.clear()
-    if sums is not None:
-        objects.append(_page_objects(sums, settings, channels, None, whole))
+    band = height if settings.volume else max(1, _BAND_PX // width)
+
+    def slabs(of: range) -> Iterator[Slab]:
+        for page in of:
+            for begin in range(0, height, band):
+                end = min(begin + band, height)
+                part = _checked(labels(page, begin, end), len(settings.names))
+                pixels = None if image is None else image(page, begin, end)
+                classes[page].add(part, pixels)
+                if settings.volume:
+                    part, pixels = part[None], None if pixels is None else pixels[None]
+                yield chosen[part], pixels
+
+    scenes = [range(pages)] if settings.volume else [range(page, page + 1) for page in range(pages)]
+    objects = [
+        _objects(slabs(scene), channels, settings, None if settings.volume else scene.start)
+        for scene in scenes
+    ]
     return Measurements(
         class_table(classes, objects, settings, channels),
         joined(objects),
         volume_table(classes, objects[-1], settings, channels),
     )
+
+
+def _objects(slabs: Iterable[Slab], channels: int, settings: Settings, page: int | None) -> Table:
+    """The objects of a page, or of a volume (`page` None)."""
+    ndim = 3 if settings.volume else 2
+    reach = 1 if settings.connectivity == "sides" else ndim
+    sums = ObjectSums(ndim, channels, reach)
+    if settings.properties or settings.is_split:
+        values, image = _whole(slabs)
+        if settings.is_split:
+            values = split(values, settings.connectivity, settings.min_distance, settings.step)
+        sums.add(values, image)
+        more = _properties(values, image, reach, settings.properties)
+    else:
+        more = {}
+        for slab in slabs:
+            sums.add(*slab)
+    table = object_table(sums.result(), settings, channels, page)
+    return Table({**table.columns, **more})
+
+
+def _whole(slabs: Iterable[Slab]) -> Slab:
+    listed = list(slabs)
+    images = [image for _, image in listed if image is not None]
+    return np.concatenate([part for part, _ in listed]), np.concatenate(images) if images else None
 
 
 def _checked(labels: Array, classes: int) -> Array:
@@ -94,41 +117,18 @@ def _checked(labels: Array, classes: int) -> Array:
     return labels
 
 
-def _object_sums(settings: Settings, channels: int) -> ObjectSums:
-    ndim = 3 if settings.volume else 2
-    return ObjectSums(ndim, channels, 1 if settings.connectivity == "sides" else ndim)
-
-
-def _page_objects(
-    sums: ObjectSums,
-    settings: Settings,
-    channels: int,
-    page: int | None,
-    whole: list[tuple[Array, Array | None]],
-) -> Table:
-    table = object_table(sums.result(), settings, channels, page)
-    return Table({**table.columns, **_more(whole, settings, page)})
-
-
-def _more(
-    whole: list[tuple[Array, Array | None]], settings: Settings, page: int | None
+def _properties(
+    values: Array, image: Array | None, reach: int, names: Sequence[str]
 ) -> dict[str, Array]:
     """Further properties by scikit-image, of objects numbered as ours."""
-    if not settings.properties:
+    if not names:
         return {}
-    skimage = scikit_image()
-    labels = np.stack([part for part, _ in whole])
-    images = [part for _, part in whole if part is not None]
-    image = np.stack(images) if images else None
-    if image is not None and image.ndim == labels.ndim + 1 and image.shape[-1] == 1:
+    measure = scikit_image().measure
+    if image is not None and image.ndim == values.ndim + 1 and image.shape[-1] == 1:
         image = image[..., 0]  # so that its columns have no number
-    if page is not None:
-        labels, image = labels[0], None if image is None else image[0]
-    connectivity = 1 if settings.connectivity == "sides" else labels.ndim
-    numbered = skimage.measure.label(labels, background=0, connectivity=connectivity)
+    numbered = measure.label(values, background=0, connectivity=reach)
     try:
-        found = skimage.measure.regionprops_table(numbered, image, properties=settings.properties)
+        found = measure.regionprops_table(numbered, image, properties=names)
     except (AttributeError, KeyError, NotImplementedError) as error:
-        listed = ", ".join(settings.properties)
-        raise ValueError(f"properties {listed}: scikit-image says {error}") from error
+        raise ValueError(f"properties {', '.join(names)}: scikit-image says {error}") from error
     return {name.replace("-", "_"): np.asarray(values) for name, values in found.items()}
