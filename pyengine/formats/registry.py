@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyengine.arguments import Output
+from pyengine.formats.bioio import MICROSCOPES
 from pyengine.formats.boundary import ImageRefusedError, reading, writing
 from pyengine.formats.dicom import Dicom
 from pyengine.formats.fitted_reader import FittedReader
@@ -28,6 +29,7 @@ from pyengine.formats.matlab import Matlab
 from pyengine.formats.nifti import Nifti
 from pyengine.formats.npy import Npy
 from pyengine.formats.npz import Npz
+from pyengine.formats.openslide import OpenSlide
 from pyengine.formats.pillow import Pillow
 from pyengine.formats.tiff import Slide, Tiff
 
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
 
 # Where a result may have any format, it gets the first that can hold it.
 FORMATS: list[Format] = [
-    Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Npz(), Matlab(), Jpeg2000(), Nifti(), Dicom(),
+    Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Npz(), Matlab(), Jpeg2000(), OpenSlide(),
+    *MICROSCOPES, Nifti(), Dicom(),
 ]  # fmt: skip
 
 _HEAD_BYTES = 1024

@@ -11,9 +11,13 @@ from pyengine.formats.format import Array
 
 # Values of tags, as in the TIFF 6.0 specification.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
-# Compressions whose decoder gives RGB for YCbCr: JPEG of several kinds, Aperio's JPEG 2000.
+# Compressions whose decoder gives RGB for YCbCr.
 JPEG = (6, 7, 33007, 34892)
-_GIVES_RGB = (*JPEG, 33003, 33005)
+# Aperio's two kinds of JPEG 2000 say by themselves what their samples are.
+_APERIO_YCBCR, _APERIO_RGB = 33003, 33005
+_GIVES_RGB = (*JPEG, _APERIO_YCBCR, _APERIO_RGB)
+# From Y, Cb - 128, Cr - 128 to RGB, as in JPEG.
+_TO_RGB = np.array([[1, 0, 1.402], [1, -0.344136, -0.714136], [1, 1.772, 0]], np.float32)
 
 
 class Look:
@@ -45,6 +49,7 @@ class Look:
         self.shape = (*stored[1:], stored[0]) if self.planar else stored
         self.dtype = np.dtype(page.dtype)
         self._bits = int(page.bitspersample)
+        self._is_ycbcr = page.compression == _APERIO_YCBCR
         self._white_is_zero = page.photometric == _WHITE_IS_ZERO
         self._colors: Array | None = None
         _refuse_photometric(page)
@@ -63,6 +68,9 @@ class Look:
         """Stored rows as pixels, black 0 and white the largest value."""
         if self._colors is not None:
             return np.asarray(self._colors[samples])
+        if self._is_ycbcr:
+            centred = samples.astype(np.float32) - np.array([0, 128, 128], np.float32)
+            return (centred @ _TO_RGB.T).round().clip(0, 255).astype(np.uint8)
         if samples.dtype.kind == "b":
             return np.where(samples != self._white_is_zero, np.uint8(255), np.uint8(0))
         if self._white_is_zero:
