@@ -41,7 +41,7 @@ def open_engine(args: argparse.Namespace) -> Engine:
     return Engine(args.engine, device=args.device, threads=args.threads, accuracy=args.accuracy)
 
 
-def only_fitting_engine(paths: list[str]) -> str:
+def only_fitting_engine(paths: list[str], how: ReadKeywords) -> str:
     """The one engine that ships whose channels are those of the first image that can be read.
 
     Raises
@@ -52,7 +52,7 @@ def only_fitting_engine(paths: list[str]) -> str:
     channels = {name: int(Engine(name, device="cpu").info.input["channels"]) for name in engines()}
     listed = ", ".join(f"{name} ({n} channel{'s'[: n > 1]})" for name, n in channels.items())
     for path in paths:
-        fits = {n: _fits(path, n) for n in set(channels.values())}
+        fits = {n: _fits(path, n, how) for n in set(channels.values())}
         fitting = [name for name, n in channels.items() if fits[n]]
         if len(fitting) == 1:
             return fitting[0]
@@ -61,9 +61,9 @@ def only_fitting_engine(paths: list[str]) -> str:
     raise ValueError(f"give --engine: no image fits one of those that ship, {listed}")
 
 
-def _fits(path: str, channels: int) -> bool:
+def _fits(path: str, channels: int, how: ReadKeywords) -> bool:
     try:
-        with open_image(path, channels) as reader:
+        with open_image(path, channels, **how) as reader:
             # Whether colours differ is known where rows are read; the first ones are enough to ask.
             rows = reader.rows(0, 0, min(reader.shape[0], _ROWS_TO_TRY))
     except (OSError, ValueError):

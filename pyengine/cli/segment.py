@@ -12,7 +12,14 @@ from pathlib import Path
 
 from pyengine import phantoms
 from pyengine.arguments import KINDS, Output, SegmentKeywords
-from pyengine.cli.options import expand, only_fitting_engine, open_engine, size, tile_options
+from pyengine.cli.options import (
+    expand,
+    only_fitting_engine,
+    open_engine,
+    read_options,
+    size,
+    tile_options,
+)  # fmt: skip
 from pyengine.cli.segment_job import Job, made_by, overlay_path
 from pyengine.cli.volumes import run_volumes
 from pyengine.distinct_files import check_distinct
@@ -69,7 +76,7 @@ def _run_images(args: argparse.Namespace, engine: Engine | None) -> int:
     jobs = _jobs(inputs, output, args.format, args.output_kind)
     _refuse_losses(jobs, args)
     if args.engine is None:
-        args.engine = only_fitting_engine([path for path, _ in inputs])
+        args.engine = only_fitting_engine([path for path, _ in inputs], read_options(args))
         print(f"pyengine: no --engine given; {args.engine} alone fits", file=sys.stderr)
     engine = engine or open_engine(args)
     failed = skipped = 0

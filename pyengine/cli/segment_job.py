@@ -17,6 +17,8 @@ from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
 from pyengine.segment_file import is_done, replaced_files
 
+# Pixels of an overlay, which people look at.
+MAX_SHOWN = 1 << 26
 # Options of reading and of labels that change results; noted where they are given.
 _CHANGES = ("axes", "level", "threshold", "input_range")
 
@@ -86,11 +88,14 @@ class Job:
             note_made(self.overlay, self.overlay.name, self.made)
 
     def _write_overlay(self, engine: Engine, path: Path, options: SegmentKeywords) -> None:
-        image = read_image(self.path, engine.info.input["channels"], **self.how)
+        channels = engine.info.input["channels"]
+        # Of slides every n-th pixel is shown; labels are computed of whole images.
+        shown = MAX_SHOWN if self.kind == "labels" else None
+        image = read_image(self.path, channels, max_shown=shown, **self.how)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", InputRangeWarning)  # it was said of the result
             labels = (
-                read_image(str(self.result), 1, indices=True)
+                read_image(str(self.result), 1, indices=True, max_shown=shown)
                 if self.kind == "labels"
                 else engine.segment(image, **self.values, **options)
             )

@@ -12,8 +12,16 @@ Pixels are read as the file means them, or the file is refused by name:
 - EXIF's orientation is applied; a TIFF whose Orientation is not 1 is refused.
 - TIFF: black is 0, so WhiteIsZero is inverted; palettes and YCbCr inside JPEG become RGB; CMYK,
   CIELAB, YCbCr without JPEG and others are refused. Full size is read: reduced pages, masks and a
-  slide's label and overview are left out; the remaining pages must be alike.
+  slide's label and overview are left out; the remaining pages must be alike. Aperio's JPEG 2000 of
+  YCbCr becomes RGB.
+- A file's content decides its format, its name where the content has no mark.
+- Axes are those that a file names (OME, ImageJ, CZI), else told by lengths; ``axes=`` overrules
+  both. Along all but Y, X and the network's channels lie images that are segmented one by one.
+- Of a pyramid level 0 is read, or ``level=``.
+- What must be decoded in one piece has at most ``max_pixels``.
 - Animations (GIF, WebP, PNG) are refused: they are not one image.
+- Results keep what their source says and their format can hold: size of pixels, axes of stacks.
+  Labels carry the engine's colours as palette (PNG) or colour map (TIFF), their numbers unchanged.
 - MATLAB's arrays are read with the axes that MATLAB shows, (H, W), (H, W, C), (H, W, N) and
   (H, W, C, N).
 """

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from pyengine.arguments import Output
 from pyengine.formats.bioio import MICROSCOPES
@@ -43,6 +46,7 @@ FORMATS: list[Format] = [
 ]  # fmt: skip
 
 _HEAD_BYTES = 1024
+_SHOWN_ROWS = 64
 # What systems put into folders of images: thumbnails, deleted files, indexes.
 _SYSTEM_FOLDERS = {"@eaDir", "__MACOSX", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
 
@@ -174,11 +178,34 @@ def open_image(
 
 
 def read_image(
-    source: str, channels: int, *, indices: bool = False, **how: Unpack[ReadKeywords]
+    source: str,
+    channels: int,
+    *,
+    indices: bool = False,
+    max_shown: int | None = None,
+    **how: Unpack[ReadKeywords],
 ) -> Array:
-    """The first image of a file, whole, shape (H, W) or (H, W, C); see `open_image`."""
+    """The first image of a file, shape (H, W) or (H, W, C); see `open_image`.
+
+    Parameters
+    ----------
+    source, channels, indices, **how
+        As of `open_image`.
+    max_shown : int, optional
+        Pixels beyond which every n-th of every n-th row is returned, read by rows. Default: whole.
+    """
     with open_image(source, channels, indices=indices, **how) as reader:
-        return reader.rows(0, 0, reader.shape[0])
+        height, width = reader.shape[:2]
+        step = 1 if max_shown is None else math.ceil(math.sqrt(height * width / max_shown))
+        if step <= 1:
+            return reader.rows(0, 0, height)
+        bands = range(0, height, step * _SHOWN_ROWS)
+        ends = (min(begin + step * _SHOWN_ROWS, height) for begin in bands)
+        parts = [
+            reader.rows(0, begin, end)[::step, ::step]
+            for begin, end in zip(bands, ends, strict=True)
+        ]
+        return np.concatenate(parts)
 
 
 def written_format(target: Path) -> Format:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -184,3 +185,45 @@ def test_czi(tmp_path, capsys, membranes) -> None:
         assert tiff.series[0].axes == "CZYX"
         want = [membranes.segment(p, input_range="dtype") for p in VOLUME.reshape(-1, 40, 50)]
         np.testing.assert_array_equal(tiff.asarray().reshape(-1, 40, 50), want)
+
+
+# ---- memory -------------------------------------------------------------------------------------
+
+SCRIPT = """
+import resource, sys, pyengine
+engine = pyengine.Engine(sys.argv[1], threads=1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+engine.segment_file(sys.argv[2], sys.argv[3], output=sys.argv[4], tile=256)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024)
+"""
+
+
+@pytest.mark.parametrize(("name", "output"), [("o.ome.tif", "labels"), ("o.tif", "probabilities")])
+def test_slides_go_through_in_little_memory(make_engine, tmp_path, name, output) -> None:
+    """192 MiB of pixels, of scores 512 MiB: bands of 256 rows are about 6 MiB."""
+    from torch import nn
+
+    engine = make_engine(nn.Conv2d(3, 2, 1).eval(), (1, 3, 8, 8))
+    tile = np.kron(SMALL[:16, :16], np.ones((16, 16, 1))).astype(np.uint8)
+    source = tmp_path / "a.svs"
+    tifffile.imwrite(
+        source, iter([tile] * 32**2), shape=(8192, 8192, 3), dtype=np.uint8, tile=(256, 256),
+        photometric="rgb", compression="zlib", metadata=None,
+    )  # fmt: skip
+    arguments = [engine.info.path, str(source), str(tmp_path / name), output]
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *arguments], capture_output=True, text=True, check=True
+    )
+    assert int(done.stdout) < 150, "MiB"
+
+
+def test_overlays_of_slides_are_smaller(tmp_path, monkeypatch) -> None:
+    from PIL import Image
+
+    monkeypatch.setattr("pyengine.cli.segment_job.MAX_SHOWN", 320 * 384 // 8)
+    path = tmp_path / "a.svs"
+    aperio(path)
+    out = tmp_path / "o.ome.tif"
+    assert main(["segment", "-e", "retinal-vessels", str(path), "-o", str(out), "--overlay"]) == 0
+    with Image.open(tmp_path / "o.overlay.png") as picture:
+        assert picture.size == (128, 107)

@@ -61,37 +61,38 @@ class TiffReader(Reader):
             plane = tuple(stored[axis] for axis in in_page)
             of_pages, sample_axis = _as_told(options.axes, of_pages, in_page, plane)
             self.axes_by = "--axes"
-        elif samples or dict(of_pages).get("C") != options.channels:
-            # Channels that are not the network's, or colours of each: images of their own.
-            of_pages = tuple(("c" if axis == "C" else axis, n) for axis, n in of_pages)
+        # Channels in pages of their own are one image if the network, or the user, means so.
+        apart = dict(of_pages).get("C", 0)
+        told = options.axes is not None
+        self._joined = apart > 0 and (told or (not samples and apart == options.channels))
         self._of_pages, self._sample_axis = of_pages, sample_axis
-        channels = dict(of_pages).get("C") or (samples[0] if sample_axis == "C" else 0)
+        channels = apart if self._joined else samples[0] if sample_axis == "C" else 0
         self.shape = (height, width, channels) if channels else (height, width)
-        self.axes = (
-            "".join(axis.upper() for axis, _ in of_pages) + in_page.replace("S", sample_axis)
-        )  # fmt: skip
-        stack = [(axis, n) for axis, n in of_pages if axis != "C"]
+        self.axes = "".join(axis for axis, _ in of_pages) + in_page.replace("S", sample_axis)
+        stack = [(axis, n) for axis, n in of_pages if axis != "C" or not self._joined]
         if sample_axis not in ("", "C"):
             stack.append((sample_axis, samples[0]))
-        self.stack = tuple((axis.upper(), n) for axis, n in stack)
-        self._stack = stack
+        self.stack = tuple(stack)
         self.pages = math.prod(n for _, n in stack)
         self.stacked = self.pages > 1
 
     def rows(self, page: int, begin: int, end: int) -> Array:
-        places = np.unravel_index(page, [n for _, n in self._stack]) if self._stack else ()
-        at = {axis: int(place) for (axis, _), place in zip(self._stack, places, strict=True)}
-        channels = dict(self._of_pages).get("C", 1)
-        planes = []
-        for channel in range(channels):
-            number = 0
-            for axis, n in self._of_pages:
-                number = number * n + (channel if axis == "C" else at[axis])
-            samples = self._look.apply(self._stored(number, begin, end))
-            if self._sample_axis in at:
-                samples = samples[..., at[self._sample_axis]]
-            planes.append(samples)
-        return planes[0] if "C" not in dict(self._of_pages) else np.stack(planes, -1)
+        places = np.unravel_index(page, [n for _, n in self.stack]) if self.stack else ()
+        at = {axis: int(place) for (axis, _), place in zip(self.stack, places, strict=True)}
+        if not self._joined:
+            return self._plane(at, begin, end)
+        planes = [self._plane({**at, "C": c}, begin, end) for c in range(self.shape[2])]
+        return np.stack(planes, -1)
+
+    def _plane(self, at: dict[str, int], begin: int, end: int) -> Array:
+        """Rows of the page at these places along its axes."""
+        number = 0
+        for axis, n in self._of_pages:
+            number = number * n + at[axis]
+        samples = self._look.apply(self._stored(number, begin, end))
+        if self._sample_axis in ("", "C"):
+            return samples
+        return samples[..., at[self._sample_axis]]
 
     def _stored(self, number: int, begin: int, end: int) -> Array:
         if self._pages.planes is None:
