@@ -6,14 +6,18 @@ import argparse
 from pathlib import Path
 
 from pyengine.cli.options import read_options
-from pyengine.formats import Reader
+from pyengine.formats import FORMATS, Reader
+from pyengine.formats.fitted_reader import FittedReader
 from pyengine.formats.registry import find_format, locate, open_image
 
 
 def is_image(text: str) -> bool:
-    """Whether a file, or a folder that is an image, is meant."""
+    """Whether a file, or a folder that is an image, is meant; also one that is not there."""
     path = locate(text).path
-    return path.suffix.lower() != ".pyengine" and find_format(path) is not None
+    if path.suffix.lower() == ".pyengine":
+        return False
+    absent = not path.exists() and any(f.has_name(path) for f in FORMATS)
+    return absent or find_format(path) is not None
 
 
 def print_image(args: argparse.Namespace) -> None:
@@ -36,11 +40,12 @@ def _title(path: Path) -> str:
     return "" if image_format is None else image_format.title
 
 
-def _images(reader: Reader) -> str:
-    height, width, *channels = reader.shape
+def _images(reader: FittedReader) -> str:
+    height, width, *channels = reader.stored_shape
     stack = " x ".join(f"{n} ({axis})" for axis, n in reader.stack)
     count = f"{reader.pages}" + (f" = {stack}" if len(reader.stack) > 1 else "")
-    return f"{count} of {height} x {width} px, {channels[0] if channels else 1} channel(s), {reader.dtype}"
+    depth = channels[0] if channels else 1
+    return f"{count} of {height} x {width} px, {depth} channel(s), {reader.stored_dtype}"
 
 
 def _axes(reader: Reader) -> str:

@@ -20,6 +20,11 @@ class FittedReader(Reader):
         What the file is; for messages.
     channels : int
         Channels the network needs. An image that has others for good keeps them.
+
+    Attributes
+    ----------
+    stored_shape, stored_dtype
+        As the format's reader gives them.
     """
 
     def __init__(self, reader: Reader, source: Location, noun: str, channels: int) -> None:
@@ -28,6 +33,7 @@ class FittedReader(Reader):
         self.axes, self.axes_by = reader.axes, reader.axes_by
         self.calibration, self.levels = reader.calibration, reader.levels
         self.geometry, self.notes = reader.geometry, reader.notes
+        self.stored_shape, self.stored_dtype = reader.shape, reader.dtype
         self.dtype = pixel_dtype(reader.dtype)
         self.shape = fitted_shape(reader.shape, channels)
 

@@ -18,6 +18,8 @@ from pyengine.arguments import Output
 from pyengine.atomic_file import refuse_what_is_no_file, write_atomically
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from pyengine.formats.geometry import Geometry
 
 Array = npt.NDArray[Any]
@@ -161,7 +163,7 @@ class Reader(abc.ABC):
     def close(self) -> None:
         """Release the file."""
 
-    def __enter__(self) -> Reader:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -57,8 +57,10 @@ class Hdf5(Format):
                     else None
                 )
             )
-            if name is None and len(names) == 1:
-                name = names[0]
+            if name is None:
+                # Beside one image there may be numbers and words about it.
+                images = [n for n in names if len(handle[n].shape) > 1]
+                name = images[0] if len(images) == 1 else names[0] if len(names) == 1 else None
             if name not in names:
                 raise ImageRefusedError(
                     f"{path}: name the data set as {path}:/NAME; it holds "

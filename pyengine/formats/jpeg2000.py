@@ -42,7 +42,8 @@ class Jpeg2000(Format):
                     f"its colours are {_REFUSED.get(kind, f'of kind {kind}')}, which is not taken; "
                     "convert it to grey or RGB"
                 )
-        return ArrayReader(np.asarray(imagecodecs.jpeg2k_decode(data)), options)
+        pixels = np.asarray(imagecodecs.jpeg2k_decode(data))
+        return ArrayReader(pixels, options, said="YX" if pixels.ndim == 2 else "YXC")
 
 
 def _colour_spaces(boxes: bytes) -> Iterator[int]:

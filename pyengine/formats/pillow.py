@@ -51,7 +51,8 @@ class Pillow(Format):
 
     def open(self, source: Location, options: ReadOptions) -> Reader:
         pixels, calibration = _read(source.path, options)
-        reader = ArrayReader(pixels, options)
+        said = "YX" if pixels.ndim == 2 else "YXC"
+        reader = ArrayReader(pixels, options, said=said)
         reader.calibration = calibration
         return reader
 

@@ -21,7 +21,6 @@ from pyengine.formats.format import (
     Band,
     Format,
     Location,
-    Reader,
     ReadKeywords,
     ReadOptions,
     Result,
@@ -135,7 +134,7 @@ def images_below(folder: Path) -> Iterator[Path]:
 
 def open_image(
     source: str, channels: int, *, indices: bool = False, **how: Unpack[ReadKeywords]
-) -> Reader:
+) -> FittedReader:
     """Open an image for reading.
 
     Parameters

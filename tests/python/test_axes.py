@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import scipy.io
 import tifffile
+from PIL import Image
 
 from pyengine.cli import main
 from pyengine.formats import open_image
@@ -250,3 +251,34 @@ def test_formats_without_levels_refuse_them(tmp_path, capsys, membranes) -> None
     np.testing.assert_array_equal(tifffile.imread(out), membranes.segment(LEVELS[1]))
     assert main([*arguments, str(out), "--level", "9"]) == 2
     assert "has no level 9; it has 0: 90 x 130 px" in capsys.readouterr().err
+
+
+# ---- what info says -----------------------------------------------------------------------------
+
+
+def test_info_tells_about_images_as_they_are_stored(tmp_path, capsys) -> None:
+    def said(*arguments: str) -> dict[str, str]:
+        assert main(["info", *arguments]) == 0
+        return dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+
+    Image.fromarray(COLOR).save(tmp_path / "a.png", dpi=(254, 254))
+    told = said(str(tmp_path / "a.png"))
+    assert told["images"] == "1 of 21 x 30 px, 3 channel(s), uint8"
+    assert told["axes"] == "YXC, as the file says"
+    assert told["pixel"].endswith(" in")
+    tifffile.imwrite(tmp_path / "a.tif", HYPER.astype(np.int32), imagej=False,
+                     photometric="minisblack", metadata={"axes": "TZCYX"})  # fmt: skip
+    told = said(str(tmp_path / "a.tif"))
+    assert told["images"] == "24 = 2 (T) x 3 (Z) x 4 (C) of 21 x 30 px, 1 channel(s), int32"
+    told = said(str(tmp_path / "a.tif"), "--channels", "4")
+    assert told["images"] == "6 = 2 (T) x 3 (Z) of 21 x 30 px, 4 channel(s), int32"
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["raw"], file["meta/notes"], file["meta/scale"] = COLOR, "by hand", 0.5
+    assert said(f"{tmp_path}/a.h5:/raw")["format"] == "HDF5"
+    # Numbers beside one image make no choice necessary.
+    np.testing.assert_array_equal(images(tmp_path / "a.h5", 3), COLOR)
+    for absent in ("a.jpg", "none.h5:/raw"):
+        assert main(["info", str(tmp_path / absent)]) == 2
+        assert "no such file" in capsys.readouterr().err
+    assert main(["info", "no-such-engine"]) == 2
+    assert "no engine of that name ships" in capsys.readouterr().err
