@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pyengine.formats.remote import url_of
+
 NOTES = ".pyengine-made.jsonl"
 
 
@@ -44,6 +46,8 @@ def files_made_in(folder: Path) -> frozenset[str]:
 
 
 def _append(target: Path, note: Mapping[str, Any]) -> None:
+    if url_of(target) is not None:  # nothing is noted there
+        return
     # One write at the end of the file, so that processes which share a folder mix no lines. A
     # line that was cut by a full disk ends here.
     line = b"\n" + json.dumps(note).encode()

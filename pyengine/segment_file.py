@@ -31,6 +31,7 @@ from pyengine.formats.registry import (
     save_result,
     written_format,
 )
+from pyengine.formats.remote import url_of
 from pyengine.info import EngineInfo
 from pyengine.input_range import InputRange, InputRangeOption, scaled
 from pyengine.outputs import NamedOutput, find, wanted
@@ -52,7 +53,7 @@ def segment_file(
     """See `Engine.segment_file`."""
     result, kind = _result_of(info, output), _kind_of(output)
     target = locate_result(dst, kind)
-    if not target.path.parent.is_dir():
+    if url_of(target.path) is None and not target.path.parent.is_dir():
         raise FileNotFoundError(f"{target.path.parent}: no such folder")
     check_distinct([*files_of(src), Path(info.path)], replaced_files(src, dst))
     check_target(dst, kind)

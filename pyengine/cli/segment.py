@@ -33,6 +33,7 @@ from pyengine.formats.registry import (
     replace_suffix,
     suffix_like,
 )
+from pyengine.formats.remote import url_of
 from pyengine.input_range import InputRangeWarning
 from pyengine.overlay import overlay, save_image
 from pyengine.progress import progress_callback
@@ -138,6 +139,10 @@ def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> Non
     """Refuse outputs that would replace an input, each other, or what is no output."""
     written = [file for path, target in jobs for file in replaced_files(path, target)]
     if args.overlay:
+        if remote := [target for _, target in jobs if url_of(locate(target).path) is not None]:
+            raise ValueError(
+                f"{remote[0]}: overlays are files; leave out --overlay, or name a folder"
+            )
         written += [(overlay_path(target), path) for path, target in jobs]
     engines_read = [] if args.engine is None else [resolve(args.engine)]
     check_distinct([*engines_read, *(file for path, _ in jobs for file in files_of(path))], written)

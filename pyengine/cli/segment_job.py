@@ -12,6 +12,7 @@ from pyengine.arguments import SegmentKeywords
 from pyengine.cli.options import input_range, read_options
 from pyengine.engine import Engine
 from pyengine.formats.registry import files_of, locate, locate_result, read_image, replace_suffix
+from pyengine.formats.remote import url_of
 from pyengine.input_range import InputRangeWarning
 from pyengine.made_files import is_made, note_begin, note_made
 from pyengine.overlay import overlay, save_image
@@ -69,7 +70,8 @@ class Job:
     def run(self, engine: Engine, options: SegmentKeywords, progress: bool) -> None:
         """Make what is not there."""
         path = self.result.path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if url_of(path) is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if not self.has_result:
             note_begin(path, self._name, bool(replaced_files(self.path, self.target)))
             engine.segment_file(
@@ -108,10 +110,10 @@ def _state(source: str, result: Path) -> dict[str, Any]:
     path = location.path
     state: dict[str, Any] = {"image": [path.name, location.name]}
     if path.resolve() != result.resolve():  # else the result itself changes the file
-        files = [file.stat() for file in files_of(source)]
+        files = [file.stat() for file in files_of(source) if url_of(file) is None]
         state |= {
             "size": sum(status.st_size for status in files),
-            "time_ns": max(status.st_mtime_ns for status in files),
+            "time_ns": max((status.st_mtime_ns for status in files), default=0),
         }
         if len(files) > 1:
             state["files"] = len(files)

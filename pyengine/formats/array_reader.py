@@ -25,7 +25,7 @@ class ArrayReader(Reader):
     close : callable, optional
         Releases what `array` lies in.
     said : str, optional
-        Axes that the file names.
+        Axes that the file names. A small c is one of channels that are images of their own.
     """
 
     def __init__(
@@ -44,10 +44,11 @@ class ArrayReader(Reader):
             letters, self.axes_by = said, "the file"
         else:
             letters = axes_by_lengths(shape, options.channels)
-        self._letters = self.axes = letters
+        self._letters, self.axes = letters, letters.upper()
         lengths = dict(zip(letters, shape, strict=True))
         self.shape = tuple(lengths[axis] for axis in "YXC" if axis in lengths)
-        self.stack = tuple((axis, n) for axis, n in lengths.items() if axis not in "YXC")
+        self._along = [axis for axis in letters if axis not in "YXC"]
+        self.stack = tuple((axis.upper(), lengths[axis]) for axis in self._along)
         self.stacked = bool(self.stack)
         self.pages = math.prod(n for _, n in self.stack)
         plane = [axis for axis in letters if axis in "YXC"]
@@ -55,7 +56,7 @@ class ArrayReader(Reader):
 
     def rows(self, page: int, begin: int, end: int) -> Array:
         places = np.unravel_index(page, [n for _, n in self.stack]) if self.stack else ()
-        at = {axis: int(place) for (axis, _), place in zip(self.stack, places, strict=True)}
+        at = {axis: int(place) for axis, place in zip(self._along, places, strict=True)}
         key = tuple(
             slice(begin, end) if axis == "Y" else at.get(axis, slice(None))
             for axis in self._letters

@@ -291,6 +291,8 @@ class Format(abc.ABC):
         Whether an image of this format is a folder of files rather than a file.
     has_names : bool
         Whether it holds several images by name, as in ``file.h5:/name``.
+    names_results : bool
+        Whether a result has a name, too, in a format that has names.
     libraries : tuple of Library
         Those that extras bring.
     result_suffix : str
@@ -304,6 +306,7 @@ class Format(abc.ABC):
     written_suffixes: tuple[str, ...] = ()
     is_folder: bool = False
     has_names: bool = False
+    names_results: bool = True
     libraries: tuple[Library, ...] = ()
     result_suffix: str = ""
 

@@ -31,6 +31,7 @@ from pyengine.formats.matlab import Matlab
 from pyengine.formats.nifti import Nifti
 from pyengine.formats.npy import Npy
 from pyengine.formats.npz import Npz
+from pyengine.formats.ome_zarr import OmeZarr
 from pyengine.formats.openslide import OpenSlide
 from pyengine.formats.pillow import Pillow
 from pyengine.formats.tiff import Slide, Tiff
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 # Where a result may have any format, it gets the first that can hold it.
 FORMATS: list[Format] = [
     Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Npz(), Matlab(), Jpeg2000(), OpenSlide(),
-    *MICROSCOPES, Nifti(), Dicom(),
+    *MICROSCOPES, Nifti(), OmeZarr(), Dicom(),
 ]  # fmt: skip
 
 _HEAD_BYTES = 1024
@@ -83,7 +84,8 @@ def locate_result(text: str, output: Output) -> Location:
         No format is written under this suffix.
     """
     location = locate(text)
-    if location.name is None and written_format(location.path).has_names:
+    image_format = written_format(location.path)
+    if location.name is None and image_format.has_names and image_format.names_results:
         return replace(location, name=output)
     return location
 
