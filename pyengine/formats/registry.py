@@ -26,6 +26,7 @@ from pyengine.formats.format import (
     Result,
 )  # fmt: skip
 from pyengine.formats.hdf5 import Hdf5
+from pyengine.formats.itk import METAIMAGE, NRRD
 from pyengine.formats.jpeg2000 import Jpeg2000
 from pyengine.formats.matlab import Matlab
 from pyengine.formats.nifti import Nifti
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 # Where a result may have any format, it gets the first that can hold it.
 FORMATS: list[Format] = [
     Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Npz(), Matlab(), Jpeg2000(), OpenSlide(),
-    *MICROSCOPES, Nifti(), OmeZarr(), Dicom(),
+    *MICROSCOPES, Nifti(), METAIMAGE, NRRD, OmeZarr(), Dicom(),
 ]  # fmt: skip
 
 _HEAD_BYTES = 1024
