@@ -197,15 +197,18 @@ def expand(patterns: list[str]) -> list[tuple[str, str]]:
 
 
 def _each_once(found: list[tuple[str, str]]) -> Iterator[tuple[str, str]]:
-    """Of files that are one image together, the first."""
-    seen: set[Path] = set()
-    for source, name in found:
-        if locate(source).path in seen:
+    """Of files that are one image together, that which is read: the first, or what names them."""
+    part_of: dict[Path, str] = {}
+    for source, _ in found:
+        path = locate(source).path
+        if path in part_of:
             continue
         parts = files_of(source)
         if len(parts) > 1:
-            seen |= set(parts)
-        yield source, name
+            part_of |= dict.fromkeys(parts, source)
+    for source, name in found:
+        if part_of.get(locate(source).path, source) == source:
+            yield source, name
 
 
 def _foreign_images(folder: Path) -> list[Path]:

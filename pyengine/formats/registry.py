@@ -32,6 +32,7 @@ from pyengine.formats.matlab import Matlab
 from pyengine.formats.nifti import Nifti
 from pyengine.formats.npy import Npy
 from pyengine.formats.npz import Npz
+from pyengine.formats.oct import OCT_DEVICES
 from pyengine.formats.ome_zarr import OmeZarr
 from pyengine.formats.openslide import OpenSlide
 from pyengine.formats.pillow import Pillow
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 FORMATS: list[Format] = [
     Pillow(), Tiff(), Slide(), Npy(), Hdf5(), Npz(), Matlab(), Jpeg2000(), OpenSlide(),
     *MICROSCOPES, Nifti(), METAIMAGE, NRRD, OmeZarr(), Dicom(),
+    *OCT_DEVICES,
 ]  # fmt: skip
 
 _HEAD_BYTES = 1024
