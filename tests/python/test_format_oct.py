@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import shutil
 import struct
 from pathlib import Path
@@ -28,19 +29,59 @@ def pages(source, **how) -> np.ndarray:
 # --- Heidelberg
 
 
-def test_real_vol_and_xml_are_the_volume_of_eyepy(data) -> None:
-    eyepy = pytest.importorskip("eyepy", reason="the extra 'oct' is not installed")
+def vol_scans(content: bytes) -> tuple[np.ndarray, list[int]]:
+    """Reflectivities of a VOL, and where they lie."""
+    width, count, height = struct.unpack_from("<3I", content, 12)
+    slo_width, slo_height = struct.unpack_from("<2I", content, 48)
+    at, places = 2048 + slo_width * slo_height, []
+    for _ in range(count):
+        (head,) = struct.unpack_from("<I", content, at + 12)
+        places.append(at + head)
+        at += head + 4 * width * height
+    scans = [np.frombuffer(content, "<f4", width * height, at) for at in places]
+    return np.stack(scans).reshape(count, height, width), places
+
+
+def shown(reflectivity: np.ndarray) -> np.ndarray:
+    """As Heidelberg displays it."""
+    bright = (np.log(reflectivity.astype(float) + 2.44e-4) + 8.3) / 8.285
+    return np.where(reflectivity > 3e38, 0, 255 * np.clip(bright, 0, 1))
+
+
+def test_real_vol_is_shown_as_heidelberg_does(data, tmp_path) -> None:
+    pytest.importorskip("eyepy", reason="the extra 'oct' is not installed")
     vol = data / "formats" / "vol" / "test_volume.vol"
-    xml = data / "formats" / "heyex_xml" / "test_dummy.xml"
-    for path, volume in [(vol, eyepy.import_heyex_vol(vol)), (xml, eyepy.import_heyex_xml(xml))]:
-        np.testing.assert_array_equal(pages(path), volume.data)
-        with open_image(str(path), 1) as reader:
-            assert (reader.pages, reader.shape, reader.dtype) == (10, (40, 50), np.uint8)
-            assert reader.calibration == pytest.approx(
-                Calibration(volume.scale_y, volume.scale_x, "mm", volume.scale_z)
-            )
-            assert reader.calibration.height == pytest.approx(0.003872)
-            assert reader.notes == {"laterality": "R"}
+    content = bytearray(vol.read_bytes())
+    scans, places = vol_scans(bytes(content))
+    assert abs(pages(vol) - shown(np.minimum(scans, 1)) * (scans < 3e38)).max() <= 1
+    with open_image(str(vol), 1) as reader:
+        assert (reader.pages, reader.shape, reader.dtype) == (10, (40, 50), np.uint8)
+        across, along, down = struct.unpack_from("<3d", content, 24)
+        assert reader.calibration == pytest.approx(Calibration(down, across, "mm", along))
+        assert bytes(content[84:86]) == b"OD"
+        assert reader.notes == {"laterality": "R"}
+    # With reflectivities as an eye has them, and others that are missing.
+    made = RANDOM.uniform(0, 1, scans.shape).astype(np.float32) ** 4
+    made[:, :5] = np.finfo(np.float32).max
+    for scan, at in zip(made, places, strict=True):
+        content[at : at + scan.nbytes] = scan.tobytes()
+    (tmp_path / "a.vol").write_bytes(content)
+    assert abs(pages(tmp_path / "a.vol") - shown(made)).max() <= 1
+
+
+def test_real_xml_export_is_its_images(data) -> None:
+    pytest.importorskip("eyepy", reason="the extra 'oct' is not installed")
+    folder = data / "formats" / "heyex_xml"
+    text = (folder / "test_dummy.xml").read_text()
+    names = [u.split("\\")[-1] for u in re.findall("<ExamURL>(.*)</ExamURL>", text)]
+    want = [np.asarray(Image.open(folder / name)) for name in names if name.startswith("B")]
+    np.testing.assert_array_equal(pages(folder / "test_dummy.xml"), np.stack(want))
+    with open_image(str(folder / "test_dummy.xml"), 1) as reader:
+        assert reader.notes == {"laterality": "R"}
+        c = reader.calibration
+        assert c.unit == "mm"
+        assert c.depth == pytest.approx(0.03144444)
+        assert (c.width, c.height) == pytest.approx((0.011819, 0.003872))
 
 
 def test_an_export_is_one_image_of_a_folder(data, membranes, tmp_path) -> None:
