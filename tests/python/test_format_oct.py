@@ -119,6 +119,76 @@ def test_an_export_without_its_images_says_which(data, tmp_path) -> None:
         pages(tmp_path / "a.xml")
 
 
+# A value of E2E's own type: no sign, 6 bits of exponent and 10 of mantissa, the first bits last.
+BSCAN, LOCALIZER = 35652097, 33620481
+
+
+def e2e(path: Path, volumes: dict[int, np.ndarray], eye: str = "L") -> Path:
+    """Volumes of uint16 by the numbers of their series, by the structure that LibE2E published."""
+    ids = struct.Struct("<4iHHII")
+    parts: list[tuple[tuple[int, ...], bytes]] = []  # patient, study, series, slice, ind, type
+
+    def text(*words: str) -> bytes:
+        return struct.pack("<2I", len(words), 256) + b"".join(
+            w.encode("utf-16-le").ljust(256, b"\0") for w in words
+        )
+
+    def picture(kind: int, array: np.ndarray) -> bytes:
+        head = struct.pack("<5I", array.nbytes, kind, array.size, *array.shape)
+        return head + array.tobytes()
+
+    for series, scans in volumes.items():
+        count, height, width = scans.shape
+        parts.append(((1, 1, series, -1, 0, 11), bytes(14) + eye.encode() + bytes(12)))
+        parts.append(((1, 1, series, -1, 0, 9007), text("", "IR")))
+        parts.append(
+            ((1, 1, series, -1, 0, 1 << 30), picture(LOCALIZER, np.zeros((8, 8), np.uint8)))
+        )
+        for number, scan in enumerate(scans):
+            meta = struct.pack(
+                "<3I4fIfffI2fI4I2fI", 0, height, width, -4, number, 4, number, 0, 0, 0.0039, 0, 0,
+                0, 0, 0, width, count, number, 3, 0, number, 0,
+            )  # fmt: skip
+            parts.append(((1, 1, series, 2 * number, 0, 10004), meta.ljust(428, b"\0")))
+            parts.append(
+                ((1, 1, series, 2 * number, 1, 1 << 30), picture(BSCAN, scan.astype("<u2")))
+            )
+
+    def head(mark: bytes, entries: int = 0, current: int = 0) -> bytes:
+        return struct.pack("<12sI20s4I", mark, 100, bytes(20), entries, current, 0, 0)
+
+    start = 36 + 52 + 52 + 44 * len(parts)
+    folders, data = b"", b""
+    for (patient, study, series, place, ind, kind), content in parts:
+        own = ids.pack(patient, study, series, place, ind, 0, kind, 0)
+        at = start + len(data)
+        folders += struct.pack("<4I", 0, at, len(content), 0) + own
+        data += struct.pack("<12s5I", b"MDbData", 0, 0, at, len(content), 0) + own + content
+    version = struct.pack("<12sI20s", b"CMDb", 100, bytes(20))
+    path.write_bytes(
+        version + head(b"MDbMDir", 0, 36) + head(b"MDbDir", len(parts), 88) + folders + data
+    )
+    return path
+
+
+def reflectivity(stored: np.ndarray) -> np.ndarray:
+    """Values of E2E's own type."""
+    return (1 + (stored & 1023) / 1024) * 2.0 ** ((stored >> 10).astype(int) - 63)
+
+
+def test_e2e_volumes_are_read_by_the_numbers_of_their_series(tmp_path) -> None:
+    pytest.importorskip("eyepy", reason="the extra 'oct' is not installed")
+    one, other = (RANDOM.integers(0, 63 << 10, (n, 30, 20)).astype(np.uint16) for n in (4, 3))
+    with open_image(str(e2e(tmp_path / "a.e2e", {7: one})), 1) as reader:
+        assert (reader.pages, reader.shape, reader.notes) == (4, (30, 20), {"laterality": "L"})
+        assert reader.calibration is None  # nobody knows where it is
+    assert abs(pages(tmp_path / "a.e2e") - shown(reflectivity(one))).max() <= 1
+    path = e2e(tmp_path / "b.e2e", {7: one, 9: other}, "R")
+    with pytest.raises(ValueError, match=r"name the series as .*b\.e2e:/NAME; it holds 7, 9"):
+        pages(path)
+    assert abs(pages(f"{path}:/9") - shown(reflectivity(other))).max() <= 1
+
+
 # --- Topcon
 
 

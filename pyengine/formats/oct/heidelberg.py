@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pyengine.formats.boundary import ImageRefusedError
-from pyengine.formats.format import Format, Library, Location, Reader, ReadOptions
+from pyengine.formats.format import Array, Format, Library, Location, Reader, ReadOptions
 from pyengine.formats.oct.bscan_reader import BscanReader
 
 _EXTRA = (Library(("eyepy",), "oct"),)
 _XML_MARK = b"<HEDX"
 _HEAD_BYTES = 1024
+_E2E_BSCAN = 35652097  # of kinds of images
 
 # What is wrong with a file is in the exceptions; without a handler the log goes to stderr, too.
 logging.getLogger("eyepy").addHandler(logging.NullHandler())
@@ -80,8 +85,10 @@ class HeidelbergE2e(Format):
         return head.startswith((b"CMDb", b"E2EMultipleVo"))
 
     def open(self, source: Location, options: ReadOptions) -> Reader:
+        from eyepy.core.utils import from_e2e_intensity
         from eyepy.io.he import HeE2eReader
 
+        eye = None
         with HeE2eReader(source.path) as file:
             found = {str(series.id): series for series in file.series if series.n_bscans > 0}
             name = next(iter(found)) if source.name is None and len(found) == 1 else source.name
@@ -90,7 +97,14 @@ class HeidelbergE2e(Format):
                     f"{source.path}: name the series as {source.path}:/NAME; it holds "
                     f"{', '.join(found) or 'none'}"
                 )
-            return _reader(found[name].get_volume(), options)
+            series = found[name]
+            scans = from_e2e_intensity(_reflectivities(series))
+            with contextlib.suppress(KeyError, IndexError):
+                said = series.laterality()  # as a number of ASCII, or as its name
+                eye = chr(int(said)) if said.isdigit() else said[-2:]
+        return BscanReader(
+            scans.__getitem__, len(scans), scans.shape[1:], scans.dtype, options, eye=eye
+        )
 
 
 def _reader(volume: Any, options: ReadOptions) -> Reader:
@@ -102,6 +116,26 @@ def _reader(volume: Any, options: ReadOptions) -> Reader:
         lambda number: array[number], count, (height, width), array.dtype, options, spacing,
         str(volume.laterality),
     )  # fmt: skip
+
+
+def _reflectivities(series: Any) -> Array:
+    """B-scans of a series, float32, shape (N, H, W).
+
+    eyepy's own volumes need layers and a localizer, which not all files hold, and take the ten bits
+    of a mantissa in reverse.
+    """
+    from eyepy.io.he.e2e_format import TypesEnum
+
+    scans = []
+    for _, one in sorted(series.slices.items()):
+        for folder in one.folders.get(TypesEnum.image, ()):
+            content = folder.get_bytes()
+            _, kind, count, height, width = struct.unpack_from("<5I", content)
+            if kind == _E2E_BSCAN:
+                stored = np.frombuffer(content, "<u2", count, 20).reshape(height, width)
+                mantissa, exponent = 1 + (stored & 1023) / 1024, (stored >> 10).astype(int) - 63
+                scans.append(np.ldexp(mantissa, exponent).astype(np.float32))
+    return np.stack(scans)
 
 
 def _images_of(path: Path) -> list[str]:
