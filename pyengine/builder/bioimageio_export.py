@@ -13,6 +13,7 @@ import numpy as np
 
 from pyengine._core import UnsupportedError
 from pyengine.atomic_file import write_atomically
+from pyengine.builder.bioimageio_steps import described_steps
 from pyengine.builder.container import deserialize, sha256
 from pyengine.builder.expected import probabilities_of
 from pyengine.builder.onnx_export import export_onnx
@@ -23,7 +24,7 @@ from pyengine.shipped import resolve
 
 _FORMAT = "0.5.4"
 _OPSET_DOMAIN = ""
-_FIXED_EPS = 1e-6  # added to fixed deviations there
+_NAME_LENGTH = range(5, 129)  # of a package
 
 
 def export_package(
@@ -54,9 +55,10 @@ def export_package(
     ImportError
         PyYAML or onnx is missing.
     UnsupportedError
-        The engine is a classifier, has several results, or is kept as ONNX for onnxruntime.
+        The engine is a classifier, has several results, is kept as ONNX for onnxruntime, or
+        measures what a step before has made of the image: there, all is measured beforehand.
     ValueError
-        `path` is not a ``.zip``, or the engine.
+        `path` is not a ``.zip``, or the engine; `name` is too short or too long.
     """
     require("yaml", "bioimageio")
     require("onnx", "build")
@@ -74,6 +76,8 @@ def export_package(
             f"{source}: packages are written of segmentation networks with one result that the CPU "
             "engine runs"
         )
+    if name is not None and len(name) not in _NAME_LENGTH:
+        raise ValueError(f"name {name!r}: a package's name has 5 to 128 characters")
     words = {"name": name, "description": description, "license": license}
     with tempfile.TemporaryDirectory() as folder:
         described = _description(opened, Path(folder), words, authors)
@@ -105,7 +109,9 @@ def _description(
     np.save(folder / "test_input.npy", image)
     np.save(folder / "test_output.npy", result)
     said = dict(info.provenance.get("bioimageio", {}))
-    title = words["name"] or said.get("name") or Path(info.path).stem
+    title = str(words["name"] or said.get("name") or Path(info.path).stem)
+    if len(title) not in _NAME_LENGTH:
+        title = f"network {title}"[: _NAME_LENGTH[-1]]
     (folder / "README.md").write_text(
         f"# {title}\n\nWritten by pyengine from `{Path(info.path).name}`. Classes: "
         f"{', '.join(info.classes)}.\n\n## Validation\n\nThe test tensors were computed by pyengine.\n"
@@ -190,7 +196,7 @@ def _input(engine: Engine, folder: Path, shape: tuple[int, ...]) -> dict[str, An
         ],
         "data": {"type": info.input["dtype"]},
         "test_tensor": {"source": "test_input.npy", **_hash(folder, "test_input.npy")},
-        "preprocessing": [cast, *filter(None, map(_step, info.input["preprocessing"])), cast],
+        "preprocessing": [cast, *described_steps(info.input["preprocessing"]), cast],
     }
 
 
@@ -217,24 +223,3 @@ def _output(engine: Engine, folder: Path) -> dict[str, Any]:
             {"id": "ensure_dtype", "kwargs": {"dtype": "float32"}},
         ],
     }  # fmt: skip
-
-
-def _step(step: Mapping[str, Any]) -> dict[str, Any] | None:
-    """A step in bioimage.io's form; None where it changes nothing."""
-    kwargs: dict[str, Any] = {k: v for k, v in step.items() if k != "name"}
-    name = str(step["name"])
-    if name == "fixed_zero_mean_unit_variance":
-        kwargs["std"] = [max(value - _FIXED_EPS, _FIXED_EPS) for value in kwargs["std"]]
-    if name == "scale_linear" and set(kwargs["gain"]) == {1.0} and set(kwargs["offset"]) == {0.0}:
-        return None
-    if name == "clip" and not {"min_percentile", "max_percentile"} & kwargs.keys():
-        kwargs.pop("axes", None)
-    each = max(
-        (len(v) for k, v in kwargs.items() if isinstance(v, list) and k != "axes"), default=1
-    )
-    for key, value in kwargs.items():
-        if isinstance(value, list) and key != "axes":
-            kwargs[key] = value * (each // len(value)) if each > 1 else value[0]
-    if each > 1:
-        kwargs["axis"] = "channel"
-    return {"id": name, "kwargs": kwargs}

@@ -449,9 +449,8 @@ def test_backbones_of_timm(tmp_path) -> None:
 # ---- export ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float32"])
-def test_an_engine_becomes_a_package_that_bioimageio_runs(tmp_path, dtype, capsys) -> None:
-    core = pytest.importorskip("bioimageio.core")
+def exported(folder: Path, steps: list[dict], dtype: str = "float32") -> tuple[Path, Path]:
+    """An engine of two channels with that preprocessing, and its package."""
     from pyengine.cli import main
 
     torch.manual_seed(0)
@@ -459,30 +458,84 @@ def test_an_engine_becomes_a_package_that_bioimageio_runs(tmp_path, dtype, capsy
         torch.nn.Conv2d(2, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.MaxPool2d(2),
         torch.nn.Upsample(scale_factor=2), torch.nn.Conv2d(4, 1, 1),
     )  # fmt: skip
-    # bioimageio.core measures what it was given, whatever step comes before.
-    steps = [
-        {"name": "zero_mean_unit_variance", "axes": ["y", "x"]},
-        {"name": "scale_linear", "gain": [2.0, 3.0], "offset": 0.5},
-        {"name": "clip", "min": -2.0, "max": 2.5},
-    ]
-    path = tmp_path / "x.pyengine"
+    path, package = folder / "x.pyengine", folder / "package.zip"
     pyengine.build(
         network, path, (1, 2, 32, 48), preprocessing=steps, activation="sigmoid", input_dtype=dtype
     )
-    package = tmp_path / "package.zip"
-    assert main(["export", str(path), "-o", str(package), "--name", "small net"]) == 0
+    assert main(["export", str(path), "-o", str(package)]) == 0
+    return path, package
+
+
+# bioimageio.core measures what it was given, whatever step comes before.
+MEASURED_FIRST = [
+    {"name": "zero_mean_unit_variance", "axes": ["y", "x"]},
+    {"name": "scale_linear", "gain": [2.0, 3.0], "offset": 0.5},
+    {"name": "clip", "min": -2.0, "max": 2.5},
+]
+# It also takes 1e-6 for any eps, so that the trace of the scale in eps has to be small here.
+SCALE_FIRST = [
+    {"name": "scale_linear", "gain": 1 / 16, "offset": 0.5},
+    {"name": "zero_mean_unit_variance", "axes": ["channel", "y", "x"]},
+]
+
+
+@pytest.mark.parametrize("steps", [MEASURED_FIRST, SCALE_FIRST])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_an_engine_becomes_a_package_that_bioimageio_runs(tmp_path, dtype, steps) -> None:
+    core = pytest.importorskip("bioimageio.core")
+    _, package = exported(tmp_path, steps, dtype)
     summary = core.test_model(package)
     told = summary.format()
     if "package_file_descr_serializer" in told:
         pytest.skip("bioimageio.spec does not describe anything with this pydantic")
     assert "Reproduce test outputs" in told
     assert summary.status == "passed", told
+
+
+@pytest.mark.parametrize("steps", [MEASURED_FIRST, SCALE_FIRST])
+def test_a_package_becomes_the_same_engine(tmp_path, steps) -> None:
+    path, package = exported(tmp_path, steps)
     back = tmp_path / "back.pyengine"
     pyengine.build(package, back)
-    image = np.random.default_rng(0).integers(0, 255, (70, 52, 2)).astype(dtype)
+    image = np.random.default_rng(0).integers(0, 255, (70, 52, 2)).astype(np.float32)
     np.testing.assert_allclose(
         pyengine.Engine(back).segment(image, output="logits"),
         pyengine.Engine(path).segment(image, output="logits"), atol=1e-4,
     )  # fmt: skip
     with pytest.raises(ValueError, match=r"a package is a \.zip file"):
         pyengine.export_package(path, tmp_path / "package.tar")
+    with pytest.raises(ValueError, match="name 'net': a package's name has 5 to 128 characters"):
+        pyengine.export_package(path, tmp_path / "again.zip", name="net")
+    assert not (tmp_path / "again.zip").exists()
+
+
+def test_a_package_is_valid_by_the_formats_own_description(tmp_path) -> None:
+    """Also without the programs that run it; an engine's short name is made long enough."""
+    spec = pytest.importorskip("bioimageio.spec")
+    _, package = exported(tmp_path, MEASURED_FIRST)
+    model = spec.load_description(package, format_version="latest")
+    if "package_file_descr_serializer" in model.validation_summary.format():
+        pytest.skip("bioimageio.spec does not describe anything with this pydantic")
+    assert not isinstance(model, spec.InvalidDescr), model.validation_summary.format()
+    assert model.validation_summary.status in ("passed", "valid-format")
+    assert model.name == "network x"
+    assert [step.id for step in model.inputs[0].preprocessing] == [
+        "ensure_dtype", "zero_mean_unit_variance", "scale_linear", "clip", "ensure_dtype",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        {"name": "clip", "min": 0.0}, {"name": "scale_linear", "gain": [1.0, 2.0]},
+        {"name": "scale_linear", "gain": 1e-3},  # the format's eps ends at 0.1
+    ],
+)  # fmt: skip
+def test_what_bioimageio_would_measure_elsewhere_is_refused(tmp_path, first) -> None:
+    said = f"zero_mean_unit_variance measures what {first['name']} has made of the image"
+    steps = [first, {"name": "zero_mean_unit_variance", "eps": 1e-3}]
+    path, network = tmp_path / "x.pyengine", torch.nn.Conv2d(2, 1, 1)
+    pyengine.build(network, path, (1, 2, 16, 16), preprocessing=steps)
+    with pytest.raises(pyengine.UnsupportedError, match=said):
+        pyengine.export_package(path, tmp_path / "package.zip")
+    assert not (tmp_path / "package.zip").exists()
