@@ -1,7 +1,8 @@
 """The same weights through this engine and through other runtimes, alternated in one process.
 
 ``python -m benchmarks.compare_runtimes --base 32 --size 512x512``: the network alone, float32;
-``--network nnunet``: nnU-Net's own 2-D network, with instance norm and leaky ReLU.
+``--network``: nnU-Net's own 2-D network, with instance norm and leaky ReLU, and others of
+`known_networks.py`.
 ``--scan``: an OCT B-scan end to end, from uint8 pixels to uint8 labels, with the network of the
 shipped engine ``--engine``; the others with NumPy before and after.
 """
@@ -17,6 +18,7 @@ from typing import Any
 import numpy as np
 
 import pyengine
+from benchmarks.known_networks import KNOWN, Known
 from benchmarks.pairs import alternate, write_results
 from benchmarks.peers import Network, Peer, Run, export, peers
 from benchmarks.trained import trained_module
@@ -35,23 +37,8 @@ def unet(base: int) -> Any:
     return randomized(UNetConfig(base_width=base, padding="same"))
 
 
-def nnunet(base: int) -> Any:
-    """nnU-Net's PlainConvUNet of 2-D configurations for 512 x 512, one channel to two classes."""
-    import torch
-    from dynamic_network_architectures.architectures.unet import PlainConvUNet
-    from torch import nn
-
-    torch.manual_seed(0)
-    return PlainConvUNet(
-        1, 8, [min(base << stage, 512) for stage in range(8)], nn.Conv2d, 3, [1] + [2] * 7, 2, 2,
-        [2] * 7, conv_bias=True, norm_op=nn.InstanceNorm2d,
-        norm_op_kwargs={"eps": 1e-5, "affine": True}, nonlin=nn.LeakyReLU,
-        nonlin_kwargs={"inplace": True},
-    ).eval()  # fmt: skip
-
-
-# Networks of a base width, and what their sides must be multiples of.
-NETWORKS = {"unet": (unet, 16), "nnunet": (nnunet, 128)}
+# By name.
+NETWORKS = {"unet": Known(unet, multiple=16)} | KNOWN
 
 
 def randomized(config: Any) -> Any:
@@ -103,14 +90,14 @@ def compare_network(
     network: str, base: int, size: tuple[int, int], threads: int, rounds: int, wanted: Any
 ) -> dict[str, Any]:
     """Times and errors of the network alone."""
-    make, multiple = NETWORKS[network]
-    module = make(base)
-    shape = (1, 1, *size)
+    known = NETWORKS[network]
+    module = known.make(base)
+    shape = (1, known.channels, *size)
     x = np.random.default_rng(0).standard_normal(shape, dtype=np.float32)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "x.pyengine"
-        side = max(64, 2 * multiple)
-        pyengine.build(module, path, sample_shape=(1, 1, side, side))
+        side = max(64, 2 * known.multiple)
+        pyengine.build(module, path, sample_shape=(1, known.channels, side, side))
         engine = pyengine.Engine(path, threads=threads)
         fast = pyengine.Engine(path, threads=threads, accuracy="fast")
         runs: dict[str, Run] = {OURS: engine.run, f"{OURS} fast": fast.run}

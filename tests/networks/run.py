@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import functools
 import importlib
-import importlib.util
 import tempfile
 import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyengine
 
 from .blocks import seeded
 from .network import Network
+from .torchvision_operators import allow_torchvision
 
 TOLERANCE = 1e-4  # of the output's range
 
@@ -64,7 +62,7 @@ def run(network: Network) -> Outcome:
 def made(network: Network) -> object:
     """The network, its weights always the same."""
     if {"segmentation_models_pytorch", "timm"} & set(network.needs):
-        _allow_torchvision()
+        allow_torchvision()
     for name in network.needs:
         importlib.import_module(name)
     try:
@@ -74,25 +72,3 @@ def made(network: Network) -> object:
     torch.manual_seed(0)
     source = network.make()
     return seeded(source) if isinstance(source, torch.nn.Module) else source
-
-
-@functools.cache
-def _allow_torchvision() -> None:
-    """A torchvision for CUDA beside a torch without it lacks its operators: no network needs them."""
-    import torch
-
-    spec = importlib.util.find_spec("torchvision")
-    if spec is None or not spec.submodule_search_locations:
-        return
-    for library in Path(spec.submodule_search_locations[0]).glob("_C.*"):
-        try:
-            torch.ops.load_library(library)
-        except OSError:
-            _KEPT.append(torch.library.Library("torchvision", "DEF"))
-            for name in ("nms", "qnms"):
-                _KEPT[0].define(
-                    f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor"
-                )
-
-
-_KEPT: list[Any] = []  # a library that is collected takes its operators along
