@@ -141,6 +141,10 @@ def expected(engine: pyengine.Engine, net: nn.Module, image: np.ndarray) -> np.n
     return y[:, begin : begin + image.shape[0], begin : begin + image.shape[1]]
 
 
+# In plain C++ exact multiply-adds take a hundred times as long: one image, which tiles cut both ways.
+FUSED_SIZES = [(5, 61)]
+
+
 @pytest.mark.parametrize("isa", _core.isas())
 @pytest.mark.parametrize("name", NETWORKS)
 def test_any_operator_may_be_the_first_or_the_last(name, isa, tmp_path) -> None:
@@ -154,7 +158,7 @@ def test_any_operator_may_be_the_first_or_the_last(name, isa, tmp_path) -> None:
     head = name in ("last: transposed, softmax", "last: softmax inside", "last: sigmoid")
     output = "probabilities" if head else "logits"
     random = np.random.default_rng(len(name))
-    for height, width in SIZES:
+    for height, width in FUSED_SIZES if isa == "fused" else SIZES:
         image = random.normal(size=(height, width, 3)).astype(np.float32)
         whole = engine.segment(image, output=output)
         want = expected(engine, net, image)
