@@ -34,6 +34,7 @@ from pyengine.builder.outputs import choose_outputs
 from pyengine.builder.parity import BuildReport, check_tolerance
 from pyengine.builder.proof import measure_frozen, prove
 from pyengine.builder.sizes import FixedSizeWarning
+from pyengine.builder.spikes import without_far_rounding
 from pyengine.checks import check_batch
 from pyengine.distinct_files import check_distinct
 from pyengine.inputs.registry import load_source, source_files
@@ -249,6 +250,7 @@ def build(
             final = cpu_network(loaded, results, weights, as_is, inputs)
             final_manifest = manifest_of(final)
             report = measure_frozen(temporary, loaded, final, final_manifest, inputs, report)
+        final, report = without_far_rounding(temporary, final, final_manifest, report)
         final_manifest = final_manifest | {"parity": report.as_dict()}
         if report.fixed_size:
             final_manifest["input"] = final_manifest["input"] | {"fixed_size": True}

@@ -29,7 +29,7 @@ constexpr int64_t kManyChannels = 256;
 }  // namespace
 
 int64_t WinogradPatch(const Node& node, const KernelTable& kernels, bool fast) {
-  const bool fits = kernels.winograd && node.op == OpKind::kConv && node.groups == 1 &&
+  const bool fits = kernels.winograd && !node.direct && node.op == OpKind::kConv && node.groups == 1 &&
                     node.kernel[0] == 3 && node.kernel[1] == 3 && node.stride[0] == 1 &&
                     node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
                     node.in_channels >= kLeastChannels && node.out_channels >= kLeastChannels;

@@ -18,6 +18,10 @@ void CheckWeighted(const Json& json, const Node& node, const TensorInfo& in) {
     json.At("groups").Fail("must divide in_channels and out_channels");
 }
 
+void ReadConv(const Json& json, Node& node) {
+  if (json.Has("direct")) node.direct = json.At("direct").Bool();
+}
+
 TensorInfo InferConv(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
   CheckWeighted(json, node, in[0]);
   const bool pixel = in[0].vector && KeepsOnePixel(node);
@@ -90,7 +94,7 @@ const OpType kConvType = {
     .word = "conv2d",
     .inputs = 1,
     .fields = kHasKernel | kHasStride | kHasDilation | kHasGroups | kHasAmounts | kHasBorder,
-    .read = NoFields,
+    .read = ReadConv,
     .infer = InferConv,
     .weight_shape = ConvWeight,
     .needed_input = WindowInput,
