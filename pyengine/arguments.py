@@ -239,6 +239,10 @@ class SegmentKeywords(TypedDict, total=False):
         Region of interest: top, left, height and width in pixels. The result is that part of the
         image alone, bit for bit as in the whole; in "exact" mode without `tta` only what it needs
         is computed. Default: the whole image.
+    check_finite : bool
+        `FloatingPointError` is raised where NaN or infinity arises in the network, naming the
+        first layer that gave it (of another executor, its result). On the CPU; reads each layer's
+        result once more.
     """
 
     tile: Annotated[
@@ -265,6 +269,7 @@ class SegmentKeywords(TypedDict, total=False):
             ("region_top_px", "region_left_px", "region_height_px", "region_width_px"),
         ),
     ]
+    check_finite: Annotated[bool, Option(False, flag, ("check_finite",))]
 
 
 @cache

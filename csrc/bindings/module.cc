@@ -49,6 +49,8 @@ PYBIND11_MODULE(_core, m) {
           return Raise(PyExc_MemoryError, e.what());
         case pyengine::ErrorCode::kCancelled:
           return Raise(cancelled.ptr(), e.what());
+        case pyengine::ErrorCode::kNotFinite:
+          return Raise(PyExc_FloatingPointError, e.what());
         case pyengine::ErrorCode::kTimeout:
           return Raise(PyExc_TimeoutError, e.what());
         case pyengine::ErrorCode::kBusy:

@@ -11,6 +11,7 @@
 #include "core/available_cores.h"
 #include "core/cancellation.h"
 #include "core/checked_math.h"
+#include "core/finite_check.h"
 #include "core/log.h"
 #include "core/platform/float_environment.h"
 #include "core/platform/regular_file.h"
@@ -173,6 +174,8 @@ struct Engine::Impl {
     CheckBand(view.height, rows);
     CheckRegion(options, view.height, view.width);
     RequireDense();
+    if (options.check_finite && segmenter->device_arrays() != nullptr)
+      throw Error(ErrorCode::kUnsupported, "check_finite needs an engine on the CPU");
     if (rows.size() != view.height || (view.rows != 0 && view.rows != view.height))
       RequireBands(options);
     RequireOneOutput(kind);
@@ -184,6 +187,7 @@ struct Engine::Impl {
         (options.augmentation != Augmentation::kNone || !segmenter->CutsRegions(options)))
       return SegmentAndCrop(view, region, out, options);
     const CancellationScope cancellation(options.cancelled);
+    const FiniteCheckScope finite_check(options.check_finite);
     const Scheduler::Turn turn(options.scheduler.get(), options.priority);
     const ThreadPool::Alone alone(options.one_thread);
     const PlainPixels plain(view, info.geometry.channels,
@@ -250,9 +254,9 @@ struct Engine::Impl {
     const DefaultFloatEnvironment floats;
     RequireTask("segmentation");
     CheckOptions(options);
-    if (options.augmentation != Augmentation::kNone || options.has_region())
+    if (options.augmentation != Augmentation::kNone || options.has_region() || options.check_finite)
       throw Error(ErrorCode::kUnsupported,
-                  "images on a GPU are segmented without augmentation and region");
+                  "images on a GPU are segmented without augmentation, region and check_finite");
     const bool known = view.type == PixelType::kUint8 || view.type == PixelType::kUint16 ||
                        view.type == PixelType::kFloat32;
     if (!known || view.byte_order != ByteOrder::kNative || options.source_scale != 1 ||

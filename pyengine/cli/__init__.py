@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         with quiet_when_closed(), warnings_in_one_line():
             return int(args.run(args))
         return 0
-    except (ValueError, TypeError, OSError, ImportError, MemoryError) as error:
+    except (ValueError, TypeError, OSError, ImportError, MemoryError, FloatingPointError) as error:
         print(f"pyengine: error: {error}", file=sys.stderr)
         return USAGE_ERROR
     except KeyboardInterrupt:

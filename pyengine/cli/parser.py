@@ -71,6 +71,10 @@ def make_parser() -> argparse.ArgumentParser:
         help="refuse images whose values are not on the network's scale (default: warn)",
     )  # fmt: skip
     p.add_argument(
+        "--check-finite", action="store_true",
+        help="fail where NaN or infinity arises in the network, naming the layer",
+    )  # fmt: skip
+    p.add_argument(
         "--resume",
         action="store_true",
         help="skip outputs that were made from the same image, engine and options",

@@ -49,7 +49,7 @@ DEMOS: dict[str, tuple[str, Callable[[int, int], Array]]] = {
 }
 
 # What one image of a batch can fail with; readers and writers raise nothing else.
-IMAGE_ERRORS = (ValueError, TypeError, OSError, MemoryError)
+IMAGE_ERRORS = (ValueError, TypeError, OSError, MemoryError, FloatingPointError)
 
 
 def run_segment(args: argparse.Namespace) -> int:
@@ -73,7 +73,9 @@ def _run_images(args: argparse.Namespace, engine: Engine | None) -> int:
             raise ValueError("--overlay draws labels, --result writes a result by name")
         args.output_kind = "probabilities"
     output = _one_output(args.output, args.output_kind)
-    options: SegmentKeywords = {**tile_options(args), "tta": args.tta}
+    options: SegmentKeywords = {
+        **tile_options(args), "tta": args.tta, "check_finite": args.check_finite,
+    }  # fmt: skip
     jobs = _jobs(inputs, output, args.format, args.output_kind)
     _refuse_losses(jobs, args)
     if args.engine is None:

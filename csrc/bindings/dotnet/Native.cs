@@ -156,6 +156,7 @@ internal static class Native {
     public double source_offset;
     public IntPtr scheduler;
     public int priority;
+    public int check_finite;
   }
 
   [StructLayout(LayoutKind.Sequential)]

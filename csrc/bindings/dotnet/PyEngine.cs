@@ -14,7 +14,8 @@ namespace PyEngine {
 
 /// <summary>How a call ended.</summary>
 public enum Status {
-  Ok, InvalidArgument, BadEngineFile, Unsupported, IO, OutOfMemory, Cancelled, Internal, Busy, Timeout
+  Ok, InvalidArgument, BadEngineFile, Unsupported, IO, OutOfMemory, Cancelled, Internal, Busy, Timeout,
+  NotFinite
 }
 
 /// <summary>What a segmentation returns.</summary>
@@ -88,6 +89,8 @@ public sealed class SegmentOptions {
   /// <summary>Calls and streams that name one compute one at a time, by priority.</summary>
   public Scheduler Scheduler { get; set; }
   public int Priority { get; set; }
+  /// <summary>NaN or infinity that arises in the network ends the call.</summary>
+  public bool CheckFinite { get; set; }
   /// <summary>(tiles done, tiles in all) after each batch; false cancels the call.</summary>
   public Func<long, long, bool> Progress { get; set; }
   /// <summary>Ends the call with OperationCanceledException.</summary>
@@ -341,6 +344,7 @@ internal sealed class Call : IDisposable {
     scheduler = new HeldHandle(options.Scheduler?.Handle);
     Native.scheduler = scheduler.Value;
     Native.priority = options.Priority;
+    Native.check_finite = options.CheckFinite ? 1 : 0;
     if (options.Region is Region region) {
       Native.region_top_px = region.Top;
       Native.region_left_px = region.Left;

@@ -52,7 +52,8 @@ typedef enum pye_status {
   PYE_CANCELLED = 6,        /**< A callback asked to stop. */
   PYE_INTERNAL = 7,         /**< A defect of the library. */
   PYE_BUSY = 8,             /**< A stream has no room for the frame, or an engine has a stream. */
-  PYE_TIMEOUT = 9           /**< What was waited for did not come in time. */
+  PYE_TIMEOUT = 9,          /**< What was waited for did not come in time. */
+  PYE_NOT_FINITE = 10       /**< NaN or infinity arose in the network: `check_finite`. */
 } pye_status;
 
 /** Type of one stored pixel value. */
@@ -380,6 +381,8 @@ typedef struct pye_segment_options {
   double source_offset;     /**< See source_scale. */
   const pye_scheduler* scheduler; /**< Shared with other calls and streams; may be NULL. */
   int32_t priority;               /**< Among those of the scheduler: higher ones first. */
+  int32_t check_finite; /**< Not 0: NaN or infinity that arises in the network ends the call
+                             (PYE_NOT_FINITE), naming the layer; on the CPU. */
 } pye_segment_options;
 
 /** How an image will be cut. */

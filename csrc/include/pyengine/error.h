@@ -20,6 +20,7 @@ enum class ErrorCode {
   kInternal = 7,         ///< A defect of the library.
   kBusy = 8,             ///< A stream has no room for the frame, or an engine has a stream.
   kTimeout = 9,          ///< What was waited for did not come in time.
+  kNotFinite = 10,  ///< NaN or infinity arose in the network; see SegmentOptions::check_finite.
 };
 
 /// The only exception type the library throws on purpose (besides std::bad_alloc).

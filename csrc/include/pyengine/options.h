@@ -144,6 +144,10 @@ struct SegmentOptions {
   /// A pixel's value is raw * source_scale + source_offset; a scale of 0 is 1.
   double source_scale = 1;
   double source_offset = 0;  ///< See source_scale.
+  /// NaN or infinity that arises in the network ends the call (ErrorCode::kNotFinite), naming the
+  /// first layer that gave it; of an executor of the caller's own its results are looked at. Reads
+  /// each layer's result once more. Not on a GPU.
+  bool check_finite = false;
   bool has_region() const { return region_height_px != 0 || region_width_px != 0; }
 };
 

@@ -102,6 +102,7 @@ static_assert(static_cast<int>(OutputKind::kLogits) == PYE_LOGITS);
 static_assert(static_cast<int>(ErrorCode::kInvalidArgument) == PYE_INVALID_ARGUMENT);
 static_assert(static_cast<int>(ErrorCode::kInternal) == PYE_INTERNAL);
 static_assert(static_cast<int>(ErrorCode::kTimeout) == PYE_TIMEOUT);
+static_assert(static_cast<int>(ErrorCode::kNotFinite) == PYE_NOT_FINITE);
 static_assert(static_cast<int>(LogLevel::kWarning) == PYE_LOG_WARNING);
 static_assert(static_cast<int>(LogLevel::kDebug) == PYE_LOG_DEBUG);
 static_assert(static_cast<int>(FramePolicy::kAll) == PYE_POLICY_ALL);

@@ -55,6 +55,7 @@ inline constexpr std::tuple kSegmentOptionFields{
     PYENGINE_FIELD(region_width_px),
     PYENGINE_FIELD(source_scale),
     PYENGINE_FIELD(source_offset),
+    PYENGINE_FIELD(check_finite),
 };
 #undef PYENGINE_FIELD
 

@@ -130,7 +130,7 @@ void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const 
   const int64_t in_floats = in.plane_floats * geometry().channels;
   const int64_t out_floats = tile.size.height * tile.size.width * geometry().classes;
   for (int64_t i = 0; i < n; ++i)
-    RunPlan(kernels_, *pool_, *context, windows + i * in_floats, logits + i * out_floats);
+    RunPlan(graph_, kernels_, *pool_, *context, windows + i * in_floats, logits + i * out_floats);
 }
 
 void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) {
@@ -141,7 +141,7 @@ void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
   const int64_t in_floats = geometry().channels * h * w;
   const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
   for (int64_t i = 0; i < n; ++i)
-    RunPlan(kernels_, *pool_, *context, in + i * in_floats, out + i * out_floats);
+    RunPlan(graph_, kernels_, *pool_, *context, in + i * in_floats, out + i * out_floats);
 }
 
 int64_t CpuExecutor::TileMemoryBytes(const Tile& tile) const {
@@ -185,7 +185,7 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
   std::vector<float> out(floats(program.storages.size() - 1));
   std::vector<std::vector<double>> times(passes, std::vector<double>(program.ops.size()));
   for (std::vector<double>& pass : times)
-    RunPlan(kernels_, *pool_, *context, in.data(), out.data(), pass.data());
+    RunPlan(graph_, kernels_, *pool_, *context, in.data(), out.data(), pass.data());
   std::vector<OpTime> result;
   for (size_t i = 0; i < program.ops.size(); ++i) {
     if (plan.ops[i].pooled_by >= 0) continue;

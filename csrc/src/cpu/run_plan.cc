@@ -1,14 +1,18 @@
 #include "cpu/run_plan.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
+#include <string>
 
 #include "core/cancellation.h"
 #include "core/checked_math.h"
+#include "core/finite_check.h"
 #include "core/scheduler.h"
 #include "cpu/layout_ops.h"
 #include "cpu/steps/step_run.h"
+#include "pyengine/error.h"
 
 namespace pyengine {
 namespace {
@@ -17,17 +21,19 @@ using Clock = std::chrono::steady_clock;
 
 class PlanRunner {
  public:
-  PlanRunner(const KernelTable& kernels, ThreadPool& pool, Context& context)
-      : kernels_(kernels), pool_(pool), context_(context) {}
+  PlanRunner(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context)
+      : graph_(graph), kernels_(kernels), pool_(pool), context_(context) {}
 
   void Run(const float* in, float* out, double* seconds);
 
  private:
   void RunStep(const Op& op, const Work& work);
+  void RequireFinite(const Op& op, const Work& work);
   void FillBorderRows(int storage, const Work& work);
   void PointPlanes(const float* in, float* out);
   void RollRows(const Roll& roll);
 
+  const Graph& graph_;
   const KernelTable& kernels_;
   ThreadPool& pool_;
   Context& context_;
@@ -38,13 +44,17 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
   const Program& program = *plan.program;
   PointPlanes(in, out);
   if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
+  const bool check_finite = FiniteCheckScope::Wanted();
   for (const Work& work : plan.schedule) {
     ThrowIfCancelled();
     OfferTurn();
     const auto start = seconds ? Clock::now() : Clock::time_point();
     for (const Roll& roll : work.rolls) RollRows(roll);
     const OpPlan& op = plan.ops[work.op];
-    if (op.width > 0 && op.pooled_by < 0) RunStep(program.ops[work.op], work);
+    if (op.width > 0 && op.pooled_by < 0) {
+      RunStep(program.ops[work.op], work);
+      if (check_finite) RequireFinite(program.ops[work.op], work);
+    }
     for (int s : op.borders_after) FillBorderRows(s, work);
     if (seconds) seconds[work.op] += std::chrono::duration<double>(Clock::now() - start).count();
   }
@@ -115,6 +125,31 @@ void PlanRunner::RunStep(const Op& op, const Work& work) {
        .scratch_stride = plan.scratch_floats});
 }
 
+// Rows just computed. Lanes past the last channel may hold anything.
+void PlanRunner::RequireFinite(const Op& op, const Work& work) {
+  const OpPlan& sizes = context_.plan->ops[work.op];
+  const Plane* planes = context_.planes.data() + sizes.out_begin;
+  const auto count = static_cast<int64_t>(op.out.size());
+  const int64_t blocks = CeilDiv(op.channels, op.out_lanes), phases = CeilDiv(count, blocks);
+  std::atomic<int64_t> bad{count};  // the first plane that holds something else
+  pool_.ParallelFor(count, [&](int64_t i) {
+    const int64_t live = std::min(op.out_lanes, op.channels - i / phases * op.out_lanes);
+    bool finite = true;
+    for (int64_t y = work.y_begin; y < work.y_end; ++y)
+      for (int64_t x = 0; x < sizes.width; ++x)
+        finite &= AreFinite(planes[i].data + y * planes[i].row_stride + x * op.out_lanes, live);
+    for (int64_t known = bad; !finite && i < known;) bad.compare_exchange_weak(known, i);
+  });
+  if (bad == count) return;
+  const int64_t first = bad / phases * op.out_lanes;
+  const int64_t last = std::min(op.channels, first + op.out_lanes) - 1;
+  throw Error(ErrorCode::kNotFinite,
+              "NaN or infinity arose in the network: layer '" + graph_.nodes[op.node].name +
+                  "' gave it in " + (first == last ? "channel " : "channels ") +
+                  std::to_string(first) +
+                  (first == last ? std::string() : " to " + std::to_string(last)));
+}
+
 }  // namespace
 
 void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
@@ -140,9 +175,9 @@ void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
   plan = std::move(wanted);
 }
 
-void RunPlan(const KernelTable& kernels, ThreadPool& pool, Context& context, const float* in,
-             float* out, double* seconds) {
-  PlanRunner(kernels, pool, context).Run(in, out, seconds);
+void RunPlan(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
+             const float* in, float* out, double* seconds) {
+  PlanRunner(graph, kernels, pool, context).Run(in, out, seconds);
 }
 
 }  // namespace pyengine

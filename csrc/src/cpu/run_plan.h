@@ -8,6 +8,7 @@
 #include "core/held_bytes.h"
 #include "core/thread_pool.h"
 #include "cpu/plan.h"
+#include "graph/graph.h"
 
 namespace pyengine {
 
@@ -27,8 +28,10 @@ struct Context {
   void Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool);
 };
 
-// Computes `out` from `in`. `seconds`: null, or one number per operation to be set.
-void RunPlan(const KernelTable& kernels, ThreadPool& pool, Context& context, const float* in,
-             float* out, double* seconds = nullptr);
+// Computes `out` from `in`. `seconds`: null, or one number per operation to be set. `graph` is the
+// program's, for the names of its layers.
+// Throws Error(kNotFinite) where a scope of finite_check.h asks for it.
+void RunPlan(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
+             const float* in, float* out, double* seconds = nullptr);
 
 }  // namespace pyengine

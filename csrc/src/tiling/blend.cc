@@ -151,7 +151,7 @@ void RunWindows(const WindowRunner& runner, bool mirror, const BlendPlan& plan, 
   const TileSize out{.height = plan.height, .width = plan.width};
   const int64_t in_planes = n * model.geometry.channels, out_planes = n * model.geometry.classes;
   float* logits = buffers.logits.data();
-  runner.executor().Run(buffers.windows.data(), logits, n, in.height, in.width);
+  runner.Run(buffers.windows.data(), logits, n, in.height, in.width);
   if (!mirror) return;
   std::vector<float> turned(static_cast<size_t>(in_planes * in.height * in.width));
   std::vector<float> answer(static_cast<size_t>(out_planes * out.height * out.width));
@@ -159,7 +159,7 @@ void RunWindows(const WindowRunner& runner, bool mirror, const BlendPlan& plan, 
   for (const auto& [y, x] : {std::pair{true, false}, {false, true}, {true, true}}) {
     if ((y && !model.mirror_y) || (x && !model.mirror_x)) continue;
     Flip(buffers.windows.data(), in_planes, in, y, x, false, turned.data());
-    runner.executor().Run(turned.data(), answer.data(), n, in.height, in.width);
+    runner.Run(turned.data(), answer.data(), n, in.height, in.width);
     Flip(answer.data(), out_planes, out, y, x, true, logits);
     ++passes;
   }

@@ -42,7 +42,7 @@ void SegmentExact(const WindowRunner& runner, const TileLayout& layout, const Ch
         runner.Gather(image, options.padding, rows.begin, columns.begin, rows.size(),
                       columns.size(), windows + n * window_floats);
       }
-      runner.executor().RunTile(windows, logits, n, tile);
+      runner.RunTile(windows, logits, n, tile);
       for (int64_t i = 0; i < n; ++i) {
         const auto [y, x] = layout.Origin(row, column + i);
         runner.Write(logits + i * logit_floats, tile.size, y, x, wanted, out);

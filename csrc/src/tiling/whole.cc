@@ -42,7 +42,7 @@ void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const O
                     CheckedMul(CheckedMul(size.height, size.width, "image"), net.classes, "image"));
   runner.Gather(image, options.padding, -net.margin, -net.margin, in_h, in_w,
                 buffers->windows.data());
-  runner.executor().Run(buffers->windows.data(), buffers->logits.data(), 1, in_h, in_w);
+  runner.Run(buffers->windows.data(), buffers->logits.data(), 1, in_h, in_w);
   runner.Write(buffers->logits.data(), size, 0, 0, RegionOf(options, view.height, view.width), out);
   ReportProgress(options, 1, 1);
 }

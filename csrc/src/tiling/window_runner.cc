@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "core/checked_math.h"
+#include "core/finite_check.h"
+#include "pyengine/error.h"
 #include "tiling/gather.h"
 
 namespace pyengine {
@@ -14,6 +16,12 @@ constexpr int64_t kRowsPerPiece = 16;
 void Grow(AlignedBuffer<float>& buffer, int64_t floats) {
   if (static_cast<int64_t>(buffer.size()) < floats)
     buffer = AlignedBuffer<float>(static_cast<size_t>(floats));
+}
+
+// For executors that do not look at their layers.
+void RequireFinite(const float* logits, int64_t count) {
+  if (FiniteCheckScope::Wanted() && !AreFinite(logits, count))
+    throw Error(ErrorCode::kNotFinite, "NaN or infinity arose in the network: its result holds it");
 }
 
 }  // namespace
@@ -55,6 +63,17 @@ void WindowRunner::Gather(const CheckedImage& image, PaddingMode padding, int64_
       GatherRow(image.view(), padding, channel, y + r, x, width, n,
                 window + (channel * height + r) * width);
   });
+}
+
+void WindowRunner::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) const {
+  executor_->RunTile(windows, logits, n, tile);
+  RequireFinite(logits, n * tile.size.height * tile.size.width * net().classes);
+}
+
+void WindowRunner::Run(const float* in, float* logits, int64_t n, int64_t h, int64_t w) const {
+  executor_->Run(in, logits, n, h, w);
+  const int64_t lost = 2 * net().margin;
+  RequireFinite(logits, n * (h - lost) * (w - lost) * net().classes);
 }
 
 void WindowRunner::Write(const float* logits, TileSize size, int64_t y, int64_t x,

@@ -43,6 +43,10 @@ class WindowRunner {
   void Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
               int64_t width, float* window) const;
 
+  // The executor's functions of these names. Logits are looked at where finite_check.h asks for it.
+  void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) const;
+  void Run(const float* in, float* logits, int64_t n, int64_t h, int64_t w) const;
+
   // Those pixels of logits (classes, size.height, size.width), which lie at (y, x), that are within
   // `wanted`.
   void Write(const float* logits, TileSize size, int64_t y, int64_t x, const PixelRect& wanted,

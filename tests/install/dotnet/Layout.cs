@@ -32,6 +32,7 @@ internal static class Layout {
     Same(Status.Internal, "PYE_INTERNAL");
     Same(Status.Busy, "PYE_BUSY");
     Same(Status.Timeout, "PYE_TIMEOUT");
+    Same(Status.NotFinite, "PYE_NOT_FINITE");
     Same(Output.Labels, "PYE_LABELS");
     Same(Output.Probabilities, "PYE_PROBABILITIES");
     Same(Output.Logits, "PYE_LOGITS");

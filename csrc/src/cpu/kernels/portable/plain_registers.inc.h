@@ -71,7 +71,9 @@ static inline Register RoundRegister(Register x) {
 }
 static inline Register ScaleByPowerOfTwoRegister(Register x, Register n) {
   return EachLane([&](int i) {
-    const auto exponent = static_cast<uint32_t>(static_cast<int32_t>(n.lane[i]));
+    const float number =
+        n.lane[i] == n.lane[i] ? n.lane[i] : 0.0f;  // of others there is no integer
+    const auto exponent = static_cast<uint32_t>(static_cast<int32_t>(number));
     return FromBits(BitsOf(x.lane[i]) + (exponent << 23));
   });
 }

@@ -2,12 +2,17 @@
 // anonymous namespace: the oracle for every other table.
 #pragma once
 
+// What is not a number stays so.
+float Clamp(float x, float low, float high) {
+  return x < low ? low : x > high ? high : x;
+}
+
 float Activate(const ActivationArgs& a, float x, int64_t channel) {
   switch (a.kind) {
     case Activation::kNone:
       return x;
     case Activation::kRelu:
-      return x > 0 ? x : 0;
+      return x < 0 ? 0 : x;
     case Activation::kLeakyRelu:
       return x > 0 ? x : a.alpha * x;
     case Activation::kPRelu:
@@ -25,11 +30,11 @@ float Activate(const ActivationArgs& a, float x, int64_t channel) {
     case Activation::kTanh:
       return std::tanh(x);
     case Activation::kHardSwish:
-      return x * std::fmin(std::fmax(x + 3, 0.f), 6.f) / 6;
+      return x * Clamp(x + 3, 0.f, 6.f) / 6;
     case Activation::kHardSigmoid:
-      return std::fmin(std::fmax(a.alpha * x + a.beta, 0.f), 1.f);
+      return Clamp(a.alpha * x + a.beta, 0.f, 1.f);
     case Activation::kClip:
-      return std::fmin(std::fmax(x, a.alpha), a.beta);
+      return Clamp(x, a.alpha, a.beta);
     case Activation::kErf:
       return std::erf(x);
     case Activation::kAbs:

@@ -3,8 +3,9 @@
 
 #include "cpu/kernels/simd/elementary.inc.h"
 
+// Of what is not a number, activations make nothing that is one: the constant comes first.
 static inline V16 Clamp(V16 x, float low, float high) {
-  return Min(Max(x, Set1(low)), Set1(high));
+  return Min(Set1(high), Max(Set1(low), x));
 }
 
 // `slopes` points at the 16 slopes of this block (PReLU), else anything.
@@ -13,7 +14,7 @@ PYENGINE_INLINE V16 Activate(const ActivationArgs& a, V16 x, const float* slopes
     case Activation::kNone:
       return x;
     case Activation::kRelu:
-      return Max(x, Set1(0.0f));
+      return Max(Set1(0.0f), x);
     case Activation::kLeakyRelu:
       return SelectPositive(x, x, Mul(x, Set1(a.alpha)));
     case Activation::kPRelu:

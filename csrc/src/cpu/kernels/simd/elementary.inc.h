@@ -6,7 +6,7 @@
 // exp(x) = 2^n * (1 + m) to about 1 ulp: x = n ln 2 + r with |r| <= ln 2 / 2, polynomial in r
 // (Cephes expf). m is accurate relatively, as its terms after r are small beside r.
 PYENGINE_INLINE V16 ReducedExp(V16 x, V16& n) {
-  x = Min(Max(x, Set1(-87.33654f)), Set1(88.37626f));
+  x = Min(Set1(88.37626f), Max(Set1(-87.33654f), x));
   n = Round(Mul(x, Set1(1.44269504088896341f)));
   V16 r = Fma(n, Set1(-0.693359375f), x);
   r = Fma(n, Set1(2.12194440e-4f), r);
@@ -101,12 +101,12 @@ PYENGINE_INLINE V16 Softplus(V16 x) {
   p = Fma(p, square, Set1(2.0f / 5));
   p = Fma(p, square, Set1(2.0f / 3));
   p = Fma(p, square, Set1(2.0f));
-  return Fma(p, s, Max(x, Set1(0.0f)));
+  return Fma(p, s, Max(Set1(0.0f), x));
 }
 
 // tanh(log(1 + n)) = w / (w + 2) with w = n (n + 2), n = exp(x); from 20 on it is 1.
 PYENGINE_INLINE V16 TanhOfSoftplus(V16 x) {
-  const V16 n = Exp(Min(x, Set1(20.0f)));
+  const V16 n = Exp(Min(Set1(20.0f), x));
   const V16 w = Mul(n, Add(n, Set1(2.0f)));
   return Div(w, Add(w, Set1(2.0f)));
 }

@@ -43,7 +43,8 @@ static inline Register AbsRegister(Register x);
 static inline Register CopySignRegister(Register x, Register from);
 // To the nearest integer, halves to the even one, where |x| <= 2^22.
 static inline Register RoundRegister(Register x);
-// x * 2^n, exactly, for integral n where x and the result are normal numbers.
+// x * 2^n, exactly, for integral n where x and the result are normal numbers. Not a number where
+// x and n are both none.
 static inline Register ScaleByPowerOfTwoRegister(Register x, Register n);
 // Lane j of register i goes to lane i of register j.
 static inline void Transpose(Register (&t)[kWidth]);
