@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import count
@@ -14,6 +13,7 @@ from pyengine.atomic_file import update_atomically
 from pyengine.formats.array_reader import ArrayReader, MatlabReader
 from pyengine.formats.boundary import ImageRefusedError, check_pixels
 from pyengine.formats.format import Band, Format, Location, Reader, ReadOptions, Result, fill
+from pyengine.formats.kept_error import KeptErrorFile, keeping_errors
 
 _MATLAB_NUMBERS = tuple(
     name.encode()
@@ -102,12 +102,16 @@ class Hdf5(Format):
         import h5py
 
         mode = "r+" if target.path.exists() else "w"
-        # The HDF5 library crashes when its last flush finds no room: make sure of it first.
-        with target.path.open(f"{mode}b") as file:
-            end = file.seek(0, os.SEEK_END)
-            os.posix_fallocate(file.fileno(), end, result.size_bytes + (1 << 16))
-        with h5py.File(target.path, mode) as handle:
-            fill(handle.create_dataset(target.name, result.shape, result.dtype), result, bands)
+        with keeping_errors(target.path) as kept, h5py.File(kept, mode) as handle:
+            data = handle.create_dataset(target.name, result.shape, result.dtype)
+            fill(data, result, _until_an_error(kept, bands))
+
+
+def _until_an_error(file: KeptErrorFile, bands: Iterator[Band]) -> Iterator[Band]:
+    """The bands, of which none is computed for a file that is lost already."""
+    for band in bands:
+        yield band
+        file.check()
 
 
 def _is_matlab(data: Any) -> bool:
