@@ -90,7 +90,7 @@ def _replace(
 ) -> None:
     """`write_atomically`; the name appears within `guard`."""
     refuse_what_is_no_file(path)
-    with _hidden_folder(path) as folder:
+    with _naming(path), _hidden_folder(path) as folder:
         temporary = folder / path.name
         write(temporary)
         if path.is_file() and not path.is_symlink() and temporary.is_file():
@@ -104,6 +104,17 @@ def _replace(
         with guard():
             os.replace(temporary, path)
         _flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """What the system says of a descriptor gets the name of what is written."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 @contextlib.contextmanager

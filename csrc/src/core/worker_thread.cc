@@ -2,6 +2,7 @@
 
 #include <future>
 #include <string>
+#include <system_error>
 #include <utility>
 
 #include "core/platform/threads.h"
@@ -32,6 +33,15 @@ std::string WhyNot(Grant grant, const ThreadOptions& options) {
   return "the system keeps no thread of this process on cores " + numbers;
 }
 
+std::thread Started(auto&& work) {
+  try {
+    return std::thread(std::forward<decltype(work)>(work));
+  } catch (const std::system_error& error) {
+    throw Error(ErrorCode::kOutOfMemory,
+                std::string("the system has no thread to give: ") + error.what());
+  }
+}
+
 }  // namespace
 
 std::thread StartWorker(std::function<void()> work, const WorkerTraits& traits) {
@@ -39,13 +49,14 @@ std::thread StartWorker(std::function<void()> work, const WorkerTraits& traits) 
   std::promise<Grant> granted;
   std::future<Grant> answer = granted.get_future();
   // What the thread needs is copied here: there, nobody could catch a failed allocation.
-  std::thread thread([work = std::move(work), traits, granted = std::move(granted)]() mutable {
-    NameThisThread(traits.options.name.empty() ? traits.name : traits.options.name.c_str());
-    if (traits.pin >= 0) KeepThisThreadOn(&traits.pin, 1);
-    const Grant grant = Ask(traits.options);
-    granted.set_value(grant);
-    if (grant == Grant::kAll) work();
-  });
+  std::thread thread =
+      Started([work = std::move(work), traits, granted = std::move(granted)]() mutable {
+        NameThisThread(traits.options.name.empty() ? traits.name : traits.options.name.c_str());
+        if (traits.pin >= 0) KeepThisThreadOn(&traits.pin, 1);
+        const Grant grant = Ask(traits.options);
+        granted.set_value(grant);
+        if (grant == Grant::kAll) work();
+      });
   if (!Demanding(traits.options)) return thread;
   const Grant grant = answer.get();
   if (grant == Grant::kAll) return thread;

@@ -22,7 +22,7 @@ struct WorkerTraits {
 
 // Runs `work` on a new thread. The host's signals are blocked there: its handlers run on its own
 // threads, and its sigwait misses nothing.
-// Throws std::system_error where the system has no thread to give, Error(kUnsupported) where it
+// Throws Error(kOutOfMemory) where the system has no thread to give, Error(kUnsupported) where it
 // refuses what `traits.options` demand; `work` does not run then.
 std::thread StartWorker(std::function<void()> work, const WorkerTraits& traits);
 

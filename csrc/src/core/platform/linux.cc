@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <filesystem>
 #include <fstream>
 #include <limits>
 #include <map>
@@ -22,8 +21,6 @@
 
 namespace pyengine {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr double kUnlimited = std::numeric_limits<double>::infinity();
 
@@ -54,27 +51,30 @@ void ForEachGroup(const std::string& root, const std::string& controller, Visit&
     const bool unified = controllers == ",,";
     if (!unified && controllers.find("," + controller + ",") == std::string::npos) continue;
     const std::string top = root + "/sys/fs/cgroup" + (unified ? "" : "/" + controller);
-    for (fs::path group = line.substr(second + 1);; group = group.parent_path()) {
-      visit(fs::path(top + group.string()));
-      if (!group.has_relative_path()) break;
+    // Plain strings: assigning a std::filesystem::path frees twice where memory runs out (GCC 12).
+    for (std::string group = line.substr(second + 1);;) {
+      visit(top + group);
+      const size_t slash = group.rfind('/');
+      if (group == "/" || slash == std::string::npos) break;
+      group.resize(std::max<size_t>(slash, 1));
     }
   }
 }
 
 // Limit of one group, by either version of control groups.
-double GroupCores(const fs::path& folder) {
+double GroupCores(const std::string& folder) {
   std::string time, period;
-  if (std::ifstream file(folder / "cpu.max"); file >> time >> period) return Cores(time, period);
-  std::ifstream quota(folder / "cpu.cfs_quota_us"), each(folder / "cpu.cfs_period_us");
+  if (std::ifstream file(folder + "/cpu.max"); file >> time >> period) return Cores(time, period);
+  std::ifstream quota(folder + "/cpu.cfs_quota_us"), each(folder + "/cpu.cfs_period_us");
   return quota >> time && each >> period ? Cores(time, period) : kUnlimited;
 }
 
 // What one group leaves, by either version of control groups; what it caches counts as used.
-int64_t GroupBytes(const fs::path& folder) {
+int64_t GroupBytes(const std::string& folder) {
   for (const auto& [limit_name, used_name] :
-       {std::pair{"memory.max", "memory.current"},
-        std::pair{"memory.limit_in_bytes", "memory.usage_in_bytes"}}) {
-    std::ifstream limit_file(folder / limit_name), used_file(folder / used_name);
+       {std::pair{"/memory.max", "/memory.current"},
+        std::pair{"/memory.limit_in_bytes", "/memory.usage_in_bytes"}}) {
+    std::ifstream limit_file(folder + limit_name), used_file(folder + used_name);
     // "max" is no number: no limit.
     int64_t limit = 0, used = 0;
     if (limit_file >> limit && used_file >> used) return std::max<int64_t>(0, limit - used);
@@ -134,14 +134,14 @@ HardwareThreads AllowedThreads(const std::string& root) {
 double GrantedCores(const std::string& root) {
   double least = kUnlimited;
   ForEachGroup(root, "cpu",
-               [&](const fs::path& group) { least = std::min(least, GroupCores(group)); });
+               [&](const std::string& group) { least = std::min(least, GroupCores(group)); });
   return least;
 }
 
 int64_t AvailableMemoryBytes(const std::string& root) {
   int64_t least = SystemBytes(root);
   ForEachGroup(root, "memory",
-               [&](const fs::path& group) { least = std::min(least, GroupBytes(group)); });
+               [&](const std::string& group) { least = std::min(least, GroupBytes(group)); });
   return least;
 }
 
