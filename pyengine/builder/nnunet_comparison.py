@@ -17,12 +17,15 @@ from pyengine.inputs.nnunet_network import untrained_network
 from pyengine.inputs.source import require
 from pyengine.volumes.case import channel_files, read_case
 from pyengine.volumes.segment import recipe_for, segment_channels
+from pyengine.volumes.windows import summed_weights
 
 if TYPE_CHECKING:
     from pyengine.engine import Engine
 
 # nnU-Net sums half-precision numbers; what differs by less of the scores' range is a near tie.
 NEAR_TIE = 1e-3
+# Steps of half precision below 2^-14, where weights in the corners of a volume are.
+_FINEST_STEP = 2.0**-24
 
 
 @dataclass(frozen=True)
@@ -35,8 +38,9 @@ class VolumeComparison:
     differing : int
         Voxels whose labels differ.
     differing_near_ties : int
-        Of these, such whose two best scores differ by less than 1e-3 of the scores' range. (Of
-        regions: such with a score so close to 0.)
+        Of these, such whose two best scores differ by less than 1e-3 of the scores' range (of
+        regions: such with a score so close to 0), and than half precision tells apart in corners of
+        the volume, where nnU-Net's weights are tiny.
     near_ties : int
         All such voxels.
     dice : dict of str to float
@@ -128,6 +132,7 @@ def _predicted(
     )
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.utilities.plans_handling.plans_handler import PlansManager
+    from skimage.transform import resize
 
     plans = PlansManager(folder.plans)
     configuration = plans.get_configuration(folder.configuration_name)
@@ -157,7 +162,10 @@ def _predicted(
     )
     ties = np.zeros(properties["shape_before_cropping"], bool)
     box = tuple(slice(*side) for side in properties["bbox_used_for_cropping"])
-    ties[box] = _gap(scores, folder.regions is not None) < NEAR_TIE * np.ptp(scores)
+    patch = tuple(folder.patch) if len(folder.patch) == 3 else (1, *folder.patch)
+    lost = _FINEST_STEP / summed_weights(data.shape[1:], patch)
+    least = NEAR_TIE * np.ptp(scores) + 2 * resize(lost, scores.shape[1:], order=0)
+    ties[box] = _gap(scores, folder.regions is not None) < least
     return np.asarray(want), ties.transpose(folder.plans["transpose_backward"])
 
 
