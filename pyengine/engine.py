@@ -24,7 +24,7 @@ from pyengine.callable_context import CallableContext, own_context
 from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
-from pyengine.formats.format import MAX_PIXELS
+from pyengine.formats.format import MAX_PIXELS, ReadKeywords
 from pyengine.host_image import as_image
 from pyengine.info import Classification, EngineInfo, LayerTime, MemoryUse, TilePlan, read_info
 from pyengine.input_range import InputRange, InputRangeOption, scaled
@@ -545,7 +545,10 @@ class Engine:
             # It needs this module for types alone.
             from pyengine.volumes.case import segment_case
 
-            segment_case(self, os.fspath(src), os.fspath(dst), output, progress, options)
+            if threshold is not None or input_range is not None:
+                raise ValueError("threshold and input_range are not for networks of volumes")
+            how: ReadKeywords = {"axes": axes, "level": level, "max_pixels": max_pixels}
+            segment_case(self, os.fspath(src), os.fspath(dst), output, progress, options, how)
             return
         if self._info.tileable:
             self._context.prove()

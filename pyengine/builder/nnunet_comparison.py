@@ -92,7 +92,7 @@ def compare_with_nnunet(
     channels = int(engine.info.input["channels"])
     recipe = recipe_for(engine, {})
     files = channel_files(Path(case), channels)
-    read = read_case(files, channels)
+    read = read_case(files, channels, recipe, {})
     got = segment_channels(engine, recipe, read.channels, read.spacing_mm, False, {})
     want, ties = _predicted(folder, files)
     if got.shape != want.shape:

@@ -205,7 +205,7 @@ def run_verify(args: argparse.Namespace) -> int:
 
 def _verify_volumes(engine: Engine, args: argparse.Namespace) -> int:
     passed = True
-    for path in cases(args.input):
+    for path, _ in cases(args.input):
         report = compare_with_nnunet(engine, args.source, path)
         print(f"{path}: {'same' if report.passed else 'DIFFERENT'}: {report}")
         passed = passed and report.passed

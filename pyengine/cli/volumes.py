@@ -3,60 +3,34 @@
 from __future__ import annotations
 
 import argparse
-import glob
 import hashlib
 import sys
 from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import SegmentKeywords
-from pyengine.cli.options import tile_options
+from pyengine.cli.options import expand, read_options, tile_options
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
-from pyengine.formats.registry import find_format
-from pyengine.made_files import files_made_in, is_made, note_begin, note_made
-from pyengine.volumes.case import (
-    case_name,
-    channel_files,
-    channel_of,
-    check_case_target,
-    split_suffix,
-)
-from pyengine.volumes.nifti import is_nifti
+from pyengine.formats.registry import files_of, locate, locate_result, suffix_like
+from pyengine.made_files import is_made, note_begin, note_made
+from pyengine.segment_file import check_target, is_done, replaced_files
+from pyengine.volumes.case import case_name, channel_files, channel_of
 
 
-def cases(patterns: list[str]) -> list[Path]:
-    """The file of the first channel of every case in files, folders and globs."""
+def cases(patterns: list[str]) -> list[tuple[str, Path]]:
+    """(first channel, its name relative to its folder) of every case in files, folders and globs."""
     if not patterns:
         raise ValueError("no input; give files, folders or globs")
-    found: list[Path] = []
+    found: list[tuple[str, Path]] = []
     for pattern in patterns:
-        path = Path(pattern)
-        if path.is_dir():
-            own = files_made_in(path)
-            inside = [p for p in sorted(path.iterdir()) if _is_volume(p) and p.name not in own]
-            if not inside:
-                raise FileNotFoundError(f"{path}: no volume in this folder")
-            found += _first_channels(inside)
-        elif path.is_file():
-            found.append(path)
-        else:
-            inside = [
-                p for p in map(Path, sorted(glob.glob(pattern, recursive=True))) if p.is_file()
-            ]
-            if not inside:
-                raise FileNotFoundError(f"{pattern}: no such file or folder, and nothing matches")
-            found += _first_channels(inside)
+        named = locate(pattern).path.is_file()
+        images = [(source, Path(name)) for source, name in expand([pattern])]
+        # Who names a file is told if it is none of a first channel.
+        found += [image for image in images if named or not channel_of(image[1])]
+    if not found:
+        raise FileNotFoundError(f"{', '.join(patterns)}: no file of a first channel, CASE_0000")
     return found
-
-
-def _first_channels(paths: list[Path]) -> list[Path]:
-    return [path for path in paths if not channel_of(path)]
-
-
-def _is_volume(path: Path) -> bool:
-    hidden = path.name.startswith(".")
-    return not hidden and path.is_file() and (is_nifti(path) or find_format(path) is not None)
 
 
 def volume_options(args: argparse.Namespace) -> SegmentKeywords:
@@ -84,26 +58,30 @@ def run_volumes(args: argparse.Namespace, engine: Engine, output: str) -> tuple[
     options = volume_options(args)
     channels = int(engine.info.input["channels"])
     jobs = _jobs(cases(args.input + args.more_inputs), output, args.format)
-    files = {path: channel_files(path, channels) for path, _ in jobs}
-    read = [Path(engine.info.path), *(file for some in files.values() for file in some)]
-    check_distinct(read, [(target, str(path)) for path, target in jobs])
-    for path, target in jobs:
-        check_case_target(target, is_nifti(path))
+    files = {source: channel_files(locate(source).path, channels) for source, _ in jobs}
+    read = [part for some in files.values() for file in some for part in files_of(str(file))]
+    written = [file for source, target in jobs for file in replaced_files(source, target)]
+    check_distinct([Path(engine.info.path), *read], written)
+    for _, target in jobs:
+        if not (args.resume and is_done(target, "labels")):
+            check_target(target, "labels")
     made = _made_by(engine, options)
     quiet = not sys.stderr.isatty()
     from tqdm import tqdm
 
     counts = {"made": 0, "skipped": 0, "failed": 0}
-    for path, target in tqdm(jobs, unit="case", disable=quiet or len(jobs) == 1):
-        noted = {**made, "source": [_state(file) for file in files[path]]}
-        if args.resume and target.exists() and is_made(target, target.name, noted):
+    for source, target in tqdm(jobs, unit="case", disable=quiet or len(jobs) == 1):
+        path = locate_result(target, "labels").path
+        noted = {**made, "source": [_state(file) for file in files[source]]}
+        if args.resume and is_done(target, "labels") and is_made(path, path.name, noted):
             counts["skipped"] += 1
             continue
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            note_begin(target, target.name, replaces=True)
-            engine.segment_file(path, target, progress=not quiet and len(jobs) == 1, **options)
-            note_made(target, target.name, noted)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            note_begin(path, path.name, bool(replaced_files(source, target)))
+            told = not quiet and len(jobs) == 1
+            engine.segment_file(source, target, progress=told, **read_options(args), **options)
+            note_made(path, path.name, noted)
             counts["made"] += 1
         except (ValueError, TypeError, OSError, MemoryError) as error:
             # One bad case must not cost the rest of a batch.
@@ -111,24 +89,24 @@ def run_volumes(args: argparse.Namespace, engine: Engine, output: str) -> tuple[
                 raise
             counts["failed"] += 1
             words = " ".join(str(error).split())
-            where = "" if words.startswith(str(path.parent)) else f"{path}: "
+            where = "" if words.startswith(str(Path(source).parent)) else f"{source}: "
             print(f"pyengine: {where}{words}", file=sys.stderr)
     return counts["made"], counts["skipped"], counts["failed"]
 
 
-def _jobs(paths: list[Path], output: str, suffix: str | None) -> list[tuple[Path, Path]]:
+def _jobs(found: list[tuple[str, Path]], output: str, suffix: str | None) -> list[tuple[str, str]]:
     """(first channel, target) of each case; `output` is a file for one case, else a folder."""
-    out = Path(output)
-    if len(paths) == 1 and split_suffix(out)[1] and not out.is_dir():
-        return [(paths[0], out)]
+    out = locate(output).path
+    if len(found) == 1 and out.suffix and not out.is_dir():
+        return [(found[0][0], output)]
     if out.exists() and not out.is_dir():
-        raise ValueError(f"--output {output} is a file; for {len(paths)} case(s) name a folder")
+        raise ValueError(f"--output {output} is a file; for {len(found)} case(s) name a folder")
 
-    def named(path: Path) -> str:
-        own = split_suffix(path)[1]
-        return case_name(path) + (f".{suffix}" if suffix else own)
+    def named(name: Path) -> str:
+        own = f".{suffix}" if suffix else suffix_like(name, "labels")
+        return str(out / name.with_name(case_name(name) + own))
 
-    return [(path, out / named(path)) for path in paths]
+    return [(source, named(name)) for source, name in found]
 
 
 def _made_by(engine: Engine, options: SegmentKeywords) -> dict[str, Any]:

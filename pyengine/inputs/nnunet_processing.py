@@ -106,6 +106,7 @@ def _recipe(folder: ResultsFolder, schemes: tuple[ChannelNormalisation, ...]) ->
         scores=_resampling(folder, "probabilities"),
         regions=folder.regions is not None,
         labels=tuple(folder.label_values),
+        pictures=folder.takes_pictures,
     )
 
 

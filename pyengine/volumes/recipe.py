@@ -73,6 +73,8 @@ class Recipe:
         Of each score; of regions a later one takes what an earlier one had.
     crop_to_nonzero : bool
         The network sees the box around what is not zero; the rest is background.
+    pictures : bool
+        Trained on pictures, which have no spacing: a pixel counts as 1, whatever a file says.
     """
 
     transpose: tuple[int, int, int]
@@ -83,6 +85,7 @@ class Recipe:
     regions: bool
     labels: tuple[int, ...]
     crop_to_nonzero: bool = True
+    pictures: bool = False
 
     def as_manifest(self) -> dict[str, Any]:
         """As engine files keep it."""
@@ -108,6 +111,7 @@ def recipe_of(manifest: Mapping[str, Any]) -> Recipe | None:
         regions=bool(stored["regions"]),
         labels=tuple(map(int, stored["labels"])),
         crop_to_nonzero=bool(stored["crop_to_nonzero"]),
+        pictures=bool(stored["pictures"]),
     )
 
 

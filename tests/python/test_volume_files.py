@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -205,8 +206,9 @@ def test_pictures_that_no_step_of_the_core_prepares(tmp_path) -> None:
     labels = np.asarray(Image.open(tmp_path / "out.png"))
     np.testing.assert_array_equal(labels, segment_volume(engine, picture[None], (999, 1, 1))[0])
     assert not labels[:5].any()
-    with pytest.raises(ValueError, match="a picture has no geometry for NIfTI"):
-        engine.segment_file(tmp_path / "in.png", tmp_path / "out.nii.gz")
+    np.save(tmp_path / "stack.npy", np.stack([picture] * 5))
+    with pytest.raises(ValueError, match="a stack, and the network was trained on single pictures"):
+        engine.segment_file(tmp_path / "stack.npy", tmp_path / "out.npy")
     with pytest.raises(ValueError, match="normalised and resampled, as float32, got uint8"):
         engine.segment(picture)
 
@@ -233,6 +235,7 @@ def spoilt(name: str, path: Path) -> Path:
     if name in ("no spacing", "spacing of 0"):
         at = 76 + 4 * 3  # pixdim[3]
         content[at : at + 4] = np.float32(0 if name == "spacing of 0" else np.nan).tobytes()
+        content[254:256] = b"\0\0"  # sform_code: else the matrix says it
     if name == "cut off":
         content = content[:-200]
     if name == "no NIfTI":
@@ -246,12 +249,12 @@ def spoilt(name: str, path: Path) -> Path:
     [
         ("series", "is a series of 3 volumes"),
         ("NaN", "holds NaN or infinity"),
-        ("empty", "is no volume"),
+        ("empty", "is neither an image nor a volume"),
         ("complex", "no grey values"),
-        ("no spacing", "gives no spacing along every axis"),
-        ("spacing of 0", "gives no spacing along every axis"),
-        ("cut off", "spoilt.nii"),
-        ("no NIfTI", "cannot be read as NIfTI"),
+        ("no spacing", "says nothing of its spacing"),
+        ("spacing of 0", "says nothing of its spacing"),
+        ("cut off", "not enough data|bytes"),
+        ("no NIfTI", "unknown image format|cannot|header"),
     ],
 )
 def test_bad_volumes_get_one_line_and_write_nothing(built, tmp_path, capsys, name, words) -> None:
@@ -262,7 +265,7 @@ def test_bad_volumes_get_one_line_and_write_nothing(built, tmp_path, capsys, nam
     told = capsys.readouterr().err.strip().splitlines()
     assert len(told) == 1
     assert str(source) in told[0]
-    assert words in told[0]
+    assert re.search(words, told[0]), told
     assert [p for p in sorted(tmp_path.iterdir()) if p.suffix != ".jsonl"] == before
 
 
@@ -277,6 +280,11 @@ def test_refusals_before_work_begins(built, tmp_path) -> None:
     ]:
         with pytest.raises((OSError, ValueError), match=words):
             engine.segment_file(source, tmp_path / target)
+    np.save(tmp_path / "stack.npy", np.ones((5, 20, 20), np.float32))
+    with pytest.raises(ValueError, match="stack.npy: says nothing of its spacing"):
+        engine.segment_file(tmp_path / "stack.npy", tmp_path / "o.npy")
+    with pytest.raises(ValueError, match="threshold and input_range are not for"):
+        engine.segment_file(source, tmp_path / "o.nii.gz", threshold=0.4)
     with pytest.raises(ValueError, match="of volumes, labels are written"):
         engine.segment_file(source, tmp_path / "o.nii.gz", output="probabilities")
     with pytest.raises(pyengine.UnsupportedError, match="volumes are segmented whole"):
