@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pyengine._core import UnsupportedError
 from pyengine.arguments import SegmentKeywords, documented
 from pyengine.progress import Progress
-from pyengine.volumes.predict import slices_of, usual_options
+from pyengine.volumes.predict import scores_of
 from pyengine.volumes.prepare import prepare
 from pyengine.volumes.recipe import Recipe, recipe_of
 from pyengine.volumes.restore import check_restorable, restore
@@ -62,7 +62,7 @@ def segment_volume(
     -----
     `mode` is "nnunet" and `tta` is "mirror" (where the network was trained so) unless given. Beside
     the volume and its labels memory holds it once prepared (float32), one channel in float64 while
-    it is resampled, and scores of two slices.
+    it is resampled, and scores of two slices (of a network over three axes: of a window's depth).
     """
     recipe = recipe_for(engine, options)
     if not isinstance(volume, np.ndarray) or volume.ndim not in (3, 4):
@@ -98,5 +98,5 @@ def segment_channels(
 ) -> npt.NDArray[Any]:
     """`segment_volume` of (C, z, y, x), checked as far as the recipe and options go."""
     prepared = prepare(channels, spacing, recipe)
-    slabs = slices_of(engine, prepared.data, progress, usual_options(engine, options))
+    slabs = scores_of(engine, recipe, prepared.data, progress, options)
     return restore(slabs, prepared, recipe)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,11 @@ import pytest
 import torch
 from nnunet_folder import write_results_folder
 
+import pyengine
 from pyengine.inputs.nnunet_folder import ResultsFolder
 from pyengine.inputs.nnunet_network import network_of, untrained_network
+from pyengine.volumes.predict import scores_of
+from pyengine.volumes.recipe import ChannelNormalisation, Recipe, Resampling
 from pyengine.volumes.windows import (
     blended,
     summed_weights,
@@ -113,3 +117,46 @@ def test_scores_are_read_where_they_lie() -> None:
     for window in [(4, 6, 10), (11, 9, 30), (16, 4, 7), (1, 9, 8)]:
         got = np.concatenate(list(blended(data, lambda x: x, window, (0, 1, 2))), 1)
         np.testing.assert_allclose(got, data, rtol=1e-5, atol=1e-6)
+
+
+class Stand:
+    """An engine as far as windows need one: it returns its input, twice."""
+
+    def __init__(self, mirror: list[str]) -> None:
+        prediction = {"window_px": [4, 6, 8], "mirror_axes": mirror}
+        self.info = SimpleNamespace(manifest={"prediction": prediction})
+        self.runs = 0
+
+    def run(self, batch: np.ndarray) -> np.ndarray:
+        self.runs += 1
+        assert batch.shape == (1, 1, 4, 6, 8)
+        assert batch.flags.c_contiguous
+        return np.concatenate([batch, -batch], 1)
+
+
+def test_engines_run_in_windows_and_tell_of_them() -> None:
+    recipe = Recipe(
+        (0, 1, 2), (ChannelNormalisation("none"),), (1.0,) * 3, Resampling(3), Resampling(1), False,
+        (0, 1),
+    )  # fmt: skip
+    data = np.random.default_rng(0).normal(size=(1, 9, 6, 13)).astype(np.float32)
+    seen: list[tuple[int, int]] = []
+    for mirror, options, passes in (
+        ([], {}, 1), (["z", "x"], {}, 4), (["z", "x"], {"tta": "none"}, 1),
+    ):  # fmt: skip
+        engine: Any = Stand(mirror)
+        seen.clear()
+        slabs = scores_of(engine, recipe, data, lambda *told: seen.append(told), options)
+        got = np.concatenate(list(slabs), 1)
+        np.testing.assert_allclose(got, np.concatenate([data, -data]), rtol=1e-5, atol=1e-6)
+        assert engine.runs == passes * window_count((9, 6, 13), (4, 6, 8), ())
+        assert seen[-1] == (engine.runs, engine.runs)
+    stop: Any
+    for stop in ({"progress": lambda done, total: done < 3}, {"cancelled": lambda: True}):
+        engine = Stand([])
+        with pytest.raises(pyengine.CancelledError):
+            list(scores_of(engine, recipe, data, stop.pop("progress", False), stop))
+        assert engine.runs in (1, 3)
+    for wrong in ({"mode": "exact"}, {"tta": "flips"}, {"tile": 8}):
+        with pytest.raises(pyengine.UnsupportedError, match="run in nnU-Net's windows"):
+            list(scores_of(engine, recipe, data, False, wrong))
