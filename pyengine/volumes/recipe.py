@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -9,7 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pyengine._core import EngineFileError
+
 FIELD = "volume"  # of the manifest
+NORMALISATIONS = ("ct", "zscore", "rescale_to_0_1", "rgb_to_0_1", "none")
 
 
 @dataclass(frozen=True)
@@ -98,21 +102,51 @@ class Recipe:
 
 
 def recipe_of(manifest: Mapping[str, Any]) -> Recipe | None:
-    """The recipe in an engine's manifest; None where its network takes images as they are."""
+    """The recipe in an engine's manifest; None where its network takes images as they are.
+
+    Raises
+    ------
+    EngineFileError
+        It is none that this version knows.
+    """
     stored = manifest.get(FIELD)
     if stored is None:
         return None
-    return Recipe(
-        transpose=_axes(stored["transpose"]),
-        normalisation=tuple(ChannelNormalisation(**one) for one in stored["normalisation"]),
-        spacing_mm=tuple(map(float, stored["spacing_mm"])),
-        image=Resampling(**stored["image"]),
-        scores=Resampling(**stored["scores"]),
-        regions=bool(stored["regions"]),
-        labels=tuple(map(int, stored["labels"])),
-        crop_to_nonzero=bool(stored["crop_to_nonzero"]),
-        pictures=bool(stored["pictures"]),
-    )
+    try:
+        recipe = Recipe(
+            transpose=_axes(stored["transpose"]),
+            normalisation=tuple(ChannelNormalisation(**one) for one in stored["normalisation"]),
+            spacing_mm=tuple(map(float, stored["spacing_mm"])),
+            image=Resampling(**stored["image"]),
+            scores=Resampling(**stored["scores"]),
+            regions=bool(stored["regions"]),
+            labels=tuple(map(int, stored["labels"])),
+            crop_to_nonzero=bool(stored["crop_to_nonzero"]),
+            pictures=bool(stored.get("pictures", False)),
+        )
+        _check(recipe)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise EngineFileError(
+            f"manifest.{FIELD}: {error!r}; a later version may know it"
+        ) from error
+    return recipe
+
+
+def _check(recipe: Recipe) -> None:
+    """Refuse what cannot be meant; ValueError."""
+    if sorted(recipe.transpose) != [0, 1, 2]:
+        raise ValueError(f"transpose {recipe.transpose} is no order of three axes")
+    if len(recipe.spacing_mm) not in (2, 3) or not all(
+        math.isfinite(step) and step > 0 for step in recipe.spacing_mm
+    ):
+        raise ValueError(f"spacing_mm {recipe.spacing_mm} must be two or three sizes above 0")
+    if not recipe.labels or not all(0 <= label < 1 << 16 for label in recipe.labels):
+        raise ValueError(f"labels {recipe.labels} must be from 0 to 65535")
+    if not all(0 <= how.order <= 5 for how in (recipe.image, recipe.scores)):
+        raise ValueError("orders of resampling must be from 0 to 5")
+    for how in recipe.normalisation:
+        if how.name not in NORMALISATIONS:
+            raise ValueError(f"normalisation {how.name!r} is not known")
 
 
 def takes_volumes(manifest: Mapping[str, Any]) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+import pyengine
 from pyengine.volumes import Recipe, prepare, recipe_of, restore
 from pyengine.volumes.recipe import FIELD, ChannelNormalisation, Resampling
 
@@ -242,3 +243,26 @@ def test_a_recipe_is_what_its_manifest_says() -> None:
     assert recipe_of({FIELD: recipe.as_manifest()}) == recipe
     assert recipe_of({}) is None
     assert recipe.by_slices
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"transpose": [0, 0, 1]}, "is no order of three axes"),
+        ({"transpose": None}, "TypeError"),
+        ({"spacing_mm": [1.0, 0.0]}, "two or three sizes above 0"),
+        ({"spacing_mm": [1.0, float("nan"), 1.0]}, "two or three sizes above 0"),
+        ({"normalisation": [{"name": "own"}]}, "normalisation 'own' is not known"),
+        ({"normalisation": [{"name": "ct", "new": 1}]}, "new"),
+        ({"image": {"order": 7}}, "orders of resampling"),
+        ({"labels": []}, "labels"),
+        ({"labels": [0, 70000]}, "from 0 to 65535"),
+    ],
+)
+def test_a_recipe_that_is_none_is_refused_by_its_field(change: Any, words: str) -> None:
+    stored = recipe_for((Z,), (False,), (0, 1, 2), (1.0, 1.0)).as_manifest()
+    with pytest.raises(pyengine.EngineFileError, match=rf"manifest\.volume: .*{words}"):
+        recipe_of({FIELD: stored | change})
+    del stored["regions"]
+    with pytest.raises(pyengine.EngineFileError, match="regions"):
+        recipe_of({FIELD: stored})
