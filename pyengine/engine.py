@@ -318,7 +318,7 @@ class Engine:
             raise ValueError("out and stream belong to images on the GPU")
         image = as_image(image)
         check_image(image, self._info.input["channels"])
-        check_prepared(image, self._info.manifest)
+        check_prepared(image.dtype, self._info.manifest)
         options = scaled(self._info, image.dtype, input_range, options)
         value_range = InputRange(
             self._info, image.dtype, "image", scaled=has_scale(options), input_range=input_range
@@ -473,6 +473,7 @@ class Engine:
         >>> result.status, result.data.shape
         ('done', (64, 96))
         """
+        check_prepared(dtype, self._info.manifest)
         return Stream(
             self._native, self._info, height, width, slices, dtype, policy, queue, copy, output,
             deadline, late, slice_progress, results, statistics, thread, dict(options),

@@ -19,6 +19,7 @@ from pyengine.executor_status import executors
 from pyengine.info import LayerTime
 from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
+from pyengine.volumes.recipe import Recipe, recipe_of
 
 
 def run_info(args: argparse.Namespace) -> int:
@@ -66,6 +67,8 @@ def run_info(args: argparse.Namespace) -> int:
         others = ", ".join(i.manifest["executor"]["operators"])
         rows[7] = ("executor", f"onnxruntime, {i.threads} thread(s): {i.why_not_cpu}"
                    + (f"; operators that the CPU engine lacks: {others}" if others else ""))  # fmt: skip
+    if (recipe := recipe_of(i.manifest)) is not None:
+        rows.insert(4, ("volumes", _recipe_line(recipe)))
     if slow := why_slow(i.isa):
         rows.append(("note", slow))
     if i.tileable:
@@ -96,6 +99,15 @@ def run_info(args: argparse.Namespace) -> int:
         print(f"{layer.name:<{name_width}}  {layer.op:<18} {layer.channels:>8} "
               f"{layer.stride_px:>6g} {layer.parameters:>11,} {layer.flops_per_pixel:>12,.0f}")  # fmt: skip
     return 0
+
+
+def _recipe_line(recipe: Recipe) -> str:
+    spacing = " x ".join(f"{step:g}" for step in recipe.spacing_mm)
+    slices = ", slices as they are" if recipe.by_slices else ""
+    channels = ", ".join(
+        how.name + " in the mask" * how.within_mask for how in recipe.normalisation
+    )
+    return f"prepared to {spacing} mm{slices}; {channels}"
 
 
 def _result_line(result: NamedOutput) -> str:

@@ -154,12 +154,12 @@ def takes_volumes(manifest: Mapping[str, Any]) -> bool:
     return FIELD in manifest
 
 
-def check_prepared(image: npt.NDArray[Any], manifest: Mapping[str, Any]) -> None:
+def check_prepared(dtype: npt.DTypeLike, manifest: Mapping[str, Any]) -> None:
     """Refuse pixels as they come from a file where the network takes what a recipe prepares."""
-    if takes_volumes(manifest) and image.dtype != np.float32:
+    if takes_volumes(manifest) and np.dtype(dtype) != np.float32:
         raise ValueError(
             "the network takes slices that are normalised and resampled, as float32, got "
-            f"{image.dtype}; pyengine.volumes.segment_volume and Engine.segment_file prepare them"
+            f"{np.dtype(dtype)}; pyengine.volumes.segment_volume and Engine.segment_file prepare them"
         )
 
 

@@ -199,7 +199,7 @@ def test_verify_prints_what_differs(built, tmp_path, capfd) -> None:
     assert "DIFFERENT" in capfd.readouterr().out
 
 
-def test_pictures_that_no_step_of_the_core_prepares(tmp_path) -> None:
+def test_pictures_that_no_step_of_the_core_prepares(tmp_path, capsys) -> None:
     from PIL import Image
 
     results = write_results_folder(
@@ -219,6 +219,10 @@ def test_pictures_that_no_step_of_the_core_prepares(tmp_path) -> None:
         engine.segment_file(tmp_path / "stack.npy", tmp_path / "out.npy")
     with pytest.raises(ValueError, match="normalised and resampled, as float32, got uint8"):
         engine.segment(picture)
+    with pytest.raises(ValueError, match="as float32, got uint8"):
+        engine.stream(40, 50)
+    assert main(["info", str(tmp_path / "x.pyengine")]) == 0
+    assert "prepared to 1 x 1 mm, slices as they are; zscore in the mask" in capsys.readouterr().out
 
 
 def spoilt(name: str, path: Path) -> Path:
