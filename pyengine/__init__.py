@@ -44,7 +44,16 @@ from pyengine.engine import Engine
 from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, MemoryUse, TilePlan
 from pyengine.input_range import InputRangeWarning
-from pyengine.measurements import Measurements, Spacing, Table, instances, measure
+from pyengine.measurements import (
+    Measurements,
+    Spacing,
+    Table,
+    en_face,
+    etdrs,
+    instances,
+    measure,
+    thickness_map,
+)
 from pyengine.outputs import NamedOutput
 from pyengine.shipped import engines
 from pyengine.slow_plan import SlowPlanWarning
@@ -89,8 +98,11 @@ __all__ = [
     "export_package",
     "engines",
     "executors",
+    "en_face",
+    "etdrs",
     "instances",
     "measure",
+    "thickness_map",
     "uncertainty",
     "verify",
 ]

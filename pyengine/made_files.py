@@ -30,14 +30,24 @@ def note_begin(target: Path, name: str, replaces: bool) -> None:
     _append(target, {"name": name, "file": target.name if replaces else None, "made": None})
 
 
-def note_made(target: Path, name: str, made: Mapping[str, Any]) -> None:
-    """Note, after it was written, what a result was made from; see `note_begin`."""
-    _append(target, {"name": name, "file": None, "made": made})
+def note_made(
+    target: Path, name: str, made: Mapping[str, Any], about: Mapping[str, Any] | None = None
+) -> None:
+    """Note, after it was written, what a result was made from; see `note_begin`.
+
+    `about` is what a report needs besides, such as where the image lay.
+    """
+    _append(target, {"name": name, "file": None, "made": made, "about": about})
 
 
 def is_made(target: Path, name: str, made: Mapping[str, Any]) -> bool:
     """Whether the last note of a result says that it was made so."""
     return bool(_notes(target.parent).made.get(name) == json.loads(json.dumps(made)))
+
+
+def results_in(folder: Path) -> dict[str, Mapping[str, Any]]:
+    """Name of each finished result in a folder, and what `note_made` was told about it."""
+    return dict(_notes(folder).about)
 
 
 def files_made_in(folder: Path) -> frozenset[str]:
@@ -62,6 +72,7 @@ def _append(target: Path, note: Mapping[str, Any]) -> None:
 class _Notes:
     made: Mapping[str, Any] = field(default_factory=dict)
     files: frozenset[str] = frozenset()
+    about: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def _notes(folder: Path) -> _Notes:
@@ -76,9 +87,11 @@ def _notes(folder: Path) -> _Notes:
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, size: int, time_ns: int) -> _Notes:
     notes = list(_lines(path))
+    last = {note["name"]: note for note in notes}  # the last note of a name counts
     return _Notes(
-        {note["name"]: note["made"] for note in notes},  # the last note of a name counts
+        {name: note["made"] for name, note in last.items()},
         frozenset(note["file"] for note in notes if note["file"] is not None),
+        {name: note["about"] for name, note in last.items() if note.get("about")},
     )
 
 

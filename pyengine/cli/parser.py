@@ -11,6 +11,7 @@ from pyengine.builder.arguments import LABEL_RULES, STATISTICS
 from pyengine.cli.build import run_build, run_export, run_verify
 from pyengine.cli.info import run_bench, run_info
 from pyengine.cli.live import PHANTOM, run_live
+from pyengine.cli.measure_options import add_measure_options
 from pyengine.cli.options import (
     add_engine_options,
     add_read_options,
@@ -65,7 +66,6 @@ def make_parser() -> argparse.ArgumentParser:
         "--format", choices=[suffix[1:] for suffix in all_written_suffixes()],
         help="of outputs in a folder (default: the input's where it can be)",
     )  # fmt: skip
-    p.add_argument("--overlay", action="store_true", help="also write NAME.overlay.png")
     p.add_argument(
         "--strict", action="store_true",
         help="refuse images whose values are not on the network's scale (default: warn)",
@@ -79,6 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="skip outputs that were made from the same image, engine and options",
     )
+    add_measure_options(p)
 
     p = _verb(verbs, "classify", run_classify, "classify images")
     p.add_argument("input", nargs="+", metavar="IN", help="image files, folders or globs")

@@ -12,6 +12,10 @@ from pathlib import Path
 
 from pyengine import phantoms
 from pyengine.arguments import KINDS, Output, SegmentKeywords
+from pyengine.atomic_file import refuse_what_is_no_file
+from pyengine.cli.batch_files import table_paths, write_montage, write_tables
+from pyengine.cli.companions import Companion, Measured, companions
+from pyengine.cli.measure_options import measure_options
 from pyengine.cli.options import (
     expand,
     only_fitting_engine,
@@ -20,7 +24,7 @@ from pyengine.cli.options import (
     size,
     tile_options,
 )  # fmt: skip
-from pyengine.cli.segment_job import Job, made_by, overlay_path
+from pyengine.cli.segment_job import Job, made_by
 from pyengine.cli.volumes import run_volumes
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
@@ -77,12 +81,15 @@ def _run_images(args: argparse.Namespace, engine: Engine | None) -> int:
         **tile_options(args), "tta": args.tta, "check_finite": args.check_finite,
     }  # fmt: skip
     jobs = _jobs(inputs, output, args.format, args.output_kind)
-    _refuse_losses(jobs, args)
+    beside = companions(args)
+    _refuse_losses(jobs, args, beside)
     if args.engine is None:
         args.engine = only_fitting_engine([path for path, _ in inputs], read_options(args))
         print(f"pyengine: no --engine given; {args.engine} alone fits", file=sys.stderr)
     engine = engine or open_engine(args)
+    measure_options(args).classes_of(engine.info)
     failed = skipped = 0
+    done: list[Job] = []
     quiet = not sys.stderr.isatty()
     from tqdm import tqdm
 
@@ -90,17 +97,20 @@ def _run_images(args: argparse.Namespace, engine: Engine | None) -> int:
     with _strict_range(args.strict):
         for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
             try:
-                job = Job(path, target, args, made)
+                job = Job(path, target, args, made, beside)
                 if job.is_done:
                     skipped += 1
+                    done.append(job)
                     continue
                 job.run(engine, options, progress=not quiet and len(jobs) == 1)
+                done.append(job)
             except IMAGE_ERRORS as error:
                 # One bad image must not cost the rest of a batch.
                 if len(jobs) == 1:
                     raise
                 failed += 1
                 _complain(path, error)
+    _write_batch_files(args, engine, done)
     return _told(len(jobs) - failed - skipped, skipped, failed)
 
 
@@ -137,17 +147,34 @@ def _is_image_folder(path: Path) -> bool:
     return image_format is not None and image_format.is_folder
 
 
-def _refuse_losses(jobs: list[tuple[str, str]], args: argparse.Namespace) -> None:
+def _write_batch_files(args: argparse.Namespace, engine: Engine, done: list[Job]) -> None:
+    """Write what is of all images together, those that were skipped too."""
+    if args.measure and done:
+        record = Measured(measure_options(args), args.oct)
+        write_tables(Path(args.measure), [record.path(job.target) for job in done])
+    if args.montage and done:
+        write_montage(Path(args.montage), [job.file(engine) for job in done])
+
+
+def _refuse_losses(
+    jobs: list[tuple[str, str]], args: argparse.Namespace, beside: list[Companion]
+) -> None:
     """Refuse outputs that would replace an input, each other, or what is no output."""
     written = [file for path, target in jobs for file in replaced_files(path, target)]
-    if args.overlay:
-        if remote := [target for _, target in jobs if url_of(locate(target).path) is not None]:
-            raise ValueError(
-                f"{remote[0]}: overlays are files; leave out --overlay, or name a folder"
-            )
-        written += [(overlay_path(target), path) for path, target in jobs]
+    remote = [target for _, target in jobs if url_of(locate(target).path) is not None]
+    if beside and remote:
+        raise ValueError(
+            f"{remote[0]}: what goes beside results is files; leave out --overlay and the like, "
+            "or name a folder"
+        )
+    written += [(one.path(target), path) for path, target in jobs for one in beside]
+    tables = table_paths(Path(args.measure)).values() if args.measure else []
+    written += [(file, "--measure") for file in tables]
+    written += [(Path(args.montage), "--montage")] if args.montage else []
     engines_read = [] if args.engine is None else [resolve(args.engine)]
     check_distinct([*engines_read, *(file for path, _ in jobs for file in files_of(path))], written)
+    for file in [*tables, *([Path(args.montage)] if args.montage else [])]:
+        refuse_what_is_no_file(file)
     for _, target in jobs:
         if not (args.resume and is_done(target, args.output_kind)):
             check_target(target, args.output_kind)

@@ -1,25 +1,25 @@
-"""One image of a batch: its result, its overlay, and what is noted of them."""
+"""One image of a batch: its result, what is written beside it, and what is noted of them."""
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import warnings
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import SegmentKeywords
+from pyengine.cli.companions import Companion, Segmented
 from pyengine.cli.options import input_range, read_options
 from pyengine.engine import Engine
-from pyengine.formats.registry import files_of, locate, locate_result, read_image, replace_suffix
+from pyengine.formats.registry import files_of, locate, locate_result
 from pyengine.formats.remote import url_of
-from pyengine.input_range import InputRangeWarning
 from pyengine.made_files import is_made, note_begin, note_made
-from pyengine.overlay import overlay, save_image
+from pyengine.measurements.labelled_file import LabelledFile
+from pyengine.measurements.spacing import parse_spacing
 from pyengine.segment_file import is_done, replaced_files
 
-# Pixels of an overlay, which people look at.
-MAX_SHOWN = 1 << 26
 # Options of reading and of labels that change results; noted where they are given.
 _CHANGES = ("axes", "level", "threshold", "input_range")
 
@@ -38,10 +38,15 @@ def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
 
 
 class Job:
-    """One image: its result, its overlay, and the notes of what they were made from."""
+    """One image: its result, its companions, and the notes of what they were made from."""
 
     def __init__(
-        self, path: str, target: str, args: argparse.Namespace, made_by: dict[str, Any]
+        self,
+        path: str,
+        target: str,
+        args: argparse.Namespace,
+        made_by: dict[str, Any],
+        companions: Sequence[Companion],
     ) -> None:
         self.path, self.target, self.kind = path, target, args.output_kind
         self.how = read_options(args)
@@ -50,22 +55,37 @@ class Job:
         }  # fmt: skip
         self.output = args.result or args.output_kind
         self.result = locate_result(target, self.kind)
-        self.overlay = overlay_path(target) if args.overlay else None
+        self.spacing = parse_spacing(args.spacing) if args.spacing else None
         self.made = {**made_by, "source": _state(path, self.result.path)}
         self.has_result = (
             args.resume
             and is_done(target, self.kind)
             and is_made(self.result.path, self._name, self.made)
         )
-        self.is_done = self.has_result and (
-            self.overlay is None
-            or (self.overlay.exists() and is_made(self.overlay, self.overlay.name, self.made))
-        )
+        self.lacking = [
+            (companion, file)
+            for companion, file in ((one, one.path(target)) for one in companions)
+            if not (
+                self.has_result and file.exists() and is_made(file, file.name, self._of(companion))
+            )
+        ]
+        self.is_done = self.has_result and not self.lacking
 
     @property
     def _name(self) -> str:
         name = self.result.name
         return self.result.path.name + (f":/{name}" if name is not None else "")
+
+    def _of(self, companion: Companion) -> Mapping[str, Any]:
+        return {**self.made, **({"as": companion.made} if companion.made else {})}
+
+    def file(self, engine: Engine) -> LabelledFile:
+        """The image and its labels."""
+        info = engine.info
+        return LabelledFile(
+            self.path, str(self.result), info.input["channels"], info.classes, info.colors,
+            self.spacing, self.how,
+        )  # fmt: skip
 
     def run(self, engine: Engine, options: SegmentKeywords, progress: bool) -> None:
         """Make what is not there."""
@@ -83,25 +103,29 @@ class Job:
                 **self.values,
                 **options,
             )
-            note_made(path, self._name, self.made)
-        if self.overlay is not None:
-            note_begin(self.overlay, self.overlay.name, replaces=True)
-            self._write_overlay(engine, self.overlay, options)
-            note_made(self.overlay, self.overlay.name, self.made)
+            note_made(path, self._name, self.made, self._about(engine))
+        segmented = Segmented(
+            self.file(engine), self.kind == "labels", engine, options, self.values
+        )
+        for companion, file in self.lacking:
+            file.parent.mkdir(exist_ok=True)
+            note_begin(file, file.name, replaces=True)
+            companion.write(file, segmented)
+            note_made(file, file.name, self._of(companion))
 
-    def _write_overlay(self, engine: Engine, path: Path, options: SegmentKeywords) -> None:
-        channels = engine.info.input["channels"]
-        # Of slides every n-th pixel is shown; labels are computed of whole images.
-        shown = MAX_SHOWN if self.kind == "labels" else None
-        image = read_image(self.path, channels, max_shown=shown, **self.how)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", InputRangeWarning)  # it was said of the result
-            labels = (
-                read_image(str(self.result), 1, indices=True, max_shown=shown)
-                if self.kind == "labels"
-                else engine.segment(image, **self.values, **options)
-            )
-        save_image(path, overlay(image, labels, engine.info.colors))
+    def _about(self, engine: Engine) -> dict[str, Any]:
+        """What a report says of a result, and where it finds the image."""
+        info, spacing = engine.info, self.spacing
+        location = locate(self.path)
+        source = os.path.abspath(location.path)
+        return {
+            "source": source,
+            "relative": os.path.relpath(source, os.path.abspath(self.result.path.parent)),
+            "name": location.name, "result": self.result.name, "kind": self.kind,
+            "engine": Path(info.path).stem, "channels": info.input["channels"],
+            "axes": self.how["axes"], "level": self.how["level"], "classes": info.classes, "colors": info.colors,
+            "spacing_mm": spacing and (spacing.depth, spacing.height, spacing.width),
+        }  # fmt: skip
 
 
 def _state(source: str, result: Path) -> dict[str, Any]:
@@ -118,7 +142,3 @@ def _state(source: str, result: Path) -> dict[str, Any]:
         if len(files) > 1:
             state["files"] = len(files)
     return state
-
-
-def overlay_path(target: str) -> Path:
-    return replace_suffix(locate(target).path, ".overlay.png")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import SegmentKeywords
+from pyengine.cli.measure_options import flags_given
 from pyengine.cli.options import expand, read_options, tile_options
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
@@ -51,9 +52,11 @@ def run_volumes(args: argparse.Namespace, engine: Engine, output: str) -> tuple[
     (int, int, int)
         How many were segmented, were there already, and failed.
     """
-    if args.overlay or args.result is not None or args.output_kind != "labels":
+    besides = flags_given(args)
+    if besides or args.result is not None or args.output_kind != "labels":
         raise ValueError(
             "of volumes, labels alone are written: no --overlay, --result, --output-kind"
+            + (f", {', '.join(besides)}; measure them by pyengine.measure" if besides else "")
         )
     options = volume_options(args)
     channels = int(engine.info.input["channels"])

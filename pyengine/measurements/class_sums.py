@@ -40,7 +40,7 @@ class ClassSums:
         if image is None:
             self._sums[:] = np.nan
         else:
-            for channel, values in enumerate(image.reshape(flat.size, -1).T):
+            for channel, values in enumerate(image.reshape(flat.size, self._sums.shape[1]).T):
                 self._sums[:, channel] += np.bincount(flat, values, classes)
 
     def merge(self, other: ClassSums) -> None:

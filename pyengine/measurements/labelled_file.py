@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from pyengine.formats.format import Reader
+from pyengine.formats.format import Reader, ReadKeywords
 from pyengine.formats.registry import open_image
 from pyengine.measurements.measured import Measurements
 from pyengine.measurements.parts import measure_parts
@@ -34,25 +34,28 @@ class LabelledFile:
         Of the network.
     names : sequence of str
         Of the classes.
-    colors : sequence of RGB
+    colors : tuple of RGB
     spacing : Spacing or None
         Of the image; None: what the file says.
+    how : ReadKeywords
+        How the image is read.
     """
 
     source: str
     labels: str
     channels: int
     names: Sequence[str]
-    colors: Sequence[tuple[int, int, int]]
+    colors: tuple[tuple[int, int, int], ...]
     spacing: Spacing | None = None
+    how: ReadKeywords = field(default_factory=ReadKeywords)
 
     def open_image(self) -> Reader:
         """The image, for reading."""
-        return open_image(self.source, self.channels)
+        return open_image(self.source, self.channels, **self.how)
 
     def open_labels(self) -> Reader:
         """The labels, for reading."""
-        return open_image(self.labels, 1)
+        return open_image(self.labels, 1, indices=True)
 
     def page_labels(self, page: int) -> Array:
         """The labels of a page, whole."""

@@ -72,15 +72,21 @@ def class_table(
                 "objects": int((counted == k).sum()) if known else None,
                 **dict(zip(means, one.means()[k].tolist(), strict=True)),
             })  # fmt: skip
-    names = ["page", "class", "name", "area_px", "area_mm2", "fraction", "objects", *means]
-    return from_rows(names, rows)
+    kinds = {
+        "page": "i", "class": "i", "name": "U", "area_px": "i", "area_mm2": "f", "fraction": "f",
+        "objects": "O", **dict.fromkeys(means, "f"),
+    }  # fmt: skip
+    return from_rows(kinds, rows)
 
 
 def volume_table(sums: list[ClassSums], objects: Table, settings: Settings, channels: int) -> Table:
     means = intensity_names(channels)
-    names = ["class", "name", "voxels", "volume_mm3", "fraction", "objects", *means]
+    kinds = {
+        "class": "i", "name": "U", "voxels": "i", "volume_mm3": "f", "fraction": "f",
+        "objects": "O", **dict.fromkeys(means, "f"),
+    }  # fmt: skip
     if not settings.volume:
-        return from_rows(names, [])
+        return from_rows(kinds, [])
     unit = None if settings.spacing is None else settings.spacing.volume_mm3
     all_pages = ClassSums(len(settings.names), channels)
     for one in sums:
@@ -96,7 +102,7 @@ def volume_table(sums: list[ClassSums], objects: Table, settings: Settings, chan
             if k in settings.object_classes else None,
             **dict(zip(means, all_pages.means()[k].tolist(), strict=True)),
         })  # fmt: skip
-    return from_rows(names, rows)
+    return from_rows(kinds, rows)
 
 
 def object_table(
@@ -108,7 +114,7 @@ def object_table(
     n = len(found.label)
     spacing = settings.spacing
     label = found.label % settings.step - 1
-    names = np.array(list(settings.names), dtype=object)[label] if n else np.zeros(0, object)
+    names = np.array(list(settings.names), np.str_)[label]
     columns: dict[str, Array] = {"object": np.arange(1, n + 1), "class": label, "name": names}
     if page is None:
         unit = None if spacing is None else spacing.volume_mm3

@@ -144,7 +144,7 @@ class ObjectSums:
         found.label.append(label)
         intensity = np.full((count, self._channels), np.nan)
         if image is not None:
-            for k, values in enumerate(image[inside].reshape(owner.size, -1).T):
+            for k, values in enumerate(image[inside].reshape(owner.size, self._channels).T):
                 intensity[:, k] = np.bincount(owner, values, count)
         found.intensity.append(intensity)
 

@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from pyengine.formats.format import Reader
 
 _MM = {
     "nm": 1e-6, "um": 1e-3, "µm": 1e-3, "μm": 1e-3, "micron": 1e-3, "mm": 1.0, "cm": 10.0,
@@ -95,11 +96,7 @@ def parse_spacing(text: str) -> Spacing:
     return spacing
 
 
-def spacing_of(reader: Any) -> Spacing | None:
-    """What a file says of its pixels; None where it says nothing, or in an unknown unit."""
-    calibration = getattr(reader, "calibration", None)
-    if calibration is None or calibration.unit not in _MM:
-        return None
-    mm = _MM[calibration.unit]
-    depth = None if calibration.depth is None else calibration.depth * mm
-    return Spacing(calibration.height * mm, calibration.width * mm, depth)
+def spacing_of(reader: Reader) -> Spacing | None:
+    """What a file says of its pixels; None where it says nothing, or in no unit of length."""
+    mm = None if reader.calibration is None else reader.calibration.in_unit("mm")
+    return None if mm is None else Spacing(mm.height, mm.width, mm.depth)

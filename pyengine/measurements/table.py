@@ -27,8 +27,8 @@ class Table:
     Attributes
     ----------
     columns : mapping of str to ndarray, shape (rows,)
-        Numbers or str. NaN, and None beside whole numbers, stand for what is not known: an empty
-        field in CSV, null in JSON and Parquet.
+        Text (dtype str), whole numbers, float64, or objects: whole numbers of which some are not
+        known. What is not known is NaN or None: an empty field in CSV, null in JSON and Parquet.
     """
 
     columns: Mapping[str, np.ndarray]
@@ -47,7 +47,14 @@ class Table:
 
     def with_first(self, name: str, value: str) -> Table:
         """The same with one more column in front, which holds one value."""
-        return Table({name: np.array([value] * len(self), dtype=object), **self.columns})
+        return Table({name: np.full(len(self), value), **self.columns})
+
+    def packed(self) -> dict[str, Any]:
+        """As plain Python values, for JSON; see `unpacked`."""
+        return {
+            name: [column.dtype.kind, [_plain(value) for value in column.tolist()]]
+            for name, column in self.columns.items()
+        }
 
     def to_pandas(self) -> Any:
         """A ``pandas.DataFrame``; needs pandas."""
@@ -67,10 +74,15 @@ class Table:
         return html_table(list(self.columns), shown, more)
 
 
-def from_rows(names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> Table:
-    """A table of these columns; numbers that a row leaves out are NaN."""
+def from_rows(kinds: Mapping[str, str], rows: Iterable[Mapping[str, Any]]) -> Table:
+    """A table of columns of these kinds: "U" text, "i" and "f" numbers, "O" counts or None."""
     listed = list(rows)
-    return Table({name: _column([row.get(name) for row in listed]) for name in names})
+    return Table({n: _column([row[n] for row in listed], kind) for n, kind in kinds.items()})
+
+
+def unpacked(packed: Mapping[str, Any]) -> Table:
+    """The table that `Table.packed` gave."""
+    return Table({name: _column(values, kind) for name, (kind, values) in packed.items()})
 
 
 def joined(tables: Sequence[Table]) -> Table:
@@ -151,10 +163,7 @@ def _write_parquet(path: Path, tables: Iterable[Table]) -> None:
 
 
 def _arrow_type(arrow: Any, column: np.ndarray) -> Any:
-    if column.dtype.kind == "f":
-        return arrow.float64()
-    counts = column.dtype.kind in "iu" or all(v is None or isinstance(v, int) for v in column)
-    return arrow.int64() if counts and len(column) else arrow.string()
+    return {"U": arrow.string(), "f": arrow.float64()}.get(column.dtype.kind, arrow.int64())
 
 
 def _pyarrow() -> Any:
@@ -170,9 +179,8 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and math.isnan(value) else value
 
 
-def _column(values: list[Any]) -> np.ndarray:
-    if values and all(isinstance(value, int) for value in values):
-        return np.array(values, np.int64)
-    if any(isinstance(value, (str, int)) for value in values):
-        return np.array(values, dtype=object)
-    return np.array([math.nan if value is None else value for value in values], np.float64)
+def _column(values: list[Any], kind: str) -> np.ndarray:
+    dtypes = {"U": np.str_, "i": np.int64, "u": np.int64, "f": np.float64}
+    if kind == "f":
+        values = [math.nan if value is None else value for value in values]
+    return np.array(values, dtypes.get(kind, object))

@@ -12,7 +12,7 @@ import pytest
 import pyengine
 from pyengine.measurements import parts
 from pyengine.measurements.spacing import Spacing, as_spacing, parse_spacing
-from pyengine.measurements.table import SUFFIXES, Table, save_tables
+from pyengine.measurements.table import SUFFIXES, Table, save_tables, unpacked
 
 skimage_measure = pytest.importorskip("skimage.measure")
 
@@ -194,7 +194,7 @@ def test_tables_keep_numbers_text_and_what_is_unknown(tmp_path, suffix) -> None:
         {"name": "=1+1", "area": math.nan, "count": 2**40, "maybe": 2},
     ]
     table = Table({
-        "name": np.array([row["name"] for row in rows], object),
+        "name": np.array([row["name"] for row in rows]),
         "area": np.array([row["area"] for row in rows]),
         "count": np.array([row["count"] for row in rows]),
         "maybe": np.array([row["maybe"] for row in rows], object),
@@ -214,6 +214,16 @@ def test_tables_keep_numbers_text_and_what_is_unknown(tmp_path, suffix) -> None:
         import pyarrow.parquet
 
         assert pyarrow.parquet.read_table(path).to_pylist() == expected
+
+
+def test_tables_pack_into_json() -> None:
+    found = pyengine.measure(LABELS, IMAGE)
+    for table in (found.classes, found.objects, found.volumes):
+        again = unpacked(json.loads(json.dumps(table.packed())))
+        assert list(again.rows()) == list(table.rows())
+        assert [c.dtype.kind for c in again.columns.values()] == [
+            c.dtype.kind for c in table.columns.values()
+        ]
 
 
 def test_a_table_is_written_whole_or_not_at_all(tmp_path) -> None:

@@ -220,7 +220,7 @@ def test_slides_go_through_in_little_memory(make_engine, tmp_path, name, output)
 def test_overlays_of_slides_are_smaller(tmp_path, monkeypatch) -> None:
     from PIL import Image
 
-    monkeypatch.setattr("pyengine.cli.segment_job.MAX_SHOWN", 320 * 384 // 8)
+    monkeypatch.setattr("pyengine.cli.companions.MAX_SHOWN", 320 * 384 // 8)
     path = tmp_path / "a.svs"
     aperio(path)
     out = tmp_path / "o.ome.tif"
