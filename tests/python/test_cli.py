@@ -552,7 +552,7 @@ def test_resume_makes_overlays_that_lack(capsys, images, tmp_path, monkeypatch) 
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("pyengine.cli.segment_job.save_image", fail)
+        patched.setattr("pyengine.cli.companions.save_image", fail)
         assert run(capsys, *arguments)[0] == 130
     assert not list(tmp_path.rglob("*.overlay.png"))
     before = (tmp_path / "out" / "a.png").stat().st_mtime_ns
