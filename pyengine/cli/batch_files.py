@@ -54,7 +54,9 @@ def write_montage(path: Path, files: Sequence[LabelledFile]) -> None:
     for file in files:
         with file.open_labels() as reader:
             pages = reader.pages
-        named.append((Path(file.source).name, pictures(file, pages // 2, _SIDE_PX)[1]))
+        named.append(
+            (Path(file.source or file.labels).name, pictures(file, pages // 2, _SIDE_PX)[1])
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     note_begin(path, path.name, replaces=True)  # so that it is never taken for an image
     save_image(path, montage(named, _SIDE_PX))

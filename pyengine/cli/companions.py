@@ -25,12 +25,11 @@ from pyengine.measurements.contours import features, save_features
 from pyengine.measurements.instances import instances
 from pyengine.measurements.labelled_file import LabelledFile, measure_file
 from pyengine.measurements.oct_file import oct_maps
+from pyengine.measurements.records import record_path
 from pyengine.overlay import overlay, save_image
 
 # Pixels of an overlay, which people look at.
 MAX_SHOWN = 1 << 26
-# Of each image what --measure found, until the table of all is written.
-RECORDS = ".pyengine-measured"
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,8 @@ class Segmented:
 
     Attributes
     ----------
+    source : str
+        The image.
     file : LabelledFile
         Where `has_labels` is False, its labels are other results.
     has_labels : bool
@@ -48,6 +49,7 @@ class Segmented:
         ``threshold`` and ``input_range`` of the result.
     """
 
+    source: str
     file: LabelledFile
     has_labels: bool
     engine: Engine
@@ -90,7 +92,7 @@ class Overlay(Companion):
         file, engine = segmented.file, segmented.engine
         # Of slides every n-th pixel is shown; labels are computed of whole images.
         shown = MAX_SHOWN if segmented.has_labels else None
-        image = read_image(file.source, file.channels, max_shown=shown, **file.how)
+        image = read_image(segmented.source, file.channels, max_shown=shown, **file.how)
         with _range_was_told():
             labels = (
                 read_image(file.labels, 1, indices=True, max_shown=shown)
@@ -110,7 +112,7 @@ class Scores(Companion):
     def write(self, path: Path, segmented: Segmented) -> None:
         with _range_was_told():
             segmented.engine.segment_file(
-                segmented.file.source,
+                segmented.source,
                 path,
                 output=self._output,
                 input_range=segmented.values["input_range"],
@@ -127,8 +129,7 @@ class Measured(Companion):
         self._options, self._is_oct = options, is_oct
 
     def path(self, target: str) -> Path:
-        result = locate(target).path
-        return result.parent / RECORDS / f"{result.name}.json"
+        return record_path(locate(target).path)
 
     def write(self, path: Path, segmented: Segmented) -> None:
         file = segmented.file
@@ -138,7 +139,7 @@ class Measured(Companion):
         if self._is_oct:
             maps = oct_maps(file)
             tables |= {"ascans": maps.a_scans(), "etdrs": maps.fields(self._options.laterality)}
-        record = {"image": file.source, "tables": {n: t.packed() for n, t in tables.items()}}
+        record = {"image": segmented.source, "tables": {n: t.packed() for n, t in tables.items()}}
         text = json.dumps(record)
         write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 

@@ -18,6 +18,7 @@ from pyengine.cli.options import (
     add_tile_options,
     add_value_options,
 )  # fmt: skip
+from pyengine.cli.report import add_report_options, run_report
 from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
 from pyengine.formats.registry import all_written_suffixes, readable_suffixes
 from pyengine.inputs.registry import file_titles
@@ -80,6 +81,9 @@ def make_parser() -> argparse.ArgumentParser:
         help="skip outputs that were made from the same image, engine and options",
     )
     add_measure_options(p)
+
+    p = _verb(verbs, "report", run_report, "one HTML page about a folder of results")
+    add_report_options(p)
 
     p = _verb(verbs, "classify", run_classify, "classify images")
     p.add_argument("input", nargs="+", metavar="IN", help="image files, folders or globs")

@@ -105,7 +105,7 @@ class Job:
             )
             note_made(path, self._name, self.made, self._about(engine))
         segmented = Segmented(
-            self.file(engine), self.kind == "labels", engine, options, self.values
+            self.path, self.file(engine), self.kind == "labels", engine, options, self.values
         )
         for companion, file in self.lacking:
             file.parent.mkdir(exist_ok=True)

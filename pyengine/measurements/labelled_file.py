@@ -26,8 +26,8 @@ class LabelledFile:
 
     Attributes
     ----------
-    source : str
-        The image; see `Engine.segment_file`.
+    source : str or None
+        The image; see `Engine.segment_file`. None where it is not found any more.
     labels : str
         Likewise.
     channels : int
@@ -41,7 +41,7 @@ class LabelledFile:
         How the image is read.
     """
 
-    source: str
+    source: str | None
     labels: str
     channels: int
     names: Sequence[str]
@@ -51,6 +51,8 @@ class LabelledFile:
 
     def open_image(self) -> Reader:
         """The image, for reading."""
+        if self.source is None:
+            raise FileNotFoundError(f"{self.labels}: its image is not found")
         return open_image(self.source, self.channels, **self.how)
 
     def open_labels(self) -> Reader:
@@ -70,6 +72,11 @@ class LabelledFile:
         return spacing.scaled(image.shape[0] / labels.shape[0], image.shape[1] / labels.shape[1])
 
 
+def channels_of(reader: Reader) -> int:
+    """Of each page."""
+    return reader.shape[2] if len(reader.shape) == 3 else 1
+
+
 def measure_file(
     file: LabelledFile,
     object_classes: Sequence[int] | None = None,
@@ -81,13 +88,16 @@ def measure_file(
     """
     with ExitStack() as stack:
         labels = stack.enter_context(file.open_labels())
-        image = stack.enter_context(file.open_image())
-        fits = image.shape[:2] == labels.shape[:2] and image.pages == labels.pages
+        image = stack.enter_context(file.open_image()) if file.source is not None else None
+        shape = (labels.pages, *labels.shape[:2])
+        rows = None
+        if image is not None and (image.pages, *image.shape[:2]) == shape:
+            rows = image.rows
         chosen = range(1, len(file.names)) if object_classes is None else object_classes
         return measure_parts(
-            (labels.pages, *labels.shape[:2]),
+            shape,
             labels.rows,
-            (image.shape[2] if len(image.shape) == 3 else 1),
-            image.rows if fits else None,
+            0 if image is None else channels_of(image),
+            rows,
             Settings(file.names, file.label_spacing(image, labels), tuple(chosen), **settings),
         )

@@ -23,9 +23,9 @@ def montage(
     Parameters
     ----------
     named : iterable of (str, ndarray of uint8, shape (h, w, 3))
-        At most `side_px` high and wide.
+        At most `side_px` wide.
     side_px : int
-        Of the square for each.
+        Width of the column for each.
     columns : int, optional
         Default: about as many as rows, and half as many again.
 
@@ -44,7 +44,8 @@ def montage(
     across = columns or max(1, round(math.sqrt(1.5 * len(listed))))
     across = min(across, len(listed))
     down = -(-len(listed) // across)
-    pitch_x, pitch_y = side_px + _GAP_PX, side_px + _LINE_PX + _GAP_PX
+    tallest = max(picture.shape[0] for _, picture in listed)
+    pitch_x, pitch_y = side_px + _GAP_PX, tallest + _LINE_PX + _GAP_PX
     sheet = Image.new("RGB", (across * pitch_x + _GAP_PX, down * pitch_y + _GAP_PX), "#ffffff")
     draw, font = ImageDraw.Draw(sheet), ImageFont.load_default(12)
     for number, (name, picture) in enumerate(listed):
@@ -52,9 +53,9 @@ def montage(
         top = _GAP_PX + number // across * pitch_y
         height, width = picture.shape[:2]
         sheet.paste(
-            Image.fromarray(picture), (left + (side_px - width) // 2, top + (side_px - height) // 2)
+            Image.fromarray(picture), (left + (side_px - width) // 2, top + (tallest - height) // 2)
         )
-        draw.text((left, top + side_px + 1), _fitting(name, side_px, font), "#222222", font)
+        draw.text((left, top + tallest + 1), _fitting(name, side_px, font), "#222222", font)
     return np.asarray(sheet)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pyengine.formats.format import Reader
 from pyengine.measurements.etdrs import etdrs
 from pyengine.measurements.labelled_file import LabelledFile
 from pyengine.measurements.spacing import Spacing
@@ -31,7 +33,7 @@ class OctMaps:
     unit : str
         "um", or "px" where the spacing is not known.
     en_face : ndarray of float32, shape (N, W)
-        Mean intensity of each A-scan, all channels together.
+        Mean intensity of each A-scan, all channels together; NaN where the image is not found.
     spacing : Spacing or None
         Of the labels.
     """
@@ -73,16 +75,23 @@ class OctMaps:
 def oct_maps(file: LabelledFile) -> OctMaps:
     """The maps of a volume, or of one B-scan (N = 1)."""
     classes = range(1, len(file.names))
-    with file.open_image() as image, file.open_labels() as labels:
+    with ExitStack() as stack:
+        labels = stack.enter_context(file.open_labels())
+        image = stack.enter_context(file.open_image()) if file.source is not None else None
         spacing = file.label_spacing(image, labels)
         thickness = np.empty((len(classes), labels.pages, labels.shape[1]), np.float32)
-        seen = np.empty((image.pages, image.shape[1]), np.float32)
         for page in range(labels.pages):
             scan = labels.rows(page, 0, labels.shape[0])
             for k in classes:
                 thickness[k - 1, page] = thickness_map(scan, k, spacing)
-        for page in range(image.pages):
-            pixels = image.rows(page, 0, image.shape[0])
-            seen[page] = en_face(pixels if pixels.ndim == 2 else pixels.mean(-1))
+        seen = np.full(thickness.shape[1:], np.nan, np.float32) if image is None else _seen(image)
     unit = "px" if spacing is None else "um"
     return OctMaps(tuple(file.names[1:]), thickness, unit, seen, spacing)
+
+
+def _seen(image: Reader) -> Array:
+    seen = np.empty((image.pages, image.shape[1]), np.float32)
+    for page in range(image.pages):
+        pixels = image.rows(page, 0, image.shape[0])
+        seen[page] = en_face(pixels if pixels.ndim == 2 else pixels.mean(-1))
+    return seen

@@ -47,14 +47,18 @@ def pictures(file: LabelledFile, page: int, longest_px: int) -> tuple[Array, Arr
     Returns
     -------
     pair of ndarray of uint8, shape (h, w, 3)
-        Stretched to the page's own range, enlarged where it is much smaller than `longest_px`.
+        Stretched to the page's own range; grey where the image is not found any more.
     """
-    with file.open_image() as image, file.open_labels() as labels:
-        grey = thumbnail(image, page, longest_px)
+    with file.open_labels() as labels:
         marks = thumbnail(labels, page, longest_px).astype(np.uint8)
+    grey: Array
+    if file.source is None:
+        grey = np.full(marks.shape, 64, np.uint8)
+    else:
+        with file.open_image() as image:
+            grey = thumbnail(image, page, longest_px)
     if marks.shape != grey.shape[:2]:
-        marks = np.asarray(
-            Image.fromarray(marks).resize(grey.shape[1::-1], Image.Resampling.NEAREST)
-        )
+        height, width = grey.shape[:2]
+        marks = np.asarray(Image.fromarray(marks).resize((width, height), Image.Resampling.NEAREST))
     plain = overlay(grey, np.zeros_like(marks), file.colors)
     return plain, overlay(grey, marks, file.colors)

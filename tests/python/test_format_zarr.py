@@ -172,7 +172,7 @@ def test_the_command_line_takes_urls_and_folders(capsys, membranes, tmp_path) ->
     assert not Path("memory:").exists()
     assert main(["segment", "-e", "em-membranes", "memory://cli.zarr", "-o", "memory://x.zarr",
                  "--overlay"]) == 2  # fmt: skip
-    assert "overlays are files" in capsys.readouterr().err
+    assert "beside results is files" in capsys.readouterr().err
 
 
 # --- what is written

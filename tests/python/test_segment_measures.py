@@ -12,30 +12,18 @@ from typing import Any
 import numpy as np
 import pytest
 import tifffile
-import torch
 from PIL import Image
+from threshold_engine import threshold_engine
 
 import pyengine
 from pyengine.cli import main
 
 pytest.importorskip("skimage")
 
-NAMES = ["background", "dim", "bright"]
-
 
 @pytest.fixture(scope="module")
 def engine_file(tmp_path_factory) -> Path:
-    """Labels by thresholds: 0 below 50, 1 from 50 on, 2 from 150 on."""
-    net = torch.nn.Conv2d(1, 3, 1)
-    with torch.no_grad():
-        net.weight[:] = torch.tensor([0.0, 1.0, 2.0]).reshape(3, 1, 1, 1)
-        net.bias[:] = torch.tensor([0.0, -49.5, -199.0])
-    path = tmp_path_factory.mktemp("engine") / "thresholds.pyengine"
-    pyengine.build(
-        net, path, sample_shape=(1, 1, 16, 16), classes=NAMES,
-        colors=[(0, 0, 0), (255, 0, 0), (0, 255, 0)],
-    )  # fmt: skip
-    return path
+    return threshold_engine(tmp_path_factory.mktemp("engine") / "thresholds.pyengine")
 
 
 def image(shift: int = 0) -> np.ndarray:
@@ -174,7 +162,7 @@ def test_a_damaged_image_costs_its_line_and_nothing_else(engine_file, folder, ca
     said = capsys.readouterr()
     assert len([line for line in said.err.splitlines() if "bad.png" in line]) == 1
     assert {Path(row["image"]).name for row in rows(table)} == {"a.png", "b.tif"}
-    assert Image.open(sheet).size == (2 * 208 + 8, 224 + 8)
+    assert Image.open(sheet).size == (2 * 208 + 8, 20 + 16 + 8 + 8)
 
 
 def test_own_files_are_no_inputs(engine_file, folder, capsys) -> None:
