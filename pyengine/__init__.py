@@ -55,6 +55,7 @@ from pyengine.measurements import (
     thickness_map,
 )
 from pyengine.outputs import NamedOutput
+from pyengine.picture import Picture, show
 from pyengine.shipped import engines
 from pyengine.slow_plan import SlowPlanWarning
 from pyengine.stream import FrameFuture, FrameResult, Stream, StreamStatistics
@@ -82,6 +83,7 @@ __all__ = [
     "Measurements",
     "NamedOutput",
     "OnnxruntimeWarning",
+    "Picture",
     "PlanReport",
     "PrecisionReport",
     "SlowPlanWarning",
@@ -102,6 +104,7 @@ __all__ = [
     "etdrs",
     "instances",
     "measure",
+    "show",
     "thickness_map",
     "uncertainty",
     "verify",

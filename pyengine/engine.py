@@ -172,6 +172,9 @@ class Engine:
             f"{i.parameters:,} parameters, {i.device}/{i.gpu or i.isa}, {i.threads} thread(s))"
         )
 
+    def _repr_html_(self) -> str:
+        return self._info._repr_html_()
+
     @documented(SegmentKeywords)
     def plan(self, height: int, width: int, **options: Unpack[SegmentKeywords]) -> TilePlan:
         """How an image would be cut.
@@ -581,7 +584,8 @@ class Engine:
         image = as_image(image)
         check_image(image, self._info.input["channels"])
         index, probabilities = self._native.classify(_core.BorrowedImage(image))
-        return Classification(self._info.classes[index], index, probabilities)
+        classes = self._info.classes
+        return Classification(classes[index], index, probabilities, classes)
 
     def normalise(self, image: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         """The pixels of an image as the network takes them, for `run`.

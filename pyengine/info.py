@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pyengine.html import bar, html_facts, swatches
 from pyengine.outputs import NamedOutput, named_outputs
 from pyengine.read_only import ReadOnlyDict
 
@@ -96,6 +98,22 @@ class EngineInfo:
     layers: tuple[LayerInfo, ...] = field(repr=False)
     manifest: Mapping[str, Any] = field(repr=False)
 
+    def _repr_html_(self) -> str:
+        channels = self.input["channels"]
+        tiles = f"exact, halo {self.halo} px, alignment {self.alignment} px"
+        facts = [
+            ("task", self.task),
+            ("classes", swatches(self.classes, self.colors)),
+            ("input", f"{channels} channel{'s'[: channels > 1]}, {self.input.get('dtype', '')}"),
+            ("parameters", f"{self.parameters:,}"),
+            ("work", f"{self.flops_per_pixel / 1e3:,.1f} kFLOP per pixel"),
+            ("tiles", tiles if self.tileable else f"none: {self.not_tileable_reason}"),
+            ("runs on", f"{self.gpu or self.device} ({self.executor}, {self.isa}), "
+                        f"{self.threads} thread{'s'[: self.threads > 1]}"),
+            ("file", self.path),
+        ]  # fmt: skip
+        return html_facts(Path(self.path).stem, facts)
+
 
 @dataclass(frozen=True)
 class TilePlan:
@@ -114,6 +132,16 @@ class TilePlan:
     """Estimated time of all tiles, in no unit: ratios of plans of one engine matter."""
     slowdown: float
     """`cost` over that of the best plan that more memory would allow."""
+
+    def _repr_html_(self) -> str:
+        facts = [
+            ("tiles", f"{self.grid[0]} x {self.grid[1]} of {self.tile[0]} x {self.tile[1]} px"),
+            ("window", f"{self.window[0]} x {self.window[1]} px"),
+            ("at a time", self.batch_size),
+            ("memory", f"{self.memory_bytes / 1e6:,.0f} MB"),
+            ("time", f"{self.slowdown:.2f} of what more memory would allow"),
+        ]
+        return html_facts("Tiles", facts)
 
 
 @dataclass(frozen=True)
@@ -136,6 +164,13 @@ class Classification:
     index: int
     probabilities: npt.NDArray[np.float32]
     """Shape (K,), sums to 1 over classes (softmax)."""
+    classes: tuple[str, ...] = field(default=(), repr=False)
+    """Names, in the order of `probabilities`."""
+
+    def _repr_html_(self) -> str:
+        names = self.classes or tuple(map(str, range(len(self.probabilities))))
+        ranked = sorted(zip(names, self.probabilities.tolist(), strict=True), key=lambda p: -p[1])
+        return html_facts(self.label, [(name, bar(share)) for name, share in ranked])
 
 
 def read_info(core: dict[str, Any], path: str, network: str) -> EngineInfo:

@@ -16,6 +16,7 @@ from pyengine.builder.container import refuse_engine_file
 from pyengine.builder.outputs import choose_outputs
 from pyengine.checks import check_image
 from pyengine.engine import Engine
+from pyengine.html import bar, html_facts
 from pyengine.inputs.registry import load_source
 from pyengine.inputs.source import Array, Network, SourceKeywords, check_shape, parity_samples
 from pyengine.outputs import arrays_of
@@ -70,6 +71,24 @@ class BuildReport:
     def passed(self) -> bool:
         """Whether the error is within the tolerance."""
         return self.relative_error <= self.tolerance
+
+    def _repr_html_(self) -> str:
+        facts = [
+            (
+                "relative error",
+                f"{self.relative_error:.2e}, at most {self.tolerance:.0e} is allowed",
+            ),
+            *((f"of {name}", f"{error:.2e}") for name, error in self.by_output.items()),
+            ("labels agree", bar(self.label_agreement)),
+            ("inputs compared", self.samples),
+            ("sizes", self.fixed_size or "any"),
+            (
+                "runs on",
+                f"onnxruntime: {self.why_not_cpu}" if self.why_not_cpu else "the CPU engine",
+            ),
+            *(("note", note) for note in self.notes),
+        ]
+        return html_facts("Parity: " + ("passed" if self.passed else "FAILED"), facts)
 
     def as_dict(self) -> dict[str, Any]:
         """For the manifest."""
