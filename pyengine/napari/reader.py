@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pyengine.formats.registry import find_format, locate, open_image
+from pyengine.formats.boundary import reading
+from pyengine.formats.format import ReadOptions
+from pyengine.formats.registry import find_format, locate
 from pyengine.made_files import results_in
 from pyengine.measurements.spacing import spacing_of
 from pyengine.napari.layers import LayerData, palette, scale_of
@@ -36,7 +38,11 @@ def _layer(path: str) -> LayerData:
     location = locate(path)
     about = results_in(location.path.parent).get(Path(str(location)).name, {})
     is_labels = about.get("kind") == "labels"
-    with open_image(path, 1, indices=is_labels) as reader:
+    image_format = find_format(location.path)
+    assert image_format is not None  # as `get_reader` said
+    # Not fitted to a network: all channels are shown.
+    how = ReadOptions(1, indices=is_labels)
+    with reading(location, image_format.title), image_format.open(location, how) as reader:
         height = reader.shape[0]
         pages = [reader.rows(page, 0, height) for page in range(reader.pages)]
         data = np.stack(pages) if reader.stacked else pages[0]
