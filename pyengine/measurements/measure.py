@@ -71,6 +71,7 @@ def measure(
 
     Examples
     --------
+    >>> import pyengine
     >>> labels = np.array([[0, 1, 1], [0, 0, 0], [2, 0, 1]], np.uint8)
     >>> found = pyengine.measure(labels, spacing=0.5)
     >>> found.classes["area_px"].tolist(), found.classes["area_mm2"].tolist()

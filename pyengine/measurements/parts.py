@@ -22,7 +22,7 @@ from pyengine.measurements.settings import Settings
 from pyengine.measurements.table import Table, joined
 
 Array = npt.NDArray[Any]
-_BAND_PX = 1 << 24
+_BAND_PX = 1 << 22
 
 Rows = Callable[[int, int, int], Array]
 Slab = tuple[Array, Array | None]  # classes + 1 of objects, else 0; pixels
@@ -37,7 +37,7 @@ def measure_parts(
 ) -> Measurements:
     """`measure` of what is read by rows.
 
-    Memory holds 16 million pixels at a time (a page of a volume at least), and a few numbers for
+    Memory holds 4 million pixels at a time (a page of a volume at least), and a few numbers for
     each object. What scikit-image computes, `properties` and watersheds, needs the page or the
     volume whole.
 

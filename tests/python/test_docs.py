@@ -18,7 +18,9 @@ from PIL import Image
 from pyengine.cli import main
 from pyengine.cli.parser import make_parser
 
-MODULES = ["pyengine", "pyengine.engine", "pyengine.builder.build"]
+MODULES = [
+    "pyengine", "pyengine.engine", "pyengine.builder.build", "pyengine.measurements.measure",
+]  # fmt: skip
 README_LINES = 120
 FOLDERS_OF_PAGES = [".", "benchmarks", "csrc", "docs", "docs/quality", "pyengine/engines", "train"]
 PAGES = sorted(
