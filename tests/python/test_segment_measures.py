@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from PIL import Image
 from threshold_engine import threshold_engine
 
 import pyengine
-from pyengine.cli import main
+from pyengine.cli import companions, main
 
 pytest.importorskip("skimage")
 
@@ -153,6 +154,41 @@ def test_resume_makes_what_lacks_and_keeps_what_is_there(engine_file, folder, ca
     assert after[1] == before[1]
     assert rows(table)[0]["area_mm2"] == "578.0"
     assert (folder / "out" / "a.geojson").exists()
+
+
+@pytest.mark.parametrize("writer", ["save_features", "write_atomically", "save_result"])
+def test_an_interrupted_run_resumes_to_the_same_files(
+    engine_file, folder, monkeypatch, writer
+) -> None:
+    """Stopped in the second file of a kind: nothing is half, and the rest is made."""
+    asked = ["--measure", folder / "t.csv", "--contours", "--instances", "watershed", "--montage",
+             folder / "m.png"]  # fmt: skip
+    assert segment(engine_file, folder, *asked) == 0
+    expected = contents(folder)
+    shutil.rmtree(folder / "out")
+    (folder / "t.csv").unlink()
+    calls: list[int] = []
+    real = getattr(companions, writer)
+
+    def stopped(*arguments: Any) -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        real(*arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(companions, writer, stopped)
+        assert segment(engine_file, folder, *asked) == 130
+    assert not (folder / "t.csv").exists()
+    assert contents(folder).items() <= expected.items()
+    assert segment(engine_file, folder, *asked, "--resume") == 0
+    assert contents(folder) == expected
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """All that is written, but for the notes."""
+    files = [f for f in folder.rglob("*") if f.is_file() and f.name != ".pyengine-made.jsonl"]
+    return {str(f.relative_to(folder)): f.read_bytes() for f in files}
 
 
 def test_a_damaged_image_costs_its_line_and_nothing_else(engine_file, folder, capsys) -> None:
