@@ -41,6 +41,7 @@ from pyengine.builder import (
 )
 from pyengine.device_array import DeviceArray
 from pyengine.engine import Engine
+from pyengine.entropy import uncertainty
 from pyengine.executor_status import ExecutorStatus, executors
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, MemoryUse, TilePlan
 from pyengine.input_range import InputRangeWarning
@@ -60,7 +61,6 @@ from pyengine.shipped import engines
 from pyengine.slow_plan import SlowPlanWarning
 from pyengine.stream import FrameFuture, FrameResult, Stream, StreamStatistics
 from pyengine.threads import ThreadOptions
-from pyengine.uncertainty import uncertainty
 
 __all__ = [
     "BuildReport",

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from pyengine import _core
 from pyengine.arguments import KINDS, OUTPUTS, choice, number
-from pyengine.uncertainty import uncertainty
+from pyengine.entropy import uncertainty
 
 Array = npt.NDArray[Any]
 

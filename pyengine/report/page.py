@@ -21,6 +21,7 @@ from pyengine.report import plots
 from pyengine.report.gather import Found, find_results, tables_of
 
 _SHOWN_PX = 640
+_LEAST_VALUES = 3  # fewer say more as numbers
 _ERRORS = (ValueError, TypeError, OSError, MemoryError)
 
 
@@ -238,22 +239,19 @@ def _legend(cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _plots(cases: list[dict[str, Any]]) -> list[dict[str, str]]:
     """Histograms of shares over images, and of sizes of objects."""
     shown = []
-    names = list(dict.fromkeys(row["name"] for case in cases for row in case["classes"][1:]))
-    for name in names:
+    for name in dict.fromkeys(row["name"] for case in cases for row in case["classes"]):
         own = [
             (case, k, row) for case in cases for k, row in enumerate(case["classes"])
-            if row["name"] == name and k > 0
+            if row["name"] == name
         ]  # fmt: skip
-        shares = [100 * row["fraction"] for _, _, row in own]
-        if len(shares) >= 3:
-            axis = "share of the image [%]"
-            shown.append({"title": f"{name}: images", "svg": plots.histogram(shares, axis)})
+        shares = [100 * row["fraction"] for _, k, row in own if k > 0]
+        if len(shares) >= _LEAST_VALUES:
+            svg = plots.histogram(shares, "share of the image [%]")
+            shown.append({"title": f"{name}: images", "svg": svg})
         sizes = [size for case, k, _ in own for number, size in case["areas"] if number == k]
-        if len(sizes) >= 3:
-            axis = "size of an object [px]"
-            shown.append(
-                {"title": f"{name}: objects", "svg": plots.histogram(sizes, axis, log=True)}
-            )
+        if len(sizes) >= _LEAST_VALUES:
+            svg = plots.histogram(sizes, "size of an object [px]", log=True)
+            shown.append({"title": f"{name}: objects", "svg": svg})
     return shown
 
 
