@@ -144,17 +144,19 @@ def _case(found: Found, options: ReportOptions, with_pictures: bool) -> dict[str
 def _classes(found: Found, tables: dict[str, Table]) -> list[dict[str, Any]]:
     """Of each class what all pages hold."""
     table, objects = tables["classes"], tables["objects"]
+    counted = tables["volumes"] if len(tables["volumes"]) else table
+    told_apart = {row["class"] for row in counted.rows() if row["objects"] is not None}
     total = int(table["area_px"].sum())
     rows = []
     for k, (name, color) in enumerate(zip(found.file.names, found.file.colors, strict=True)):
         own = table["class"] == k
         area = int(table["area_px"][own].sum())
         square = float(table["area_mm2"][own].sum())
-        told_apart = k > 0 or bool((objects["class"] == 0).any())
         rows.append({
             "name": name, "color": "#{:02x}{:02x}{:02x}".format(*color), "area_px": area,
             "area_mm2": None if math.isnan(square) else square, "fraction": area / total,
-            "objects": int((objects["class"] == k).sum()) if told_apart else None,
+            "objects": int((objects["class"] == k).sum()) if k in told_apart else None,
+            "shown": k > 0 or k in told_apart,
         })  # fmt: skip
     return rows
 
@@ -256,5 +258,7 @@ def _plots(cases: list[dict[str, Any]]) -> list[dict[str, str]]:
 
 
 def _columns(cases: list[dict[str, Any]]) -> list[str]:
-    """Classes that have columns in the table: all but the first, in the order of appearance."""
-    return list(dict.fromkeys(row["name"] for case in cases for row in case["classes"][1:]))
+    """Classes that have columns in the table, in the order of appearance."""
+    return list(
+        dict.fromkeys(row["name"] for case in cases for row in case["classes"] if row["shown"])
+    )

@@ -75,7 +75,7 @@ def histogram(values: Sequence[float], axis: str, log: bool = False, bins: int =
     )
     ticks = "".join(
         f'<text x="{_LEFT + k * inner_w / bins:.1f}" y="{bottom + 14}" text-anchor="{anchor}">'
-        f"{in_words(float(f'{edge:.3g}'))}</text>"
+        f"{_tick(float(edge), high - low)}</text>"
         for k, anchor, edge in places
     )
     return (
@@ -86,6 +86,12 @@ def histogram(values: Sequence[float], axis: str, log: bool = False, bins: int =
         f'<text class="name" x="{_LEFT + inner_w / 2}" y="{_HEIGHT - 4}" text-anchor="middle">'
         f"{escape(axis)}</text></svg>"
     )
+
+
+def _tick(value: float, span: float) -> str:
+    """With as many digits as tell values apart that lie `span` from each other."""
+    digits = 3 + max(0, math.floor(math.log10(max(abs(value), span) / span)))
+    return in_words(float(f"{value:.{digits}g}"))
 
 
 def grid(values: Sequence[float], names: Sequence[str]) -> str:

@@ -189,6 +189,19 @@ def test_what_is_no_report_is_refused(
     assert not (tmp_path / "out" / "report.html").exists()
 
 
+def test_objects_are_counted_of_classes_that_are_told_apart(tmp_path) -> None:
+    Image.fromarray(image(0)).save(tmp_path / "a.png")
+    engine = threshold_engine(tmp_path / "e.pyengine")
+    arguments = ["segment", tmp_path / "a.png", "-o", tmp_path / "out" / "a.png", "-e", engine,
+                 "--measure", tmp_path / "t.csv", "--object-classes", "background"]  # fmt: skip
+    (tmp_path / "out").mkdir()
+    assert main([str(a) for a in arguments]) == 0
+    assert main(["report", str(tmp_path / "out")]) == 0
+    text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert re.search(r"background: [0-9.]+ % in \d+ object", text)
+    assert re.search(r"dim: [0-9.]+ %\s*(<br>|</)", text)
+
+
 def test_plots_hold_all_values() -> None:
     counts = [int(n) for n in re.findall(r": (\d+)</title>", histogram([1, 2, 3, 3, 9], "<a>"))]
     assert sum(counts) == 5
