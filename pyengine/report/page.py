@@ -180,7 +180,7 @@ def _maps(found: Found, tables: dict[str, Table], options: ReportOptions) -> dic
     known, ratio = False, columns / rows
     if spacing is not None and spacing.depth is not None:
         known, ratio = True, (columns * spacing.width) / (rows * spacing.depth)
-    seen = maps.en_face
+    seen = maps.en_face[::-1]  # as the grid: the last B-scan, taken as the highest, is up
     if not np.isnan(seen).all():
         low, high = np.nanpercentile(seen, (1, 99))
         seen = np.clip((seen - low) / (high - low if high > low else 1) * 255, 0, 255)
@@ -202,7 +202,7 @@ def _class_map(maps: OctMaps, k: int, fields: Table) -> dict[str, Any]:
     means = [math.nan if row["mean_um"] is None else row["mean_um"] for row in own]
     return {
         "name": maps.names[k],
-        "map": plots.data_address(plots.colored(values, 0, high), True),
+        "map": plots.data_address(plots.colored(values[::-1], 0, high), True),
         "high": high,
         "mean": float(values.mean()),
         "fields": own,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import re
 import shutil
@@ -136,9 +138,18 @@ def test_page_says_what_is_there(page_file) -> None:
     text = page_file.read_text(encoding="utf-8")
     for words in (
         "volume.tif, from above", "ETDRS grid of 1, 3 and 6 mm", "temporal is to the right",
-        "image not found", "Distributions", "page 3 of 5", "Not a medical device",
+        "image not found", "Distributions", "page 3 of 5", "The last B-scan is up", "Not a medical device",
     ):  # fmt: skip
         assert words in text, words
+
+
+def test_maps_lie_as_the_grid_does(results, page_file) -> None:
+    """The last B-scan is the upper row of a map."""
+    text = page_file.read_text(encoding="utf-8")
+    (address,) = re.findall(r'src="(data:image/png[^"]+)" alt="thickness of dim"', text)
+    shown = np.asarray(Image.open(io.BytesIO(base64.b64decode(address.partition(",")[2]))))
+    maps = tifffile.imread(results / "volume.thickness.tif")[0]
+    np.testing.assert_array_equal(shown, colored(maps[::-1], 0, np.ceil(maps.max())))
 
 
 def test_moved_images_are_found(results, tmp_path, capsys) -> None:
