@@ -56,13 +56,17 @@ def _way_out(shape: tuple[int, ...], channels: int) -> str:
     return ""
 
 
-def check_batch(batch: Any, channels: int, name: str = "batch") -> None:
-    """Refuse what is no float32 (N, C, H, W) input of a network; TypeError or ValueError."""
+def check_batch(batch: Any, channels: int, name: str = "batch", volume: bool = False) -> None:
+    """Refuse what is no float32 (N, C, H, W) input of a network; TypeError or ValueError.
+
+    Of networks over volumes, (N, C, D, H, W).
+    """
     if not isinstance(batch, np.ndarray) or batch.dtype != np.float32:
         raise TypeError(f"{name} must be a float32 array, got {_describe(batch)}")
-    if batch.ndim != 4 or batch.shape[1] != channels or 0 in batch.shape:
+    if batch.ndim != (5 if volume else 4) or batch.shape[1] != channels or 0 in batch.shape:
+        size = "D, H, W" if volume else "H, W"
         raise ValueError(
-            f"{name} must have shape (N, {channels}, H, W) without empty axes, got {batch.shape}"
+            f"{name} must have shape (N, {channels}, {size}) without empty axes, got {batch.shape}"
         )
 
 

@@ -7,6 +7,7 @@ alignment: the output must move with it. A few runs on an input that is no large
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,21 +25,22 @@ def probe(
     network: Callable[[Array], Array],
     geometry: Mapping[str, Any],
     channels: int,
-    size: tuple[int, int] | None = None,
+    size: tuple[int, ...] | None = None,
 ) -> str:
     """Compare a network's response with its geometry.
 
     Parameters
     ----------
     network : callable
-        (1, C, H, W) to (1, P, H', W').
+        (1, C, H, W) to (1, P, H', W'); of volumes with depths before the heights.
     geometry : mapping
-        ``before``, ``after``, ``alignment`` and ``margin`` [px], as of the core's ``analyze``.
+        ``before``, ``after``, ``alignment`` and ``margin`` [px], as of the core's ``analyze``: one
+        number for both axes of images, one for each of volumes.
     channels : int
         Of the input.
-    size : (int, int), optional
-        Height and width of the input, which the network must take. Default: the smallest with room
-        for a tile and its context, on one side at least.
+    size : tuple of int, optional
+        Of the input, which the network must take. Default: the smallest with room for a tile and
+        its context, on one side at least.
 
     Returns
     -------
@@ -46,36 +48,82 @@ def probe(
         Empty, or what the network does otherwise. Empty, too, where `size` has no room for a tile
         beyond the context: then nothing can be seen.
     """
-    align, margin = geometry["alignment"], geometry["margin"]
-    # Before a tile the context is rounded up to the alignment; what is needed is checked.
-    before, after = geometry["before"], geometry["after"]
-    residue = geometry.get("size_residue", 0)
-    least = before + after + 3 * align + 2 * margin
+    alignment = geometry["alignment"]
+    rank = 2 if isinstance(alignment, int) else len(alignment)
+    axes = [_Axis.of(geometry, i) for i in range(rank)]
     if size is None:
-        side = least if least <= _MIDDLE_PX else max(before, after) + 2 * align + 2 * margin
-        side += (residue - side) % align
-        size = (side, side)
-    # Else a tile in each of two corners: what is below and right of one, above and left of the other.
-    last = (min(size) - 2 * margin - align) // align * align
-    corners = [0] if min(size) > align + after + margin else []
-    corners += [last] if last >= max(before, align) else []
-    if min(size) < least and not corners:
-        return ""
+        size = tuple(axis.side() for axis in axes)
     rng = np.random.default_rng(_SEED)
+    corners = [
+        axis.corners(min(size) if rank == 2 else n) for axis, n in zip(axes, size, strict=True)
+    ]
+    middle = [
+        axis.middle(min(size) if rank == 2 else n) for axis, n in zip(axes, size, strict=True)
+    ]
+    # Without room on both sides a tile in each of two corners: what is below and right of one, above
+    # and left of the other.
+    inside = all(first is not None for first in middle)
+    tiles = [tuple(middle)] if inside else list(zip(*corners, strict=False))
+    if not tiles:
+        return ""
     x = rng.standard_normal((1, channels, *size), dtype=np.float32)
     want = network(x)
     limit = _RELATIVE * float(np.ptp(want)) + 1e-12
     other = rng.standard_normal(x.shape, dtype=np.float32) * 3
-    if min(size) >= least:
-        # In the middle: padding that a network makes inside its planes lies at the edges.
-        first = (
-            max(-(-before // align), (min(size) - least) // 2 // align + before // align) * align
-        )
-        return _changes(network, x, want, other, first, geometry, limit) or _moves(
-            network, x, want, first, align, limit
-        )
-    said = (_changes(network, x, want, other, first, geometry, limit) for first in corners)
-    return next((words for words in said if words), "")
+    for at in tiles:
+        firsts = [int(first) for first in at if first is not None]
+        said = _changes(network, x, want, other, firsts, axes, geometry, limit)
+        if said:
+            return said
+        if inside and (said := _moves(network, x, want, firsts, axes, geometry, limit)):
+            return said
+    return ""
+
+
+@dataclass(frozen=True)
+class _Axis:
+    before: int
+    after: int
+    align: int
+    margin: int
+    residue: int
+
+    @classmethod
+    def of(cls, geometry: Mapping[str, Any], i: int) -> _Axis:
+        def number(name: str) -> int:
+            value = geometry.get(name, 0)
+            return int(value if isinstance(value, int) else value[i])
+
+        names = ("before", "after", "alignment", "margin", "size_residue")
+        return cls(*map(number, names))
+
+    @property
+    def least(self) -> int:
+        """Of an input with room for a tile between its context, and to move it."""
+        return self.before + self.after + 3 * self.align + 2 * self.margin
+
+    def side(self) -> int:
+        most = max(self.before, self.after) + 2 * self.align + 2 * self.margin
+        side = self.least if self.least <= _MIDDLE_PX else most
+        return side + (self.residue - side) % self.align
+
+    def middle(self, size: int) -> int | None:
+        """Where a tile in the middle begins: padding within the network lies at the edges."""
+        if size < self.least:
+            return None
+        # Before a tile the context is rounded up to the alignment; what is needed is checked.
+        beyond = (size - self.least) // 2 // self.align + self.before // self.align
+        return max(-(-self.before // self.align), beyond) * self.align
+
+    def corners(self, size: int) -> list[int]:
+        last = (size - 2 * self.margin - self.align) // self.align * self.align
+        first = [0] if size > self.align + self.after + self.margin else []
+        return first + ([last] if last >= max(self.before, self.align) else [])
+
+
+def _slices(firsts: list[int], sizes: list[int]) -> tuple[slice, ...]:
+    spatial = (slice(a, a + n) for a, n in zip(firsts, sizes, strict=True))
+    return (slice(None), slice(None), *spatial)
 
 
 def _changes(
@@ -83,20 +131,21 @@ def _changes(
     x: Array,
     want: Array,
     other: Array,
-    first: int,
+    firsts: list[int],
+    axes: list[_Axis],
     geometry: Mapping[str, Any],
     limit: float,
 ) -> str:
-    """What the tile at (first, first) does once all pixels outside its window are others."""
-    align, margin = geometry["alignment"], geometry["margin"]
-    tile = slice(first, first + align)
+    """What the tile at `firsts` does once all pixels outside its window are others."""
+    tile = _slices(firsts, [axis.align for axis in axes])
     # Output index p is input index p + margin.
-    begin = max(0, first + margin - geometry["before"])
-    window = slice(begin, first + align + margin + geometry["after"])
+    begins = [max(0, p + a.margin - a.before) for p, a in zip(firsts, axes, strict=True)]
+    ends = [p + a.align + a.margin + a.after for p, a in zip(firsts, axes, strict=True)]
+    window = _slices(begins, [e - b for b, e in zip(begins, ends, strict=True)])
     changed = other.copy()
-    changed[:, :, window, window] = x[:, :, window, window]
+    changed[window] = x[window]
     got = network(changed)
-    difference = float(np.abs(want[:, :, tile, tile] - got[:, :, tile, tile]).max())
+    difference = float(np.abs(want[tile] - got[tile]).max())
     if difference <= limit:
         return ""
     context = geometry["before"], geometry["after"]
@@ -107,14 +156,23 @@ def _changes(
 
 
 def _moves(
-    network: Callable[[Array], Array], x: Array, want: Array, first: int, align: int, limit: float
+    network: Callable[[Array], Array],
+    x: Array,
+    want: Array,
+    firsts: list[int],
+    axes: list[_Axis],
+    geometry: Mapping[str, Any],
+    limit: float,
 ) -> str:
-    moved = network(np.ascontiguousarray(np.roll(x, (align, align), (2, 3))))
-    tile, to = slice(first, first + align), slice(first + align, first + 2 * align)
-    difference = float(np.abs(want[:, :, tile, tile] - moved[:, :, to, to]).max())
+    steps = [axis.align for axis in axes]
+    rolled = np.roll(x, steps, tuple(range(2, x.ndim)))
+    moved = network(np.ascontiguousarray(rolled))
+    tile = _slices(firsts, steps)
+    to = _slices([p + n for p, n in zip(firsts, steps, strict=True)], steps)
+    difference = float(np.abs(want[tile] - moved[to]).max())
     if difference <= limit:
         return ""
     return (
-        f"alignment {align} px: moving the image by it changed the network's output by "
-        f"{difference:.3g}"
+        f"alignment {geometry['alignment']} px: moving the image by it changed the network's output "
+        f"by {difference:.3g}"
     )

@@ -614,12 +614,12 @@ class Engine:
 
         Parameters
         ----------
-        batch : ndarray of float32, shape (N, C, H, W)
+        batch : ndarray of float32, shape (N, C, H, W), or (N, C, D, H, W) for volumes
             Network input; see `normalise`.
 
         Returns
         -------
-        ndarray of float32, shape (N, K, H', W')
+        ndarray of float32, shape (N, K, H', W'), or (N, K, D', H', W')
             What the source network returns (a classifier: H' = W' = 1); a list of arrays where it
             has several results.
 
@@ -628,12 +628,18 @@ class Engine:
         TypeError, ValueError
             Wrong dtype or shape, or a size the network does not accept.
         """
-        check_batch(batch, self._info.input["channels"])
-        planes = self._native.run(np.ascontiguousarray(batch))
+        volume = len(self._info.input["sample_size_px"]) == 3
+        check_batch(batch, self._info.input["channels"], volume=volume)
+        batch = np.ascontiguousarray(batch)
+        if volume:
+            return self._native.run_volume(batch)
+        planes = self._native.run(batch)
         results = [one.of(planes) for one in self._info.results] or [planes]
         return results[0] if len(results) == 1 else results
 
-    def profile(self, height: int, width: int, passes: int = 10) -> tuple[LayerTime, ...]:
+    def profile(
+        self, height: int, width: int, passes: int = 10, depth: int | None = None
+    ) -> tuple[LayerTime, ...]:
         """Time of each operation of the network on an image in one piece.
 
         Parameters
@@ -642,6 +648,8 @@ class Engine:
             Size of the image in pixels.
         passes : int
             The median of so many counts.
+        depth : int, optional
+            Slices, for networks over volumes.
 
         Returns
         -------
@@ -653,8 +661,11 @@ class Engine:
         ValueError
             A number below 1, or a size the network does not accept.
         """
-        sizes = (positive("height", height), positive("width", width), positive("passes", passes))
-        return tuple(LayerTime(**row) for row in self._native.profile(*sizes))
+        size = [positive("height", height), positive("width", width)]
+        if depth is not None:
+            size.insert(0, positive("depth", depth))
+        times = self._native.profile(size, positive("passes", passes))
+        return tuple(LayerTime(**row) for row in times)
 
 
 def _opened(path: str, arguments: dict[str, Any]) -> Engine:

@@ -15,15 +15,13 @@ ONNX_DOMAINS = ("", "ai.onnx")
 
 
 def check_axes(image: onnx.ValueInfoProto) -> None:
-    """Refuse an input that is no (N, C, H, W); ValueError."""
+    """Refuse an input that is no (N, C, H, W) and no (N, C, D, H, W); ValueError."""
     dims = [d.dim_value or d.dim_param or "any" for d in image.type.tensor_type.shape.dim]
-    if len(dims) == 5:
+    if len(dims) not in (4, 5):
         raise ValueError(
-            f"the network has three dimensions: its input must have 4 axes (N, C, H, W), "
-            f"it has {dims}; pyengine runs networks of two"
+            "the network's input must have 4 axes (N, C, H, W), or 5 (N, C, D, H, W) of volumes, "
+            f"it has {dims}"
         )
-    if len(dims) != 4:
-        raise ValueError(f"the network's input must have 4 axes (N, C, H, W), it has {dims}")
 
 
 def evaluate(node: onnx.NodeProto, constants: dict[str, Array], opset: int) -> dict[str, Array]:

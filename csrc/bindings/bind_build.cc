@@ -16,10 +16,16 @@ namespace pyengine {
 void BindBuild(py::module_& m) {
   m.def(
       "analyze",
-      [](const std::string& graph_json, int64_t h, int64_t w) {
+      [](const std::string& graph_json, const std::vector<int64_t>& size) {
         const Graph graph = ParseGraph(Json::Parse(graph_json, "graph"));
-        const GraphAnalysis a = Analyze(graph, h, w);
-        const Extent out = Extents(graph, h, w)[graph.output];
+        if (size.size() != (graph.volume ? 3 : 2))
+          throw Error(ErrorCode::kInvalidArgument,
+                      graph.volume ? "a network over (z, y, x) needs a sample size of three numbers"
+                                   : "a network over (y, x) needs a sample size of two numbers");
+        const size_t last = size.size() - 1;
+        const Axes sample{.z = graph.volume ? size[0] : 1, .y = size[last - 1], .x = size[last]};
+        const GraphAnalysis a = Analyze(graph, sample);
+        const Extent out = Extents(graph, sample)[graph.output];
         py::dict d;
         d["halo"] = a.network.halo;
         d["before"] = a.network.before;
@@ -30,11 +36,23 @@ void BindBuild(py::module_& m) {
         d["tileable"] = a.network.tileable;
         d["reason"] = a.not_tileable_reason;
         d["classes"] = a.network.classes;
-        d["output_size"] = py::make_tuple(out.size[0], out.size[1]);
+        d["output_size"] = py::make_tuple(out.size.y, out.size.x);
+        if (graph.volume) {
+          d["output_size"] = py::make_tuple(out.size.z, out.size.y, out.size.x);
+          // Of each axis.
+          const auto all = [&](auto value) {
+            return py::make_tuple(value(a.network.z), value(a.network.y), value(a.network.x));
+          };
+          d["halo"] = all([](const AxisGeometry& axis) { return axis.halo(); });
+          d["before"] = all([](const AxisGeometry& axis) { return axis.before; });
+          d["after"] = all([](const AxisGeometry& axis) { return axis.after; });
+          d["alignment"] = all([](const AxisGeometry& axis) { return axis.alignment; });
+          d["margin"] = all([](const AxisGeometry& axis) { return axis.margin; });
+        }
         d["receptive_field"] = a.receptive_field_px;
         return d;
       },
-      py::arg("graph_json"), py::arg("sample_height"), py::arg("sample_width"),
+      py::arg("graph_json"), py::arg("sample_size"),
       "Geometry of a graph; raises if the CPU executor cannot run it.");
   m.def(
       "attachment",

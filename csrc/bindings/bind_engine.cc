@@ -48,9 +48,10 @@ py::dict InfoDict(const Engine& engine) {
       "task"_a = i.task, "channels"_a = g.channels, "outputs"_a = g.classes, "halo"_a = g.halo,
       "before"_a = g.before, "after"_a = g.after, "size_residue"_a = g.size_residue,
       "margin"_a = g.margin, "alignment"_a = g.alignment, "tileable"_a = g.tileable,
-      "not_tileable_reason"_a = i.not_tileable_reason, "receptive_field"_a = i.receptive_field_px,
-      "parameters"_a = i.parameters, "flops_per_pixel"_a = i.flops_per_pixel,
-      "activation"_a = i.activation, "preprocessing_needs_image"_a = i.preprocessing_needs_image,
+      "volume"_a = g.volume, "not_tileable_reason"_a = i.not_tileable_reason,
+      "receptive_field"_a = i.receptive_field_px, "parameters"_a = i.parameters,
+      "flops_per_pixel"_a = i.flops_per_pixel, "activation"_a = i.activation,
+      "preprocessing_needs_image"_a = i.preprocessing_needs_image,
       "more_preprocessing"_a = i.more_preprocessing, "classes"_a = classes, "layers"_a = layers,
       "isa"_a = i.isa, "device"_a = i.device, "gpu"_a = i.gpu, "why_not_gpu"_a = i.why_not_gpu,
       "threads"_a = i.threads, "manifest_json"_a = i.manifest_json);
@@ -161,9 +162,30 @@ py::array Run(const Engine& engine, const py::array_t<float, py::array::c_style>
   return out;
 }
 
-py::list Profile(const Engine& engine, int64_t height, int64_t width, int passes) {
+py::array RunVolume(const Engine& engine, const py::array_t<float, py::array::c_style>& batch) {
+  if (batch.ndim() != 5) throw py::value_error("needs an array (N, C, D, H, W)");
+  int64_t shape[4];
+  const int64_t count = batch.shape(0), channels = engine.info().geometry.channels;
+  if (batch.shape(1) != channels)
+    throw py::value_error("the array has " + std::to_string(batch.shape(1)) +
+                          " channels, the network takes " + std::to_string(channels));
+  const TileSize size{.height = batch.shape(3), .width = batch.shape(4), .depth = batch.shape(2)};
+  engine.RunVolumeOutputShape(size, shape);
+  py::array_t<float> out({count, shape[0], shape[1], shape[2], shape[3]});
+  const float* in = batch.data();
+  float* data = out.mutable_data();
+  WithoutGil([&] { engine.RunVolume(in, data, count, size); });
+  return out;
+}
+
+py::list Profile(const Engine& engine, const std::vector<int64_t>& size, int passes) {
   std::vector<OpTime> times;
-  WithoutGil([&] { times = engine.Profile(height, width, passes); });
+  if (size.size() != 2 && size.size() != 3) throw py::value_error("size must be of 2 or 3 axes");
+  WithoutGil([&] {
+    times = size.size() == 2 ? engine.Profile(size[0], size[1], passes)
+                             : engine.ProfileVolume(
+                                   {.height = size[1], .width = size[2], .depth = size[0]}, passes);
+  });
   py::list rows;
   for (const OpTime& t : times)
     rows.append(py::dict("layer"_a = t.layer, "algorithm"_a = t.algorithm, "seconds"_a = t.seconds,
@@ -209,7 +231,8 @@ void BindEngine(py::module_& m) {
       .def("classify", &Classify, "image"_a)
       .def("normalise", &Normalise, "image"_a)
       .def("run", &Run, "batch"_a.noconvert())
-      .def("profile", &Profile, "height"_a, "width"_a, "passes"_a)
+      .def("run_volume", &RunVolume, "batch"_a.noconvert())
+      .def("profile", &Profile, "size"_a, "passes"_a)
       .def("allocate_on_device",
            [](const Engine& e, size_t bytes) { return DeviceMemory{e.AllocateOnDevice(bytes)}; })
       .def("stream_wait", &StreamWait, "stream"_a, "awaited"_a);

@@ -58,9 +58,9 @@ py::dict Build(const py::dict& network, const py::dict& settings,
   request.onnx = Text(network, "onnx");
   request.input_name = Text(network, "input_name");
   request.channels = graph.channels();
-  request.profile =
-      ProfileFor(Analyze(graph, height, width).network, {.height = height, .width = width},
-                 {.height = tile_height, .width = tile_width}, settings["max_batch"].cast<int>());
+  request.profile = ProfileFor(
+      Analyze(graph, {.z = 1, .y = height, .x = width}).network, {.height = height, .width = width},
+      {.height = tile_height, .width = tile_width}, settings["max_batch"].cast<int>());
   request.precision = Text(settings, "precision");
   request.timing_cache = timing_cache;
   BuiltPlan plan;

@@ -43,10 +43,12 @@ int ThreadCount(int wanted) {
   return wanted > 0 ? wanted : std::min(AvailableCores(), kMaxThreads);
 }
 
-void CheckInputSize(int64_t h, int64_t w) {
-  if (h < 1 || w < 1 || h > kMaxInputSidePx || w > kMaxInputSidePx)
-    throw Error(ErrorCode::kInvalidArgument, "input size " + std::to_string(h) + " x " +
-                                                 std::to_string(w) + " px is out of range");
+void CheckInputSize(const TileSize& size) {
+  const Axes axes{.z = size.depth, .y = size.height, .x = size.width};
+  for (Axis axis : kAxes)
+    if (axes[axis] < 1 || axes[axis] > kMaxInputSidePx)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "input size " + SizeText({.size = axes}) + " px is out of range");
 }
 
 void RequireScores(OutputKind kind) {
@@ -319,9 +321,70 @@ struct Engine::Impl {
   }
 
   void RequireTask(const std::string& task) const {
+    RequireImages();
     if (file.manifest.task != task)
       throw Error(ErrorCode::kUnsupported,
                   "this engine's task is " + file.manifest.task + ", not " + task);
+  }
+
+  void RequireImages() const {
+    if (info.geometry.volume)
+      throw Error(ErrorCode::kUnsupported,
+                  "this network is over volumes (z, y, x), not images; RunVolume() runs it");
+  }
+  void RequireVolumes() const {
+    if (!info.geometry.volume)
+      throw Error(ErrorCode::kUnsupported,
+                  "this network is over images (y, x), not volumes; Run() runs it");
+  }
+
+  // (classes, depth, height, width) of Run's result.
+  void OutputShape(const TileSize& size, int64_t shape[4]) const {
+    CheckInputSize(size);
+    const NetworkGeometry& net = info.geometry;
+    const Axes axes{.z = size.depth, .y = size.height, .x = size.width};
+    const Axes fixed{
+        .z = net.volume ? net.z.fixed : 1, .y = net.fixed_height, .x = net.fixed_width};
+    if (net.fixed_height > 0 && !(axes == fixed))
+      throw Error(ErrorCode::kInvalidArgument, "an input of " + SizeText({.size = axes}) +
+                                                   " px does not fit the network, which takes " +
+                                                   SizeText({.size = fixed}) +
+                                                   " alone: " + info.not_tileable_reason);
+    const Extent out = Extents(file.graph, axes)[file.graph.output];
+    shape[0] = net.classes;
+    shape[1] = out.size.z;
+    shape[2] = out.size.y;
+    shape[3] = out.size.x;
+  }
+
+  std::vector<OpTime> Profile(const TileSize& size, int passes) const {
+    const DefaultFloatEnvironment floats;
+    CheckInputSize(size);
+    if (passes < 1)
+      throw Error(ErrorCode::kInvalidArgument,
+                  "passes " + std::to_string(passes) + " must be at least 1");
+    return segmenter->Profile(size, passes);
+  }
+
+  // The network itself, and its head where that is part of it.
+  void Run(const float* in, float* out, int64_t n, const TileSize& size) const {
+    const DefaultFloatEnvironment floats;
+    if (n < 0)
+      throw Error(ErrorCode::kInvalidArgument, "n is " + std::to_string(n) + ", needs at least 0");
+    if (n > 0 && (in == nullptr || out == nullptr))
+      throw Error(ErrorCode::kInvalidArgument, "input and output need memory");
+    int64_t shape[4];
+    OutputShape(size, shape);
+    segmenter->Run(in, out, n, size);
+    const int64_t pixels = shape[1] * shape[2] * shape[3];
+    if (!file.manifest.outputs.empty()) {
+      for (int64_t i = 0; i < n; ++i)
+        ApplyHeads(out + i * shape[0] * pixels, pixels, pixels, false);
+      return;
+    }
+    if (!file.manifest.head_in_network) return;
+    for (int64_t i = 0; i < n; ++i)
+      ApplyHead(out + i * shape[0] * pixels, pixels, shape[0], pixels, file.manifest.head);
   }
 
   void RequireDense() const {
@@ -519,8 +582,9 @@ Classification Engine::Classify(const ImageView& image) const {
                           impl_->plain_buffers);
   return ClassifyImage(classifier, {plain.view(), impl_->info.geometry.channels, *impl_->pool},
                        *impl_->pool, [&](const float* in, float* logits) {
-                         impl_->segmenter->Run(in, logits, 1, manifest.sample_height,
-                                               manifest.sample_width);
+                         impl_->segmenter->Run(
+                             in, logits, 1,
+                             {.height = manifest.sample_height, .width = manifest.sample_width});
                        });
 }
 
@@ -534,47 +598,37 @@ void Engine::Normalise(const ImageView& image, float* planes) const {
 }
 
 void Engine::RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const {
-  CheckInputSize(h, w);
-  const NetworkGeometry& net = impl_->info.geometry;
-  if (net.fixed_height > 0 && (h != net.fixed_height || w != net.fixed_width))
-    throw Error(ErrorCode::kInvalidArgument,
-                "an input of " + std::to_string(h) + " x " + std::to_string(w) +
-                    " px does not fit the network, which takes " +
-                    std::to_string(net.fixed_height) + " x " + std::to_string(net.fixed_width) +
-                    " alone: " + impl_->info.not_tileable_reason);
-  const Extent out = Extents(impl_->file.graph, h, w)[impl_->file.graph.output];
-  shape[0] = impl_->info.geometry.classes;
-  shape[1] = out.size[0];
-  shape[2] = out.size[1];
+  impl_->RequireImages();
+  int64_t all[4];
+  impl_->OutputShape({.height = h, .width = w}, all);
+  shape[0] = all[0];
+  shape[1] = all[2];
+  shape[2] = all[3];
+}
+
+void Engine::RunVolumeOutputShape(TileSize size, int64_t shape[4]) const {
+  impl_->RequireVolumes();
+  impl_->OutputShape(size, shape);
 }
 
 std::vector<OpTime> Engine::Profile(int64_t h, int64_t w, int passes) const {
-  const DefaultFloatEnvironment floats;
-  CheckInputSize(h, w);
-  if (passes < 1)
-    throw Error(ErrorCode::kInvalidArgument,
-                "passes " + std::to_string(passes) + " must be at least 1");
-  return impl_->segmenter->Profile(h, w, passes);
+  impl_->RequireImages();
+  return impl_->Profile({.height = h, .width = w}, passes);
+}
+
+std::vector<OpTime> Engine::ProfileVolume(TileSize size, int passes) const {
+  impl_->RequireVolumes();
+  return impl_->Profile(size, passes);
 }
 
 void Engine::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const {
-  const DefaultFloatEnvironment floats;
-  if (n < 0)
-    throw Error(ErrorCode::kInvalidArgument, "n is " + std::to_string(n) + ", needs at least 0");
-  if (n > 0 && (in == nullptr || out == nullptr))
-    throw Error(ErrorCode::kInvalidArgument, "input and output need memory");
-  int64_t shape[3];
-  RunOutputShape(h, w, shape);
-  impl_->segmenter->Run(in, out, n, h, w);
-  const int64_t pixels = shape[1] * shape[2];
-  if (!impl_->file.manifest.outputs.empty()) {
-    for (int64_t i = 0; i < n; ++i)
-      impl_->ApplyHeads(out + i * shape[0] * pixels, pixels, pixels, false);
-    return;
-  }
-  if (!impl_->file.manifest.head_in_network) return;
-  for (int64_t i = 0; i < n; ++i)
-    ApplyHead(out + i * shape[0] * pixels, pixels, shape[0], pixels, impl_->file.manifest.head);
+  impl_->RequireImages();
+  impl_->Run(in, out, n, {.height = h, .width = w});
+}
+
+void Engine::RunVolume(const float* in, float* out, int64_t n, TileSize size) const {
+  impl_->RequireVolumes();
+  impl_->Run(in, out, n, size);
 }
 
 }  // namespace pyengine

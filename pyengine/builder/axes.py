@@ -4,6 +4,7 @@ The engine stores one image's channels of rows of columns. ONNX networks look at
 ways: Keras with the channels last, group norm as (N, groups, values), transformers as tokens.
 A look is a list of axes, each a product of parts of C, H and W. Transposing and reshaping only
 change the look; nothing moves until an operator needs another order of the values themselves.
+Volumes have slices D between channels and rows.
 """
 
 from __future__ import annotations
@@ -16,7 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 # What is stored, in the order in which it is stored.
-LETTERS = "CHW"
+LETTERS = "CDHW"
+
+
+# Words of operators over volumes, by those over images.
+VOLUME_WORDS = {
+    "conv2d": "conv3d",
+    "conv_transpose2d": "conv_transpose3d",
+    "upsample_bilinear": "upsample_trilinear",
+}
 
 
 class Part(NamedTuple):
@@ -25,7 +34,7 @@ class Part(NamedTuple):
     Attributes
     ----------
     letter : str
-        C, H or W; or ``*``: the same values again and again, as ONNX's Expand makes.
+        C, D, H or W; or ``*``: the same values again and again, as ONNX's Expand makes.
     step : int
         How far apart neighbours lie on the stored axis.
     size : int
@@ -46,9 +55,11 @@ def whole(letter: str, size: int) -> Axis:
     return (Part(letter, 1, size),) if size > 1 else ()
 
 
-def planes(channels: int, height: int, width: int) -> Axes:
-    """ONNX's usual look (N, C, H, W); there is one image at a time."""
-    return ((), whole("C", channels), whole("H", height), whole("W", width))
+def planes(channels: int, *size: int) -> Axes:
+    """ONNX's usual look (N, C, H, W), or (N, C, D, H, W); there is one image at a time."""
+    letters = LETTERS[-len(size) :]
+    spatial = (whole(letter, n) for letter, n in zip(letters, size, strict=True))
+    return ((), whole("C", channels), *spatial)
 
 
 def length(axis: Axis) -> int:
@@ -126,7 +137,7 @@ def split_array(value: npt.NDArray[np.generic], axes: Axes) -> npt.NDArray[np.ge
     -------
     ndarray or None
         None where it varies along some parts of a stored axis but has none of the others, or
-        is larger than the tensor.
+        along slices, or is larger than the tensor.
     """
     if value.ndim > len(axes):
         if any(n != 1 for n in value.shape[: value.ndim - len(axes)]):
@@ -160,6 +171,8 @@ def split_array(value: npt.NDArray[np.generic], axes: Axes) -> npt.NDArray[np.ge
         else:
             shape.append(1)
     if any(n != 1 for i, n in enumerate(value.shape) if parts[order[i]].letter == "*"):
+        return None
+    if shape.pop(LETTERS.index("D")) != 1:
         return None
     return np.ascontiguousarray(value).reshape(shape)
 

@@ -95,7 +95,7 @@ def build(
     path : path
         The ``*.pyengine`` file to write.
     sample_shape : tuple of int, optional
-        (1, C, H, W), a size the network accepts. Needed for modules and for ONNX files with free
+        (1, C, H, W), a size the network accepts; (1, C, D, H, W) for volumes. Needed for modules and for ONNX files with free
         dimensions.
     task : {"segmentation", "classification"}, optional
         Default: from the source, else by the output (planes, or one value per image).
@@ -220,7 +220,8 @@ def build(
         warnings.warn(_doubts_text(loaded), UserWarning, stacklevel=2)
     inputs = parity_samples(loaded.sample_shape) if samples is None else list(samples)
     for i, sample in enumerate(inputs):
-        check_batch(sample, loaded.sample_shape[1], f"samples[{i}]")
+        volume = len(loaded.sample_shape) == 5
+        check_batch(sample, loaded.sample_shape[1], f"samples[{i}]", volume)
     seen = inputs[0] if samples is None else parity_samples(loaded.sample_shape)[0]
     loaded, names = choose_outputs(loaded, seen, output_name)
     as_is = (task or loaded.manifest.get("task")) == "classification"
@@ -261,9 +262,9 @@ def build(
     write_atomically(target, write)
     (report,) = reports
     if report.fixed_size:
-        height, width = loaded.sample_shape[2:]
+        size = " x ".join(map(str, loaded.sample_shape[2:]))
         warnings.warn(
-            f"{target}: for images of {height} x {width} px alone (mode='gaussian' takes windows of "
+            f"{target}: for images of {size} px alone (mode='gaussian' takes windows of "
             f"that size): {report.fixed_size}",
             FixedSizeWarning,
             stacklevel=2,

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from pyengine.engine_header import MAX_HEADER_BYTES
 
-FORMAT_VERSION = 1
+# Of networks over images, and over volumes.
+IMAGE_FORMAT, VOLUME_FORMAT = 1, 2
 _ALIGNMENT_BYTES = 64
 _DTYPES = {"float32": "F32", "float16": "F16", "uint8": "U8"}
 
@@ -59,7 +60,7 @@ def serialize(
     header: dict[str, Any] = {
         "__metadata__": {
             "format": "pyengine",
-            "format_version": str(FORMAT_VERSION),
+            "format_version": str(VOLUME_FORMAT if over_volumes(graph_json) else IMAGE_FORMAT),
             "manifest": manifest_json,
             "manifest_sha256": sha256(manifest_json.encode()),
             "graph": graph_json,
@@ -78,6 +79,11 @@ def serialize(
     # Spaces after the header put the first tensor on a cache line for readers that map the file.
     text += b" " * (-(8 + len(text)) % _ALIGNMENT_BYTES)
     return len(text).to_bytes(8, "little") + text + b"".join(parts[n] for n in order)
+
+
+def over_volumes(graph_json: str) -> bool:
+    """Whether a graph is over (z, y, x)."""
+    return len(json.loads(graph_json)["input"].get("axes", ())) == 3
 
 
 def is_engine_file(path: Path) -> bool:

@@ -103,7 +103,7 @@ def _manifest(graph: dict[str, Any], shape: tuple[int, ...]) -> dict[str, Any]:
     """Enough of one to run the network itself."""
     from pyengine import _core
 
-    geometry = _core.analyze(json.dumps(graph), *shape[2:])
+    geometry = _core.analyze(json.dumps(graph), shape[2:])
     return {
         "task": "classification",
         "classes": [{"name": str(i), "color": [0, 0, 0]} for i in range(geometry["classes"])],

@@ -12,7 +12,10 @@ import numpy.typing as npt
 from pyengine.builder.container import array_identity
 
 # Operators after which an affine step folds into weights, and where their output axis is.
-_FOLDS_INTO = {"conv2d": 0, "conv_transpose2d": 1, "linear": 0, "group_norm": 0, "layer_norm": 0}
+_FOLDS_INTO = {
+    "conv2d": 0, "conv3d": 0, "conv_transpose2d": 1, "conv_transpose3d": 1, "linear": 0,
+    "group_norm": 0, "layer_norm": 0,
+}  # fmt: skip
 
 
 @dataclass
@@ -35,6 +38,8 @@ class GraphBuilder:
         Names of all that the source network returns; `output` is the first until they are joined.
     channels_of : dict of int
         By tensor, where the importer knows it.
+    volume : bool
+        The network is over (z, y, x).
     """
 
     input_name: str
@@ -44,6 +49,7 @@ class GraphBuilder:
     output: str = ""
     outputs: list[str] = field(default_factory=list)
     channels_of: dict[str, int] = field(default_factory=dict)
+    volume: bool = False
 
     def add(self, op: str, name: str, inputs: list[str], output: str, **attributes: Any) -> None:
         """Append a node; arrays among the attributes become weights."""
@@ -179,8 +185,11 @@ class GraphBuilder:
 
     def json(self) -> str:
         """The graph as the engine file stores it."""
+        image: dict[str, Any] = {"name": self.input_name, "channels": self.channels}
+        if self.volume:
+            image["axes"] = ["z", "y", "x"]
         graph = {
-            "input": {"name": self.input_name, "channels": self.channels},
+            "input": image,
             "nodes": self.nodes,
             "output": self.output,
         }

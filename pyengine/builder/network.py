@@ -74,17 +74,22 @@ def make_network(
 ) -> BuiltNetwork:
     """For the CPU engine where it runs the network, unless onnxruntime is asked for."""
     if executor == "onnxruntime":
+        if len(source.sample_shape) == 5:
+            raise _core.UnsupportedError(
+                f"{source.description}: networks over volumes run on the CPU engine alone"
+            )
         reason = "onnxruntime was asked for when it was built"
         return onnx_network(source, results, reason, halo, alignment)
+    volume = len(source.sample_shape) == 5
     try:
         return cpu_network(source, results, weights, as_is)
     except (_core.UnsupportedError, _core.EngineFileError) as refusal:
-        if executor == "cpu":
+        if executor == "cpu" or volume:
             if isinstance(refusal, _core.UnsupportedError):
                 raise
             raise _core.UnsupportedError(
-                f"{source.description}: the CPU engine does not run this network ({refusal}); "
-                "executor='onnxruntime' does"
+                f"{source.description}: the CPU engine does not run this network ({refusal})"
+                + ("" if volume else "; executor='onnxruntime' does")
             ) from refusal
         reason = str(refusal).split(". ")[0]
         try:
@@ -128,18 +133,23 @@ def cpu_network(
     in_network: str | None = None
     outputs: tuple[NamedOutput, ...] = ()
     names = [value.name for value in source.model.graph.output]
+    if len(names) > 1 and graph.volume:
+        raise _core.UnsupportedError(
+            f"{source.description}: of a network over volumes one output is supported; choose it by "
+            "output_name="
+        )
     if len(names) > 1:
         outputs = lay_out(results, names, source.sample_shape, dense=False)
         outputs = join(graph, graph.outputs, outputs)
     else:
         in_network = graph.strip_head()
     graph.simplify()
-    geometry = _core.analyze(graph.json(), *size)
-    if len(names) == 1 and not as_is:
+    geometry = _core.analyze(graph.json(), size)
+    if len(names) == 1 and not as_is and not graph.volume:
         outputs = lay_out(results, names, source.sample_shape, geometry["dense"])
         if outputs:
             join(graph, [graph.output], outputs)
-            geometry = _core.analyze(graph.json(), *size)
+            geometry = _core.analyze(graph.json(), size)
     if outputs and not geometry["dense"]:
         raise _core.UnsupportedError(f"{source.description}: {geometry['reason']}")
     tensors = {k: v.astype(weights) for k, v in graph.weights.items()}
@@ -203,7 +213,7 @@ def onnx_network(
     }  # fmt: skip
     graph = {"input": {"name": "image", "channels": shape[1]}, "nodes": [node], "output": _OUTPUT}
     graph_json = json.dumps(graph, separators=(",", ":"))
-    geometry = _core.analyze(graph_json, *shape[2:])
+    geometry = _core.analyze(graph_json, shape[2:])
     if halo is not None and (said := fixed or _probe(run, geometry, shape)):
         raise _core.UnsupportedError(f"{source.description}: halo={halo}: {said}")
     unknown = sorted({node.op_type for node in model.graph.node} - set(IMPORT))

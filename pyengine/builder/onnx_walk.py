@@ -32,11 +32,23 @@ class Stored:
     height: int
     width: int
     vector: bool = False
+    depth: int | None = None  # slices of a volume
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """(H, W), or (D, H, W)."""
+        plane = (self.height, self.width)
+        return plane if self.depth is None else (self.depth, *plane)
 
     @property
     def axes(self) -> Axes:
-        """The look (N, C, H, W)."""
-        return looks.planes(self.channels, self.height, self.width)
+        """The look (N, C, H, W), or (N, C, D, H, W)."""
+        return looks.planes(self.channels, *self.size)
+
+    def resized(self, size: Sequence[int]) -> Stored:
+        """As many channels, of another size."""
+        depth = None if self.depth is None else size[0]
+        return replace(self, height=size[-2], width=size[-1], depth=depth)
 
 
 @dataclass(frozen=True)
@@ -82,9 +94,10 @@ class OnnxWalker:
         self.settle = settle
         self.constants = graph.constants
         self.opset = graph.opset
-        _, channels, height, width = graph.shapes[graph.input]
-        self.builder = GraphBuilder(graph.input, channels)
-        image = Stored(channels, height, width)
+        _, channels, *size = graph.shapes[graph.input]
+        self.spatial = len(size)  # axes: 2, or 3 of volumes
+        self.builder = GraphBuilder(graph.input, channels, volume=self.spatial == 3)
+        image = self.of_size(channels, size)
         # By the name of a MaxPool's indices: what was pooled, and how.
         self.pooled: dict[str, tuple[Value, dict[str, Any]]] = {}
         self.values: dict[str, Value] = {graph.input: Value(graph.input, image, image.axes)}
@@ -145,9 +158,9 @@ class OnnxWalker:
     def planes(self, node: onnx.NodeProto, index: int = 0) -> Value:
         """An input as (N, C, H, W), its values moved if they lie in another order."""
         value = self.value(node, index)
-        if len(value.axes) != 4:
+        if len(value.axes) != self.spatial + 2:
             spatial = len(value.axes) - 2
-            raise refuse(node, f"it has {spatial} spatial axes, 2 are supported")
+            raise refuse(node, f"it has {spatial} spatial axes, {self.spatial} are supported")
         return self.settle(self, node, value)
 
     def result(self, name: str) -> str:
@@ -156,7 +169,7 @@ class OnnxWalker:
         node = self.graph.producers().get(name)
         if node is None or value.axes == value.stored.axes:
             return value.tensor
-        if len(value.axes) == 4:
+        if len(value.axes) == self.spatial + 2:
             return self.settle(self, node, value).tensor
         if [axis for axis in value.axes if axis] != [axis for axis in value.stored.axes if axis]:
             raise refuse(node, f"the network's output has shape {value.shape}")
@@ -207,5 +220,18 @@ class OnnxWalker:
 
     def output_planes(self, node: onnx.NodeProto, output: int = 0) -> Stored:
         """What an operator on planes gives, from ONNX's own shape (N, C, H, W)."""
-        _, channels, height, width = self.shape(node, node.output[output])
-        return Stored(channels, height, width)
+        _, channels, *size = self.shape(node, node.output[output])
+        return self.of_size(channels, size)
+
+    def of_size(self, channels: int, size: Sequence[int], vector: bool = False) -> Stored:
+        """What is stored of a tensor (N, C, H, W), or (N, C, D, H, W)."""
+        depth = size[0] if self.spatial == 3 else None
+        return Stored(channels, size[-2], size[-1], vector, depth)
+
+    def vector(self, channels: int) -> Stored:
+        """One number per channel."""
+        return self.of_size(channels, [1] * self.spatial, True)
+
+    def word(self, word: str) -> str:
+        """An operator's word in the engine file: conv2d is conv3d in volumes."""
+        return looks.VOLUME_WORDS.get(word, word) if self.spatial == 3 else word

@@ -134,7 +134,7 @@ def compare(
         pairs = zip(arrays_of(network(sample)), arrays_of(engine.run(sample)), strict=True)
         for difference, (want, got) in zip(found, pairs, strict=True):
             if want.ndim == 2:
-                want = want[:, :, None, None]
+                want = want.reshape(*want.shape, *[1] * (got.ndim - 2))
             if want.shape != got.shape:
                 raise ValueError(
                     f"outputs differ in shape: source {want.shape}, engine {got.shape}"
@@ -224,10 +224,8 @@ def verify(
     spec = opened.info.input
     check_tolerance(tolerance)
     refuse_engine_file(source)
-    height, width = (
-        spec["sample_size_px"] if sample_shape is None else check_shape(sample_shape)[2:]
-    )
-    shape = (1, spec["channels"], height, width)
+    size = spec["sample_size_px"] if sample_shape is None else check_shape(sample_shape)[2:]
+    shape = (1, spec["channels"], *size)
     loaded = load_source(source, shape, **source_options)
     names = opened.info.manifest.get("source_outputs")
     loaded, _ = choose_outputs(loaded, parity_samples(shape)[0], names)
@@ -248,6 +246,8 @@ def network_inputs(
     TypeError, ValueError
         An image that does not fit the network.
     """
+    if len(shape) != 4:
+        raise ValueError("images are for networks over images; this one is over volumes")
     height, width = shape[2:]
     mirrored = _core.PaddingMode.reflect
     samples = []

@@ -18,7 +18,11 @@ class FixedSizeWarning(UserWarning):
 
 
 def why_one_size(
-    engine: Run, network: Run, shape: tuple[int, ...], alignment: int, tolerance: float
+    engine: Run,
+    network: Run,
+    shape: tuple[int, ...],
+    alignment: int | tuple[int, ...],
+    tolerance: float,
 ) -> str:
     """Compare engine and source at a second size.
 
@@ -28,11 +32,11 @@ def why_one_size(
     Parameters
     ----------
     engine, network : callable
-        (1, C, H, W) to (1, K, H', W'), or several.
+        (1, C, H, W) to (1, K, H', W'), or several; of volumes (1, C, D, H, W).
     shape : tuple of int
-        The sample's, (1, C, H, W).
-    alignment : int
-        What sizes differ by [px].
+        The sample's.
+    alignment : int or tuple of int
+        What sizes differ by, along all axes or along each [px].
     tolerance : float
         As in `build`.
 
@@ -43,8 +47,8 @@ def why_one_size(
     """
     why = ""
     for more in _larger_by(shape, alignment):
-        x = image_like((1, shape[1], shape[2] + more[0], shape[3] + more[1]))
-        size = f"{x.shape[2]} x {x.shape[3]} px"
+        x = image_like((1, shape[1], *(n + m for n, m in zip(shape[2:], more, strict=True))))
+        size = f"{' x '.join(map(str, x.shape[2:]))} px"
         try:
             want = arrays_of(network(x))
         except ValueError as error:
@@ -69,5 +73,7 @@ def why_one_size(
     return why
 
 
-def _larger_by(shape: tuple[int, ...], alignment: int) -> list[tuple[int, int]]:
-    return [(alignment, alignment), (2 * alignment, 2 * alignment), (shape[2], shape[3])]
+def _larger_by(shape: tuple[int, ...], alignment: int | tuple[int, ...]) -> list[tuple[int, ...]]:
+    size = shape[2:]
+    each = (alignment,) * len(size) if isinstance(alignment, int) else alignment
+    return [each, tuple(2 * n for n in each), size]

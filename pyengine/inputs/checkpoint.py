@@ -121,7 +121,7 @@ def _bears_mark(path: Path) -> bool:
 def write_checkpoint(
     path: Path,
     module: Any,
-    sample_shape: tuple[int, int, int, int],
+    sample_shape: tuple[int, ...],
     *,
     network: dict[str, Any],
     manifest: dict[str, Any],

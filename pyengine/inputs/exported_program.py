@@ -81,7 +81,7 @@ def _input_sizes(program: Any, description: str) -> list[Any]:
     return list(inputs[0].meta["val"].shape)
 
 
-def _as_onnx(program: Any, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
+def _as_onnx(program: Any, shape: tuple[int, ...]) -> onnx.ModelProto:
     """The program as ONNX, for one image of the sample's size.
 
     Only the exporter of programs reads those of free sizes: a trace does not end on them.

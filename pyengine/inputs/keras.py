@@ -94,7 +94,7 @@ def _input_sizes(model: Any, path: Path) -> tuple[int | None, int | None, int | 
     return shapes[0][1:]
 
 
-def _export(model: Any, shape: tuple[int, int, int, int]) -> onnx.ModelProto:
+def _export(model: Any, shape: tuple[int, ...]) -> onnx.ModelProto:
     """The model as ONNX, on one image (1, H, W, C) of the sample's size."""
     import keras
     import onnx

@@ -60,7 +60,7 @@ def _refuse_several_inputs(module: torch.nn.Module, name: str) -> None:
 
 def export_module(
     module: torch.nn.Module,
-    sample_shape: tuple[int, int, int, int],
+    sample_shape: tuple[int, ...],
     *,
     any_size: bool = False,
     doubts: list[str] | None = None,
@@ -82,7 +82,7 @@ def export_module(
     import torch
 
     buffer = io.BytesIO()
-    free = {0: "n", 2: "h", 3: "w"}
+    free = {0: "n", 2: "h", 3: "w"} if len(sample_shape) == 4 else {0: "n", 2: "d", 3: "h", 4: "w"}
     with evaluating(module), warnings.catch_warnings(record=True) as told, _flat(module) as names:
         # The tracing exporter is deprecated but needs no further package and writes batch
         # norm, Resize and Slice in the plain form that the importer reads.

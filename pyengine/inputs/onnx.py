@@ -84,10 +84,14 @@ def onnx_source(
         )
     check_axes(inputs[0])
     dims = [d.dim_value for d in inputs[0].type.tensor_type.shape.dim]
-    if sample_shape is None and len(dims) == 4 and all(dims[1:]):
+    if sample_shape is None and len(dims) in (4, 5) and all(dims[1:]):
         sample_shape = (1, *dims[1:])
     shape = check_shape(sample_shape)
-    if len(dims) == 4 and any(
+    if dims and len(dims) != len(shape):
+        raise ValueError(
+            f"{description}: the network's input has {len(dims)} axes, the sample shape is {shape}"
+        )
+    if len(dims) == len(shape) and any(
         fixed not in (0, side) for fixed, side in zip(dims, shape, strict=True)
     ):
         takes = ", ".join(str(n) if n else "any" for n in dims)
@@ -95,7 +99,7 @@ def onnx_source(
             f"{description}: the network's input is fixed to ({takes}), the sample shape is {shape}"
         )
     run = onnx_runner(model, description)
-    if len(dims) == 4 and all(dims[2:]):
+    if len(dims) == len(shape) and all(dims[2:]):
         run = also_at_other_sizes(run, model, shape, description)
     return Source(
         model, run, shape, description, notes=prepared.notes,
@@ -122,8 +126,8 @@ def with_free_size(model: onnx.ModelProto) -> onnx.ModelProto:
     free.CopyFrom(model)
     for value in image_inputs(free):
         dims = value.type.tensor_type.shape.dim
-        if len(dims) == 4:
-            for axis, name in {0: "n", 2: "h", 3: "w"}.items():
+        if len(dims) in (4, 5):
+            for axis, name in {0: "n", 2: "d", -2: "h", -1: "w"}.items():
                 dims[axis].dim_param = name
     for value in free.graph.output:
         value.type.tensor_type.ClearField("shape")

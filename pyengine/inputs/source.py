@@ -79,7 +79,7 @@ class Source:
 
     model: onnx.ModelProto
     run: Network
-    sample_shape: tuple[int, int, int, int]
+    sample_shape: tuple[int, ...]
     description: str
     manifest: dict[str, Any] = field(default_factory=dict)
     doubts: tuple[str, ...] = ()
@@ -159,14 +159,17 @@ def require(module: str, extra: str) -> None:
         ) from error
 
 
-def check_shape(shape: tuple[int, ...] | None) -> tuple[int, int, int, int]:
-    """A sample shape as (1, C, H, W); refuses anything else."""
+def check_shape(shape: tuple[int, ...] | None) -> tuple[int, ...]:
+    """A sample shape as (1, C, H, W), or (1, C, D, H, W); refuses anything else."""
     if shape is None:
         raise ValueError("sample_shape=(1, C, H, W) is needed for this source")
     sizes = tuple(shape) if isinstance(shape, Iterable) and not isinstance(shape, str) else ()
-    if len(sizes) != 4 or sizes[0] != 1 or not all(map(_is_size, sizes)):
-        raise ValueError(f"sample_shape must be (1, C, H, W) with positive sizes, got {shape!r}")
-    return (1, int(sizes[1]), int(sizes[2]), int(sizes[3]))
+    if len(sizes) not in (4, 5) or sizes[0] != 1 or not all(map(_is_size, sizes)):
+        raise ValueError(
+            "sample_shape must be (1, C, H, W) with positive sizes, or (1, C, D, H, W) of volumes, "
+            f"got {shape!r}"
+        )
+    return tuple(int(n) for n in sizes)
 
 
 def _is_size(n: object) -> bool:

@@ -97,7 +97,7 @@ TEST(Allocation, NoneForNormsAndConstants) {
   WeightMap weights;
   weights["w"] = {.shape = {20}, .values = std::vector<float>(20, 1.5f)};
   const auto pool = std::make_shared<ThreadPool>(2);
-  CpuExecutor executor(graph, Analyze(graph, 24, 30).network, weights,
+  CpuExecutor executor(graph, Analyze(graph, {.z = 1, .y = 24, .x = 30}).network, weights,
                        SelectKernels("", Accuracy::kDefault), false, pool);
   const std::vector<float> in(20 * 24 * 30, 0.5f);
   std::vector<float> out(in.size());

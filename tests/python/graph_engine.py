@@ -33,7 +33,7 @@ def graph_of(channels: int, *nodes: dict[str, Any], image: str = "x") -> GraphBu
 
 def write_graph(graph: GraphBuilder, path: Path, size: tuple[int, int]) -> None:
     """The engine file of a graph, whose outputs are taken as they are."""
-    geometry = _core.analyze(graph.json(), *size)
+    geometry = _core.analyze(graph.json(), size)
     outputs = geometry["classes"]
     manifest = {
         "task": "segmentation" if geometry["dense"] else "classification",

@@ -232,9 +232,9 @@ def test_other_versions_and_formats_are_named(small: Path, tmp_path: Path) -> No
     manifest, graph, tensors = parts(small)
     manifest.pop("sha256")
     data = serialize(manifest, graph, tensors)
-    future = data.replace(b'"format_version":"1"', b'"format_version":"2"')
+    future = data.replace(b'"format_version":"1"', b'"format_version":"3"')
     text = refused(tmp_path / "x.pyengine", future, "format_version")
-    assert "'2'" in text
+    assert "'3'" in text
     refused(tmp_path / "x.pyengine", container({"__metadata__": {"format": "pt"}}), "format")
     refused(tmp_path / "x.pyengine", data + b"\0", "after the last tensor")
     refused(tmp_path / "x.pyengine", (10**15).to_bytes(8, "little") + data[8:], "header length")

@@ -148,13 +148,19 @@ class PYENGINE_EXPORT Engine {
   /// \throws Error kInvalidArgument if the network does not accept this size.
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const;
 
+  /// The same of a network over volumes: `in` (n, channels, depth, height, width).
+  void RunVolume(const float* in, float* out, int64_t n, TileSize size) const;
+
   /// Times of the network's operations on one h x w image in one piece, over `passes` passes.
   /// \throws Error kInvalidArgument if `passes` < 1 or the network does not accept this size.
   std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const;
+  std::vector<OpTime> ProfileVolume(TileSize size, int passes) const;
 
   /// Shape (classes, height, width) of Run's result for one h x w input.
   /// \throws Error kInvalidArgument if the network does not accept this size.
   void RunOutputShape(int64_t h, int64_t w, int64_t shape[3]) const;
+  /// Shape (classes, depth, height, width) of RunVolume's.
+  void RunVolumeOutputShape(TileSize size, int64_t shape[4]) const;
 
  private:
   struct PYENGINE_HIDDEN Impl;

@@ -55,6 +55,7 @@ struct EngineInfo {
   double flops_per_pixel = 0;  ///< Of a whole-image pass (classification: of one image).
   int64_t sample_height = 0;   ///< Size the network was built with [px].
   int64_t sample_width = 0;
+  int64_t sample_depth = 1;  ///< Slices; 1: images.
   /// Of the training images, for information: their values were 0 to 255, 0 to 65535 or any. Images
   /// of other types are taken as they are, on the same scale.
   PixelType input_type = PixelType::kUint8;

@@ -10,11 +10,14 @@
 
 namespace pyengine {
 
-/// Size of one output tile [px].
+/// Size of one output tile, or of an image or volume [px].
 struct TileSize {
   int64_t height = 0;
   int64_t width = 0;
-  bool operator==(const TileSize& o) const { return height == o.height && width == o.width; }
+  int64_t depth = 1;  ///< Slices; 1: an image.
+  bool operator==(const TileSize& o) const {
+    return height == o.height && width == o.width && depth == o.depth;
+  }
 };
 
 /// One tile: the output pixels to compute, and how far the image goes on.
@@ -26,12 +29,15 @@ struct Tile {
   bool operator==(const Tile& o) const { return size == o.size && to_end == o.to_end; }
 };
 
-/// The input pixels that a tile needs: `height` x `width` from (tile.y - top, tile.x - left).
+/// The input pixels that a tile needs: `height` x `width` from (tile.y - top, tile.x - left), and
+/// of volumes `depth` slices from tile.z - front.
 struct Window {
   int64_t height = 0;
   int64_t width = 0;
   int64_t top = 0;
   int64_t left = 0;
+  int64_t depth = 1;
+  int64_t front = 0;
 };
 
 /// Where the time of one pass goes: one operation, activations and copies fused into it included.
@@ -41,6 +47,17 @@ struct OpTime {
   double seconds = 0;     ///< Median over the passes.
   double flops = 0;       ///< Multiply-adds count twice; of the direct algorithm.
   double bytes = 0;       ///< Inputs, outputs and weights, each once.
+};
+
+/// One axis of a network. The fields mean what those of the same names in NetworkGeometry do.
+struct AxisGeometry {
+  int64_t before = 0;        ///< [px]
+  int64_t after = 0;         ///< [px]
+  int64_t margin = 0;        ///< [px]
+  int64_t alignment = 1;     ///< [px]
+  int64_t size_residue = 0;  ///< [px]
+  int64_t fixed = 0;         ///< The only size of inputs that it accepts [px]; 0: any such.
+  int64_t halo() const { return before > after ? before : after; }
 };
 
 /// What the tiler must know of a dense network.
@@ -59,6 +76,10 @@ struct NetworkGeometry {
   int64_t fixed_width = 0;   ///< As fixed_height.
   bool dense = true;         ///< One output per pixel of the image, less the margin.
   bool tileable = true;      ///< `dense`, and no output pixel depends on the whole image.
+  bool volume = false;       ///< The network is over slices, rows and columns.
+  /// Each axis by itself. Of volumes, whose axes differ, the numbers above are the larger of y's
+  /// and x's; of images y and x agree.
+  AxisGeometry z, y, x;
 };
 
 /// The smallest input with full context for a tile whose origin is a multiple of the alignment, of
@@ -86,6 +107,10 @@ class PYENGINE_EXPORT Executor {
   /// w - 2 * margin), float32, dense NCHW. Blocks; throws Error.
   virtual void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) = 0;
 
+  /// The same of volumes: `in` (n, channels, depth, height, width) to `out` (n, classes, depth - 2
+  /// * z.margin, and so on). The default knows images alone, and passes them to Run().
+  virtual void RunVolume(const float* in, float* out, int64_t n, TileSize size);
+
   /// Where an image takes several tiles, their origins are multiples of it [px]; a multiple of the
   /// alignment. Executors that compute blocks of pixels together need them at equal places.
   virtual int64_t TileGrid() const;
@@ -93,24 +118,32 @@ class PYENGINE_EXPORT Executor {
   /// How far beyond a tile the image's end still matters to it [px]. The default is 0.
   virtual int64_t TileReach() const;
 
-  /// The window that RunTile wants for a tile whose origin is a multiple of TileGrid(). Its rows
-  /// follow from the tile's rows alone, its columns from the columns.
-  /// The default is SmallestWindow().
+  /// TileGrid() and TileReach() of each axis. The default is theirs; of slices, the alignment and
+  /// 0.
+  virtual TileSize BoxGrid() const;
+  virtual TileSize BoxReach() const;
+
+  /// The window that RunTile wants for a tile whose origin is a multiple of TileGrid() (of
+  /// BoxGrid() in volumes). Its rows follow from the tile's rows alone, its columns from the
+  /// columns, its slices from the slices. The default is SmallestWindow().
   virtual Window WindowFor(const Tile& tile) const;
 
   /// `windows` (n, channels, window.height, window.width) to `logits` (n, classes, size.height,
-  /// size.width). The default calls Run and crops.
+  /// size.width); of volumes with depths before the heights. The default calls Run or RunVolume,
+  /// and crops.
   virtual void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile);
 
   /// Times of RunTile's operations on one h x w tile (or of Run's, where there are no tiles), over
   /// `passes` passes. The default knows none.
   virtual std::vector<OpTime> Profile(int64_t h, int64_t w, int passes);
+  virtual std::vector<OpTime> ProfileVolume(TileSize size, int passes);
 
   /// Working memory of RunTile for one tile, its input and output included [bytes].
   virtual int64_t TileMemoryBytes(const Tile& tile) const;
 
   /// Working memory of Run for one image [bytes]; 0 = not known.
   virtual int64_t RunMemoryBytes(int64_t h, int64_t w) const;
+  virtual int64_t RunVolumeMemoryBytes(TileSize size) const;
 
   /// What it holds. The default knows nothing.
   virtual MemoryUse Memory() const;

@@ -26,6 +26,7 @@ std::unique_ptr<Segmenter> OpenCustom(const ExecutorFactory& factory, const Open
   require("alignment", has.alignment, wanted.alignment);
   require("size_residue", has.size_residue, wanted.size_residue);
   require("dense", has.dense, wanted.dense);
+  require("volume", has.volume, wanted.volume);
   require("tileable", has.tileable, wanted.tileable);
   info.device = "cpu";
   info.isa = "custom";

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <limits>
 
+#include "core/axes.h"
 #include "pyengine/error.h"
 
 namespace pyengine {
@@ -24,6 +25,10 @@ inline int64_t CheckedAdd(int64_t a, int64_t b, const char* what) {
   if (b > 0 ? a > kMost - b : a < kLeast - b)
     throw Error(ErrorCode::kInvalidArgument, std::string(what) + ": size overflows 64 bits");
   return a + b;
+}
+
+inline int64_t CheckedProduct(const Axes& axes, const char* what) {
+  return CheckedMul(axes.z, CheckedMul(axes.y, axes.x, what), what);
 }
 
 // Rounds towards minus infinity; b > 0.

@@ -29,16 +29,16 @@ constexpr int64_t kManyChannels = 256;
 }  // namespace
 
 int64_t WinogradPatch(const Node& node, const KernelTable& kernels, bool fast) {
-  const bool fits = kernels.winograd && !node.direct && node.op == OpKind::kConv && node.groups == 1 &&
-                    node.kernel[0] == 3 && node.kernel[1] == 3 && node.stride[0] == 1 &&
-                    node.stride[1] == 1 && node.dilation[0] == 1 && node.dilation[1] == 1 &&
+  const bool fits = kernels.winograd && !node.direct && node.op == OpKind::kConv &&
+                    node.groups == 1 && node.kernel.y == 3 && node.kernel.x == 3 &&
+                    node.stride == kOnes && node.dilation.y == 1 && node.dilation.x == 1 &&
                     node.in_channels >= kLeastChannels && node.out_channels >= kLeastChannels;
   if (!fits) return 0;
   return fast && node.out_channels < kManyChannels ? kernels.winograd->fast_patch : kWinogradPatch;
 }
 
 bool HasPlanarKernel(const WindowShape& window, int64_t in_lanes, const KernelTable& kernels) {
-  return kernels.planar_conv && window.taps() == 1 && window.stride_area() == 1 &&
+  return kernels.planar_conv && window.taps() == 1 && window.stride_pixels() == 1 &&
          in_lanes == kBlock;
 }
 

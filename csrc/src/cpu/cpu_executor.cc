@@ -17,9 +17,18 @@ constexpr size_t kIdleArenas = 4;
 std::vector<Region> WholeRegions(const std::vector<Extent>& extents) {
   std::vector<Region> regions(extents.size());
   for (size_t t = 0; t < extents.size(); ++t)
-    for (int axis = 0; axis < 2; ++axis)
-      regions[t].axis[axis] = {.begin = 0, .end = extents[t].size[axis]};
+    for (Axis axis : kAxes) regions[t].axis[axis] = {.begin = 0, .end = extents[t].size[axis]};
   return regions;
+}
+
+Axes AxesOf(const TileSize& size) {
+  return {.z = size.depth, .y = size.height, .x = size.width};
+}
+
+Region BoxOf(const TileSize& size) {
+  Region box;
+  for (Axis axis : kAxes) box.axis[axis] = {.begin = 0, .end = AxesOf(size)[axis]};
+  return box;
 }
 
 }  // namespace
@@ -33,8 +42,8 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
       pool_(std::move(pool)),
       packed_(graph, weights, *pool_),
       whole_program_(Lower(graph, true, fast, kernels, packed_)),
-      grid_(graph.tensors.size(), 1),
-      tile_grid_(geometry.alignment),
+      grid_(graph.tensors.size(), kOnes),
+      tile_grid_{.z = geometry.z.alignment, .y = geometry.y.alignment, .x = geometry.x.alignment},
       plans_(kKeptPlans),
       contexts_(kIdleArenas) {
   if (!geometry.tileable) return;
@@ -43,38 +52,36 @@ CpuExecutor::CpuExecutor(const Graph& graph, const NetworkGeometry& geometry,
     const int64_t patch_px = op.step->patch_px();
     if (patch_px == 1) continue;
     // Strides divide the alignment: tiles then begin on whole patches at every resolution.
-    tile_grid_ = std::lcm(tile_grid_, geometry.alignment * patch_px);
+    tile_grid_.y = std::lcm(tile_grid_.y, geometry.y.alignment * patch_px);
+    tile_grid_.x = std::lcm(tile_grid_.x, geometry.x.alignment * patch_px);
     // The output may have been renamed by a fused activation.
-    for (int tensor : {graph.nodes[op.node].output, op.out_tensor}) grid_[tensor] = patch_px;
+    for (int tensor : {graph.nodes[op.node].output, op.out_tensor})
+      grid_[tensor] = {.z = 1, .y = patch_px, .x = patch_px};
   }
-  tile_reach_ = FindTileReach();
+  for (Axis axis : kAxes) tile_reach_[axis] = FindTileReach(axis);
 }
 
 CpuExecutor::~CpuExecutor() = default;
 
 std::vector<Region> CpuExecutor::TileRegions(const Tile& tile) const {
-  const TileSize& end = tile.to_end;
-  const std::vector<Region> limits =
-      NeededRegions(graph_, {{{.begin = 0, .end = end.height}, {.begin = 0, .end = end.width}}});
-  return NeededBlocks(
-      graph_, {{{.begin = 0, .end = tile.size.height}, {.begin = 0, .end = tile.size.width}}},
-      grid_, limits);
+  const std::vector<Region> limits = NeededRegions(graph_, BoxOf(tile.to_end));
+  return NeededBlocks(graph_, BoxOf(tile.size), grid_, limits);
 }
 
 // The image's end matters where a patch beyond the tile, computed for the tile's sake, might be
 // cut by it. Regions of tiles on the grid differ by whole grid steps, so one tile tells for all.
-int64_t CpuExecutor::FindTileReach() const {
-  const auto regions = [&](int64_t to_end) {
-    return TileRegions({.size = {.height = tile_grid_, .width = tile_grid_},
-                        .to_end = {.height = to_end, .width = to_end}});
+int64_t CpuExecutor::FindTileReach(Axis axis) const {
+  const auto regions = [&](int64_t beyond) {
+    Axes to_end = tile_grid_;
+    to_end[axis] += beyond;
+    return TileRegions({.size = SizeOf(tile_grid_), .to_end = SizeOf(to_end)});
   };
-  const std::vector<Region> far = regions(tile_grid_ + 2 * kMaxHaloPx);
-  for (int64_t reach = 0;; reach += tile_grid_) {
-    const std::vector<Region> near = regions(tile_grid_ + reach);
+  const std::vector<Region> far = regions(2 * kMaxHaloPx);
+  for (int64_t reach = 0;; reach += tile_grid_[axis]) {
+    const std::vector<Region> near = regions(reach);
     bool same = true;
     for (size_t t = 0; t < far.size(); ++t)
-      for (int axis = 0; axis < 2; ++axis)
-        same = same && near[t].axis[axis].end == far[t].axis[axis].end;
+      same = same && near[t].axis[axis].end == far[t].axis[axis].end;
     if (same) return reach;
   }
 }
@@ -88,8 +95,7 @@ std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
   if (key.program == &tile_program_) {
     *plan = MakePlan(tile_program_, TileRegions(key.tile), pool_->threads());
   } else {
-    const TileSize& size = key.tile.size;
-    const std::vector<Extent> extents = Extents(graph_, size.height, size.width);
+    const std::vector<Extent> extents = Extents(graph_, AxesOf(key.tile.size));
     *plan = MakePlan(whole_program_, WholeRegions(extents), pool_->threads());
     plan->extents = extents;
   }
@@ -109,12 +115,12 @@ Lender<Context>::Lease CpuExecutor::Borrow(const Key& key) {
 
 Window CpuExecutor::WindowFor(const Tile& tile) const {
   const Region in = TileRegions(tile)[0];
-  Window window;
-  window.height = in.axis[0].size();
-  window.width = in.axis[1].size();
-  window.top = geometry().margin - in.axis[0].begin;
-  window.left = geometry().margin - in.axis[1].begin;
-  return window;
+  return {.height = in.axis.y.size(),
+          .width = in.axis.x.size(),
+          .top = geometry().y.margin - in.axis.y.begin,
+          .left = geometry().x.margin - in.axis.x.begin,
+          .depth = in.axis.z.size(),
+          .front = geometry().z.margin - in.axis.z.begin};
 }
 
 MemoryUse CpuExecutor::Memory() const {
@@ -127,19 +133,21 @@ MemoryUse CpuExecutor::Memory() const {
 void CpuExecutor::RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) {
   auto context = Borrow({.program = &tile_program_, .tile = tile});
   const Buffer& in = context->plan->buffers.front();
-  const int64_t in_floats = in.plane_floats * geometry().channels;
-  const int64_t out_floats = tile.size.height * tile.size.width * geometry().classes;
+  const int64_t in_floats = in.block_floats * geometry().channels;
+  const int64_t out_floats = Product(AxesOf(tile.size)) * geometry().classes;
   for (int64_t i = 0; i < n; ++i)
     RunPlan(graph_, kernels_, *pool_, *context, windows + i * in_floats, logits + i * out_floats);
 }
 
 void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) {
-  auto context =
-      Borrow({.program = &whole_program_,
-              .tile = {.size = {.height = h, .width = w}, .to_end = {.height = h, .width = w}}});
-  const Extent& size = context->plan->extents[graph_.output];
-  const int64_t in_floats = geometry().channels * h * w;
-  const int64_t out_floats = graph_.tensors[graph_.output].channels * size.size[0] * size.size[1];
+  RunVolume(in, out, n, {.height = h, .width = w});
+}
+
+void CpuExecutor::RunVolume(const float* in, float* out, int64_t n, TileSize size) {
+  auto context = Borrow({.program = &whole_program_, .tile = {.size = size, .to_end = size}});
+  const Extent& out_size = context->plan->extents[graph_.output];
+  const int64_t in_floats = geometry().channels * Product(AxesOf(size));
+  const int64_t out_floats = graph_.tensors[graph_.output].channels * Product(out_size.size);
   for (int64_t i = 0; i < n; ++i)
     RunPlan(graph_, kernels_, *pool_, *context, in + i * in_floats, out + i * out_floats);
 }
@@ -147,15 +155,19 @@ void CpuExecutor::Run(const float* in, float* out, int64_t n, int64_t h, int64_t
 int64_t CpuExecutor::TileMemoryBytes(const Tile& tile) const {
   const std::vector<Region> regions = TileRegions(tile);
   const Plan plan = MakePlan(tile_program_, regions, pool_->threads());
-  const int64_t window = regions[0].axis[0].size() * regions[0].axis[1].size();
   const int64_t floats = plan.arena_floats + pool_->threads() * plan.scratch_floats +
-                         window * geometry().channels +
-                         tile.size.height * tile.size.width * geometry().classes;
+                         plan.buffers.front().block_floats * geometry().channels +
+                         Product(AxesOf(tile.size)) * geometry().classes;
   return floats * static_cast<int64_t>(sizeof(float));
 }
 
 int64_t CpuExecutor::RunMemoryBytes(int64_t h, int64_t w) const {
-  const Plan plan = MakePlan(whole_program_, WholeRegions(Extents(graph_, h, w)), pool_->threads());
+  return RunVolumeMemoryBytes({.height = h, .width = w});
+}
+
+int64_t CpuExecutor::RunVolumeMemoryBytes(TileSize size) const {
+  const std::vector<Extent> extents = Extents(graph_, AxesOf(size));
+  const Plan plan = MakePlan(whole_program_, WholeRegions(extents), pool_->threads());
   return (plan.arena_floats + pool_->threads() * plan.scratch_floats) *
          static_cast<int64_t>(sizeof(float));
 }
@@ -165,21 +177,25 @@ double CpuExecutor::TileCost(const Tile& tile) const {
   double cost = 0;
   for (const Op& op : tile_program_.ops) {
     const Region& r = regions[op.out_tensor];
-    if (r.axis[0].empty() || r.axis[1].empty()) continue;
-    cost += OpCost(graph_, op, double(r.axis[0].size()) * double(r.axis[1].size()));
+    if (r.empty()) continue;
+    double pixels = 1;
+    for (Axis axis : kAxes) pixels *= double(r.axis[axis].size());
+    cost += OpCost(graph_, op, pixels);
   }
   return cost;
 }
 
 std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
+  return ProfileVolume({.height = h, .width = w}, passes);
+}
+
+std::vector<OpTime> CpuExecutor::ProfileVolume(TileSize size, int passes) {
   const bool tiled = geometry().tileable;
   const Program& program = tiled ? tile_program_ : whole_program_;
-  auto context =
-      Borrow({.program = &program,
-              .tile = {.size = {.height = h, .width = w}, .to_end = {.height = h, .width = w}}});
+  auto context = Borrow({.program = &program, .tile = {.size = size, .to_end = size}});
   const Plan& plan = *context->plan;
   const auto floats = [&](size_t storage) {
-    return plan.buffers[storage].plane_floats * program.storages[storage].blocks();
+    return plan.buffers[storage].block_floats * program.storages[storage].blocks();
   };
   const std::vector<float> in(floats(0), 0.5f);
   std::vector<float> out(floats(program.storages.size() - 1));
@@ -194,7 +210,8 @@ std::vector<OpTime> CpuExecutor::Profile(int64_t h, int64_t w, int passes) {
     for (const std::vector<double>& pass : times) sorted.push_back(pass[i]);
     std::nth_element(sorted.begin(), sorted.begin() + passes / 2, sorted.end());
     const OpPlan& op = plan.ops[i];
-    OpTime time = DescribeOp(graph_, program.ops[i], double(op.height) * double(op.width));
+    OpTime time =
+        DescribeOp(graph_, program.ops[i], double(op.depth) * double(op.height) * double(op.width));
     time.seconds = sorted[passes / 2];
     result.push_back(std::move(time));
   }

@@ -1,6 +1,7 @@
 // The network on the CPU.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <mutex>
 
@@ -27,14 +28,19 @@ class CpuExecutor final : public Executor {
   ~CpuExecutor() override;
 
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override;
-  int64_t TileGrid() const override { return tile_grid_; }
-  int64_t TileReach() const override { return tile_reach_; }
+  void RunVolume(const float* in, float* out, int64_t n, TileSize size) override;
+  int64_t TileGrid() const override { return std::max(tile_grid_.y, tile_grid_.x); }
+  int64_t TileReach() const override { return std::max(tile_reach_.y, tile_reach_.x); }
+  TileSize BoxGrid() const override { return SizeOf(tile_grid_); }
+  TileSize BoxReach() const override { return SizeOf(tile_reach_); }
   Window WindowFor(const Tile& tile) const override;
   void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) override;
   int64_t TileMemoryBytes(const Tile& tile) const override;
   double TileCost(const Tile& tile) const override;
   std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) override;
+  std::vector<OpTime> ProfileVolume(TileSize size, int passes) override;
   int64_t RunMemoryBytes(int64_t h, int64_t w) const override;
+  int64_t RunVolumeMemoryBytes(TileSize size) const override;
   MemoryUse Memory() const override;
   void Trim() override { contexts_.Trim(); }
 
@@ -45,8 +51,11 @@ class CpuExecutor final : public Executor {
     bool operator==(const Key& o) const { return program == o.program && tile == o.tile; }
   };
 
+  static TileSize SizeOf(const Axes& axes) {
+    return {.height = axes.y, .width = axes.x, .depth = axes.z};
+  }
   std::vector<Region> TileRegions(const Tile& tile) const;
-  int64_t FindTileReach() const;
+  int64_t FindTileReach(Axis axis) const;
   std::shared_ptr<const Plan> FindPlan(const Key& key);
   Lender<Context>::Lease Borrow(const Key& key);
 
@@ -55,8 +64,8 @@ class CpuExecutor final : public Executor {
   std::shared_ptr<ThreadPool> pool_;
   PackedWeights packed_;
   Program tile_program_, whole_program_;
-  std::vector<int64_t> grid_;  // per tensor: tiles compute it in whole blocks of this many pixels
-  int64_t tile_grid_ = 1, tile_reach_ = 0;
+  std::vector<Axes> grid_;  // per tensor: tiles compute it in whole blocks of this many pixels
+  Axes tile_grid_ = kOnes, tile_reach_;
 
   std::mutex mutex_;
   Recent<Key, std::shared_ptr<const Plan>> plans_;

@@ -26,24 +26,28 @@ void CopyChannels(const Plane* in, int64_t in_lanes, const Plane* out, int64_t o
   }
 }
 
-void GlobalAverage(const Plane& in, const Plane& out, int64_t height, int64_t width) {
+void GlobalAverage(const Plane* in, const Plane& out, const Axes& size) {
   double sums[kBlock] = {0};
-  for (int64_t y = 0; y < height; ++y) {
-    const float* row = in.data + y * in.row_stride;
-    for (int64_t x = 0; x < width; ++x)
-      for (int lane = 0; lane < kBlock; ++lane) sums[lane] += row[x * kBlock + lane];
-  }
+  for (int64_t z = 0; z < size.z; ++z)
+    for (int64_t y = 0; y < size.y; ++y) {
+      const float* row = in[z].data + y * in[z].row_stride;
+      for (int64_t x = 0; x < size.x; ++x)
+        for (int lane = 0; lane < kBlock; ++lane) sums[lane] += row[x * kBlock + lane];
+    }
   for (int lane = 0; lane < kBlock; ++lane)
-    out.data[lane] = static_cast<float>(sums[lane] / double(height * width));
+    out.data[lane] = static_cast<float>(sums[lane] / double(Product(size)));
 }
 
-void Flatten(const Plane* in, const Plane* out, int64_t channels, int64_t height, int64_t width) {
+void Flatten(const Plane* in, const Plane* out, int64_t channels, const Axes& size) {
   int64_t i = 0;
   for (int64_t c = 0; c < channels; ++c)
-    for (int64_t y = 0; y < height; ++y)
-      for (int64_t x = 0; x < width; ++x, ++i)
-        out[i / kBlock].data[i % kBlock] =
-            in[c / kBlock].data[y * in[c / kBlock].row_stride + x * kBlock + c % kBlock];
+    for (int64_t z = 0; z < size.z; ++z) {
+      const Plane& plane = in[c / kBlock * size.z + z];
+      for (int64_t y = 0; y < size.y; ++y)
+        for (int64_t x = 0; x < size.x; ++x, ++i)
+          out[i / kBlock].data[i % kBlock] =
+              plane.data[y * plane.row_stride + x * kBlock + c % kBlock];
+    }
 }
 
 void DepthToSpaceRows(const DepthToSpaceArgs& args, int64_t out_block, int64_t width,
@@ -133,16 +137,16 @@ void FillBorder(const Plane& plane, int64_t lanes, int64_t height, int64_t width
       std::memmove(to, source_row + Source(x, width, mode) * lanes,
                    static_cast<size_t>(lanes) * sizeof(float));
   };
-  if (y_begin == 0) y_begin = -border.top;
-  if (y_end == height) y_end = height + border.bottom;
+  if (y_begin == 0) y_begin = -border.before.y;
+  if (y_end == height) y_end = height + border.after.y;
   for (int64_t y = y_begin; y < y_end; ++y) {
     float* row = plane.data + y * plane.row_stride;
     const bool outside = y < 0 || y >= height;
     const float* source = fill ? row : plane.data + Source(y, height, mode) * plane.row_stride;
-    for (int64_t x = -border.left; x < (outside ? width + border.right : 0); ++x)
+    for (int64_t x = -border.before.x; x < (outside ? width + border.after.x : 0); ++x)
       pixel(row, x, source);
     if (!outside)
-      for (int64_t x = width; x < width + border.right; ++x) pixel(row, x, source);
+      for (int64_t x = width; x < width + border.after.x; ++x) pixel(row, x, source);
   }
 }
 

@@ -13,11 +13,11 @@ namespace pyengine {
 void CopyChannels(const Plane* in, int64_t in_lanes, const Plane* out, int64_t out_lanes,
                   int64_t channels, int64_t offset, int64_t width, int64_t y_begin, int64_t y_end);
 
-// Mean of each plane's lanes over height x width, into pixel (0, 0) of `out`. Sums in double.
-void GlobalAverage(const Plane& in, const Plane& out, int64_t height, int64_t width);
+// Mean of each lane of a block, whose slices `in` are, into pixel (0, 0) of `out`. Sums in double.
+void GlobalAverage(const Plane* in, const Plane& out, const Axes& size);
 
-// Planes to a vector in (channel, y, x) order.
-void Flatten(const Plane* in, const Plane* out, int64_t channels, int64_t height, int64_t width);
+// To a vector in (channel, z, y, x) order; each block's planes are its slices.
+void Flatten(const Plane* in, const Plane* out, int64_t channels, const Axes& size);
 
 // Rows [y_begin, y_end) of one block of 16 output channels, of `channels` in all, from the channels
 // of an image `block_y` x `block_x` times as small: output pixel (y, x), counted on the whole image

@@ -22,6 +22,7 @@ Lowering::Lowering(const Graph& graph, bool finite, bool fast, const KernelTable
       weights_(weights),
       values_(graph.tensors.size()) {
   program_.finite = finite;
+  program_.volume = graph.volume;
 }
 
 Program Lowering::Run() {
@@ -82,7 +83,7 @@ void Lowering::LowerNode(int index) {
 // The one operation that computes the network's output and nothing else reads, if one block holds
 // its channels: it may as well write the caller's planes.
 Op* Lowering::LastWriter(const Value& last) {
-  if (last.refs.size() != 1 || last.refs[0].dy != 0 || last.refs[0].dx != 0) return nullptr;
+  if (last.refs.size() != 1 || !(last.refs[0].shift == Axes{})) return nullptr;
   Op* writer = nullptr;
   for (Op& op : program_.ops) {
     const auto uses = [&](const std::vector<BlockRef>& refs) {
@@ -118,7 +119,7 @@ Value Lowering::Whole(int storage) const {
   Value value;
   value.lanes = program_.storages[storage].lanes;
   for (int64_t b = 0; b < program_.storages[storage].blocks(); ++b)
-    value.refs.push_back({.storage = storage, .block = b, .dy = 0, .dx = 0});
+    value.refs.push_back({.storage = storage, .block = b, .shift = {}});
   return value;
 }
 
@@ -151,17 +152,19 @@ Value Lowering::Padded(int tensor, Value value, const Amounts& amounts, BorderMo
       s.has_border = true;
       s.border_mode = mode;
       s.border_value = fill;
-      s.border.top = std::max(s.border.top, amounts.top);
-      s.border.left = std::max(s.border.left, amounts.left);
-      s.border.bottom = std::max(s.border.bottom, amounts.bottom);
-      s.border.right = std::max(s.border.right, amounts.right);
+      for (Axis axis : kAxes) {
+        s.border.before[axis] = std::max(s.border.before[axis], amounts.before[axis]);
+        s.border.after[axis] = std::max(s.border.after[axis], amounts.after[axis]);
+      }
     }
   }
-  return Shifted(value, -amounts.top, -amounts.left);
+  const Axes& before = amounts.before;
+  return Shifted(value, {.z = -before.z, .y = -before.y, .x = -before.x});
 }
 
-Value Lowering::Shifted(Value value, int64_t dy, int64_t dx) {
-  for (BlockRef& ref : value.refs) ref.dy += dy, ref.dx += dx;
+Value Lowering::Shifted(Value value, const Axes& by) {
+  for (BlockRef& ref : value.refs)
+    for (Axis axis : kAxes) ref.shift[axis] += by[axis];
   value.whole = false;
   value.producers.clear();
   return value;
@@ -195,7 +198,8 @@ void Lowering::EmitBlocked(int index, std::unique_ptr<Step> step) {
 }
 
 void Lowering::Append(Op op) {
-  CountPlanes(op.in[0].size() + op.in[1].size() + op.in[2].size() + op.out.size());
+  const size_t inputs = op.in[0].size() + op.in[1].size() + op.in[2].size();
+  CountPlanes(inputs * static_cast<size_t>(op.step->slice_taps()) + op.out.size());
   program_.ops.push_back(std::move(op));
 }
 
@@ -231,6 +235,15 @@ bool Lowering::Fuse(int index, const ActivationArgs& activation) {
   values_[node.output] = value;
   values_[node.output].producers.clear();
   return true;
+}
+
+void RequireSliceBySlice(const Node& node) {
+  if (node.kernel.z == 1 && node.stride.z == 1 && node.amounts.before.z == 0 &&
+      node.amounts.after.z == 0)
+    return;
+  throw Error(ErrorCode::kUnsupported, "'" + node.name + "' (" + OpName(node.op) +
+                                           ") over several slices is not one that the CPU "
+                                           "executor runs");
 }
 
 Program Lower(const Graph& graph, bool finite, bool fast, const KernelTable& kernels,

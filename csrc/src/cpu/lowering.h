@@ -50,7 +50,7 @@ class Lowering {
   Value Blocked(int tensor);
   // `value` with indices shifted by the padding; on a finite image with the padding itself too.
   Value Padded(int tensor, Value value, const Amounts& amounts, BorderMode mode, float fill);
-  static Value Shifted(Value value, int64_t dy, int64_t dx);
+  static Value Shifted(Value value, const Axes& by);
 
   // An operation for the node's output from its first input; its planes are still to be set.
   Op NewOp(int index, std::unique_ptr<Step> step) const;
@@ -86,6 +86,9 @@ class Lowering {
   std::vector<int> consumers_;
   size_t planes_ = 0;
 };
+
+// Throws Error(kUnsupported) where windows or blocks hold several slices.
+void RequireSliceBySlice(const Node& node);
 
 // One for each operator, in the file of its algorithm in cpu/steps.
 #define PYENGINE_OP(name) void Lower##name(Lowering& lowering, int index);

@@ -28,13 +28,14 @@ class Planner {
     for (const auto& [conv, pool] : fused) {
       auto& winograd = std::get<WinogradPart>(plan_.ops[conv].part);
       winograd.pools = pool;
-      for (int axis = 0; axis < 2; ++axis) winograd.pool_at[axis] = FirstWindow(conv, pool, axis);
+      for (Axis axis : {Axis::kY, Axis::kX}) winograd.pool_at[axis] = FirstWindow(conv, pool, axis);
       plan_.ops[pool].pooled_by = conv;
     }
     ScheduleBorders();
     plan_.schedule = MakeSchedule(program_, plan_, groups, threads_);
     RollBuffers(program_, groups, plan_);
     PlaceBuffers(groups, fused);
+    PlaceConstantRows();
     for (size_t i = 0; i < program_.ops.size(); ++i) PlacePlanes(program_.ops[i], plan_.ops[i]);
     SizeScratch();
     return std::move(plan_);
@@ -45,24 +46,36 @@ class Planner {
 
   Buffer BufferFor(const Storage& storage) const {
     const Region& region = RegionOf(storage.tensor);
-    const auto range = [&](int axis, int64_t of_table) {
+    const auto range = [&](Axis axis, int64_t of_table) {
       return of_table ? Range{.begin = 0, .end = of_table}
                       : WholeGroups(region.axis[axis], storage.group[axis]);
     };
-    const Range rows = range(0, storage.table_rows), columns = range(1, storage.table_pixels);
+    const Range rows = range(Axis::kY, storage.table_rows),
+                columns = range(Axis::kX, storage.table_pixels);
+    const Range slices = storage.table_rows ? Range{.begin = 0, .end = 1}
+                                            : WholeGroups(region.axis.z, storage.group.z);
+    const Amounts& border = storage.border;
     Buffer b;
-    b.y0 = rows.begin - storage.border.top;
-    b.x0 = columns.begin - storage.border.left;
-    b.rows = rows.size() + storage.border.top + storage.border.bottom;
-    b.columns = columns.size() + storage.border.left + storage.border.right;
+    b.z0 = slices.begin;
+    b.y0 = rows.begin - border.before.y;
+    b.x0 = columns.begin - border.before.x;
+    b.slices = slices.size();
+    b.rows = rows.size() + border.before.y + border.after.y;
+    b.columns = columns.size() + border.before.x + border.after.x;
+    b.slices_held = b.slices;
     b.rows_held = b.rows;
     b.row_stride = CheckedMul(b.columns, storage.lanes, "activation");
     b.plane_floats = CheckedMul(b.rows, b.row_stride, "activation");
+    // A slice's blocks lie side by side, as they are read; the caller's slices lie within channels.
+    const int64_t blocks = storage.external ? 1 : storage.blocks();
+    b.slice_floats = CheckedMul(b.plane_floats, blocks, "activation");
+    b.block_floats =
+        storage.external ? CheckedMul(b.plane_floats, b.slices, "activation") : b.plane_floats;
     return b;
   }
 
   // Where the first window of `pool` begins in the outputs of `conv`.
-  int64_t FirstWindow(int conv, int pool, int axis) const {
+  int64_t FirstWindow(int conv, int pool, Axis axis) const {
     return 2 * RegionOf(program_.ops[pool].out_tensor).axis[axis].begin -
            RegionOf(program_.ops[conv].out_tensor).axis[axis].begin;
   }
@@ -72,12 +85,13 @@ class Planner {
   bool CanFusePool(int conv_index, int pool_index) const {
     const Op &conv = program_.ops[conv_index], &pool = program_.ops[pool_index];
     const auto same = [](const BlockRef& a, const BlockRef& b) {
-      return a.storage == b.storage && a.block == b.block && a.dy == b.dy && a.dx == b.dx;
+      return a.storage == b.storage && a.block == b.block && a.shift == b.shift;
     };
     if (!conv.step->can_take_maxima() || conv.out_tensor != pool.in_tensor[0] ||
         !std::equal(conv.out.begin(), conv.out.end(), pool.in[0].begin(), pool.in[0].end(), same))
       return false;
-    for (int axis = 0; axis < 2; ++axis) {
+    if (RegionOf(conv.out_tensor).axis.z.size() != 1) return false;
+    for (Axis axis : {Axis::kY, Axis::kX}) {
       const int64_t at = FirstWindow(conv_index, pool_index, axis);
       const int64_t windows = RegionOf(pool.out_tensor).axis[axis].size();
       if (windows <= 0 || at < 0 || at % 2 != 0 ||
@@ -121,7 +135,7 @@ class Planner {
     for (size_t s = 0; s < count; ++s) {
       if (program_.storages[s].external || first[s] < 0) continue;
       size[s] = RoundUp(
-          CheckedMul(plan_.buffers[s].plane_floats, program_.storages[s].blocks(), "activation"),
+          CheckedMul(plan_.buffers[s].slice_floats, plan_.buffers[s].slices_held, "activation"),
           kFloatsPerLine);
       order.push_back(s);
     }
@@ -146,42 +160,98 @@ class Planner {
     }
   }
 
-  // Adds planes that point at tensor index (y, x) of `refs`; returns where they begin in `specs`.
-  size_t AddPlanes(const std::vector<BlockRef>& refs, int64_t y, int64_t x, int64_t row_step) {
-    const size_t begin = plan_.specs.size();
-    for (const BlockRef& ref : refs) {
-      const Buffer& b = plan_.buffers[ref.storage];
-      const Storage& s = program_.storages[ref.storage];
-      plan_.specs.push_back({.storage = ref.storage,
-                             .offset = b.offset + ref.block * b.plane_floats +
-                                       (y + ref.dy - b.y0) * b.row_stride +
-                                       (x + ref.dx - b.x0) * s.lanes,
-                             .row_stride = b.row_stride * row_step});
+  // Slices beyond the ends that are all alike: a row for each number that they are of.
+  void PlaceConstantRows() {
+    for (size_t s = 0; s < program_.storages.size(); ++s) {
+      const Storage& storage = program_.storages[s];
+      if (!storage.has_slice_border() || storage.border_mode == BorderMode::kReflect ||
+          storage.border_mode == BorderMode::kReplicate)
+        continue;
+      const float value = storage.border_mode == BorderMode::kConstant ? storage.border_value : 0;
+      const int64_t floats = RoundUp(plan_.buffers[s].row_stride, kFloatsPerLine);
+      auto row = std::find_if(
+          plan_.constant_rows.begin(), plan_.constant_rows.end(),
+          [&](const ConstantRow& one) { return one.value == value && one.floats >= floats; });
+      if (row == plan_.constant_rows.end()) {
+        plan_.constant_rows.push_back(
+            {.value = value, .offset = plan_.arena_floats, .floats = floats});
+        row = plan_.constant_rows.end() - 1;
+        plan_.arena_floats = CheckedAdd(plan_.arena_floats, floats, "activation");
+      }
+      plan_.buffers[s].outside = row->offset;
     }
-    return begin;
+  }
+
+  // The plane that holds index `at` of a block. Padding's slices are mirrored ones, or a row.
+  PlaneSpec PlaneAt(const BlockRef& ref, const Axes& at, int64_t row_step) const {
+    const Buffer& b = plan_.buffers[ref.storage];
+    const Storage& s = program_.storages[ref.storage];
+    const int64_t column = (at.x + ref.shift.x - b.x0) * s.lanes;
+    int64_t slice = at.z + ref.shift.z - b.z0;
+    if (slice < 0 || slice >= b.slices) {
+      if (b.outside >= 0)
+        return {.storage = ref.storage, .offset = b.outside + column, .row_stride = 0};
+      if (s.has_slice_border() && s.border_mode == BorderMode::kReflect)
+        slice = slice < 0 ? -slice : 2 * (b.slices - 1) - slice;
+      slice = std::clamp<int64_t>(slice, 0, b.slices - 1);
+    }
+    return {.storage = ref.storage,
+            .offset = b.offset + ref.block * b.block_floats +
+                      slice % b.slices_held * b.slice_floats +
+                      (at.y + ref.shift.y - b.y0) * b.row_stride + column,
+            .row_stride = b.row_stride * row_step};
   }
 
   OpPlan PlanOp(const Op& op) const {
     Placing placing = op.step->Place(RegionOf(op.out_tensor), RegionOf(op.in_tensor[0]));
     OpPlan plan;
-    plan.height = placing.size[0];
-    plan.width = placing.size[1];
-    for (int i = 0; i < kOpInputs; ++i) {
-      plan.in_row[i] = op.still[i] ? 0 : placing.in_at[0];
-      plan.in_column[i] = op.still[i] ? 0 : placing.in_at[1];
-    }
-    plan.out_row = placing.out_at[0];
-    plan.out_column = placing.out_at[1];
-    plan.out_row_step = placing.out_row_step;
+    plan.depth = placing.size.z;
+    plan.height = placing.size.y;
+    plan.width = placing.size.x;
+    for (int i = 0; i < kOpInputs; ++i)
+      if (!op.still[i]) plan.in_at[i] = placing.in_at;
+    plan.out_at = placing.out_at;
+    plan.out_step = placing.out_step;
+    plan.slices = std::move(placing.slices);
     plan.part = std::move(placing.part);
     return plan;
   }
 
+  // For every output slice its own planes, one after the other; inputs that are still have one set.
   void PlacePlanes(const Op& op, OpPlan& plan) {
-    plan.out_begin = AddPlanes(op.out, plan.out_row, plan.out_column, plan.out_row_step);
-    for (int i = 0; i < kOpInputs; ++i)
-      plan.in_begin[i] =
-          AddPlanes(op.in[i], plan.in_row[i], plan.in_column[i], op.still[i] ? 0 : 1);
+    plan.out_begin = plan_.specs.size();
+    plan.out_planes = op.out.size();
+    for (int64_t z = 0; z < plan.depth; ++z) {
+      Axes at = plan.out_at;
+      at.z += z * plan.out_step.z;
+      for (const BlockRef& ref : op.out) plan_.specs.push_back(PlaneAt(ref, at, plan.out_step.y));
+    }
+    for (int i = 0; i < kOpInputs; ++i) {
+      plan.in_begin[i] = plan_.specs.size();
+      if (op.still[i]) {
+        for (const BlockRef& ref : op.in[i]) plan_.specs.push_back(PlaneAt(ref, {}, 0));
+        continue;
+      }
+      plan.in_planes[i] = op.in[i].size() * static_cast<size_t>(plan.slices.count);
+      for (int64_t z = 0; z < plan.depth; ++z) AddInputPlanes(op.in[i], plan, plan.in_at[i], z);
+    }
+  }
+
+  // Of one output slice.
+  void AddInputPlanes(const std::vector<BlockRef>& refs, const OpPlan& plan, Axes at, int64_t z) {
+    const SliceTaps& taps = plan.slices;
+    const int64_t first = at.z;
+    const auto add = [&](const BlockRef& ref, int64_t tap) {
+      at.z = taps.index.empty() ? first + z : taps.index[static_cast<size_t>(z * taps.count + tap)];
+      plan_.specs.push_back(PlaneAt(ref, at, 1));
+    };
+    if (taps.outermost) {
+      for (int64_t tap = 0; tap < taps.count; ++tap)
+        for (const BlockRef& ref : refs) add(ref, tap);
+    } else {
+      for (const BlockRef& ref : refs)
+        for (int64_t tap = 0; tap < taps.count; ++tap) add(ref, tap);
+    }
   }
 
   void SizeScratch() {

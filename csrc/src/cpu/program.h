@@ -20,23 +20,27 @@ struct Storage {
   int64_t channels = 0;
   int64_t lanes = 16;     // 16, or 1: planar, as images come
   bool external = false;  // the caller's memory
-  // Pixels per side that are written together: the memory holds whole groups of them.
-  int64_t group[2] = {1, 1};
-  // Finite images only: padding around the extent, for consumers that read it.
+  // Pixels that are written together: the memory holds whole groups of them.
+  Axes group = kOnes;
+  // Finite images only: padding around the extent, for consumers that read it. Rows and columns of
+  // it lie around every slice; slices of it are not held, but pointed at: they are copies of slices
+  // within, or all alike.
   Amounts border;
   BorderMode border_mode = BorderMode::kZero;
   float border_value = 0;
   bool has_border = false;
-  // Tables beside tensors: pixels per row, and rows; 0: as the tensor's region has.
+  // Tables beside tensors: pixels per row, and rows (then of one slice); 0: as the tensor's region
+  // has.
   int64_t table_pixels = 0, table_rows = 0;
   int64_t blocks() const { return (channels + lanes - 1) / lanes; }
+  bool has_slice_border() const { return border.before.z > 0 || border.after.z > 0; }
 };
 
-// One block of a tensor: its index (y, x) is index (y + dy, x + dx) of the storage.
+// One block of a tensor: its index i is index i + shift of the storage.
 struct BlockRef {
   int storage = 0;
   int64_t block = 0;
-  int64_t dy = 0, dx = 0;
+  Axes shift;
 };
 
 // One operation: which planes it reads and writes. How it computes them is its step's matter.
@@ -55,8 +59,12 @@ struct Op {
 
 struct Program {
   bool finite = false;
+  bool volume = false;
   std::vector<Storage> storages;  // 0 = input (planar, external), last = output (planar, external)
   std::vector<Op> ops;
+
+  // Along which operations are interleaved: slices of volumes, rows of images.
+  Axis band_axis() const { return volume ? Axis::kZ : Axis::kY; }
 };
 
 // `finite`: the network on a whole image, with its own padding; else on the infinite plane.

@@ -33,19 +33,20 @@ void With(ReduceKind kind, F&& body) {
   }
 }
 
-// Rows and columns [begin, end) of one block, into the pixel at `out`.
-void ReduceWindow(ReduceKind kind, const Plane& in, const Range& rows, const Range& columns,
-                  float* out) {
+// A part of one block, whose slices `in` are, into the pixel at `out`.
+void ReduceWindow(ReduceKind kind, const Plane* in, const PerAxis<Range>& part, float* out) {
+  const Range &slices = part.z, &rows = part.y, &columns = part.x;
   With(kind, [&](double start, auto join, auto finish) {
     double results[kBlock];
     std::fill_n(results, kBlock, start);
-    for (int64_t y = rows.begin; y < rows.end; ++y) {
-      const float* pixel = in.data + y * in.row_stride + columns.begin * kBlock;
-      for (int64_t x = columns.begin; x < columns.end; ++x, pixel += kBlock)
-        for (int lane = 0; lane < kBlock; ++lane)
-          results[lane] = join(results[lane], double(pixel[lane]));
-    }
-    const double count = double(rows.size()) * double(columns.size());
+    for (int64_t z = slices.begin; z < slices.end; ++z)
+      for (int64_t y = rows.begin; y < rows.end; ++y) {
+        const float* pixel = in[z].data + y * in[z].row_stride + columns.begin * kBlock;
+        for (int64_t x = columns.begin; x < columns.end; ++x, pixel += kBlock)
+          for (int lane = 0; lane < kBlock; ++lane)
+            results[lane] = join(results[lane], double(pixel[lane]));
+      }
+    const double count = double(slices.size()) * double(rows.size()) * double(columns.size());
     for (int lane = 0; lane < kBlock; ++lane)
       out[lane] = static_cast<float>(finish(results[lane], count));
   });
@@ -53,9 +54,10 @@ void ReduceWindow(ReduceKind kind, const Plane& in, const Range& rows, const Ran
 
 }  // namespace
 
-void ReducePlane(ReduceKind kind, const Plane& in, const Plane& out, int64_t height,
-                 int64_t width) {
-  ReduceWindow(kind, in, {.begin = 0, .end = height}, {.begin = 0, .end = width}, out.data);
+void ReducePixels(ReduceKind kind, const Plane* in, const Plane& out, const Axes& size) {
+  PerAxis<Range> all;
+  for (Axis axis : kAxes) all[axis] = {.begin = 0, .end = size[axis]};
+  ReduceWindow(kind, in, all, out.data);
 }
 
 void ReduceChannels(ReduceKind kind, const Plane* in, const Plane& out, int64_t channels,
@@ -88,14 +90,16 @@ void ArgMaxRows(const Plane* in, const Plane& out, int64_t channels, int64_t wid
     }
 }
 
-void AdaptivePoolRow(ReduceKind kind, const Plane& in, const Plane& out, const int64_t in_size[2],
-                     const int64_t out_size[2], int64_t y) {
-  const auto window = [&](int axis, int64_t i) {
+void AdaptivePoolRow(ReduceKind kind, const Plane* in, const Plane& out, const Axes& in_size,
+                     const Axes& out_size, int64_t z, int64_t y) {
+  const auto window = [&](Axis axis, int64_t i) {
     return Range{.begin = i * in_size[axis] / out_size[axis],
                  .end = CeilDiv((i + 1) * in_size[axis], out_size[axis])};
   };
-  for (int64_t x = 0; x < out_size[1]; ++x)
-    ReduceWindow(kind, in, window(0, y), window(1, x), out.data + y * out.row_stride + x * kBlock);
+  for (int64_t x = 0; x < out_size.x; ++x)
+    ReduceWindow(kind, in,
+                 {.z = window(Axis::kZ, z), .y = window(Axis::kY, y), .x = window(Axis::kX, x)},
+                 out.data + y * out.row_stride + x * kBlock);
 }
 
 }  // namespace pyengine

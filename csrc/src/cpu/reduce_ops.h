@@ -8,8 +8,8 @@
 
 namespace pyengine {
 
-// Each lane of height x width pixels, into pixel (0, 0) of `out`.
-void ReducePlane(ReduceKind kind, const Plane& in, const Plane& out, int64_t height, int64_t width);
+// Each lane of a block, whose slices `in` are, into pixel (0, 0) of `out`.
+void ReducePixels(ReduceKind kind, const Plane* in, const Plane& out, const Axes& size);
 
 // The channels of each pixel of rows [y_begin, y_end), into every lane of `out`.
 void ReduceChannels(ReduceKind kind, const Plane* in, const Plane& out, int64_t channels,
@@ -19,9 +19,9 @@ void ReduceChannels(ReduceKind kind, const Plane* in, const Plane& out, int64_t 
 void ArgMaxRows(const Plane* in, const Plane& out, int64_t channels, int64_t width, int64_t y_begin,
                 int64_t y_end);
 
-// Row `y` of a plane shrunk from height x width to out_height x out_width pixels: of maxima or
-// means over windows from floor(i * in / out) to ceil((i + 1) * in / out).
-void AdaptivePoolRow(ReduceKind kind, const Plane& in, const Plane& out, const int64_t in_size[2],
-                     const int64_t out_size[2], int64_t y);
+// Row `y` of slice `z` of a block shrunk from `in_size` to `out_size`: of maxima or means over
+// windows from floor(i * in / out) to ceil((i + 1) * in / out).
+void AdaptivePoolRow(ReduceKind kind, const Plane* in, const Plane& out, const Axes& in_size,
+                     const Axes& out_size, int64_t z, int64_t y);
 
 }  // namespace pyengine

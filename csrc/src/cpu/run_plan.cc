@@ -51,7 +51,7 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
     const auto start = seconds ? Clock::now() : Clock::time_point();
     for (const Roll& roll : work.rolls) RollRows(roll);
     const OpPlan& op = plan.ops[work.op];
-    if (op.width > 0 && op.pooled_by < 0) {
+    if (op.width > 0 && op.depth > 0 && op.pooled_by < 0) {
       RunStep(program.ops[work.op], work);
       if (check_finite) RequireFinite(program.ops[work.op], work);
     }
@@ -80,7 +80,7 @@ void PlanRunner::RollRows(const Roll& roll) {
   const Buffer& buffer = plan.buffers[roll.storage];
   const int64_t distance = roll.by * buffer.row_stride;
   pool_.ParallelFor(plan.program->storages[roll.storage].blocks(), [&](int64_t block) {
-    float* front = context_.arena.data() + buffer.offset + block * buffer.plane_floats;
+    float* front = context_.arena.data() + buffer.offset + block * buffer.block_floats;
     std::memmove(front, front + distance,
                  static_cast<size_t>(roll.rows * buffer.row_stride) * sizeof(float));
   });
@@ -96,33 +96,36 @@ void PlanRunner::FillBorderRows(int s, const Work& work) {
   const Buffer& b = plan.buffers[s];
   const Extent& extent = plan.extents[storage.tensor];
   const OpPlan& op = plan.ops[work.op];
-  const int64_t begin = work.y_begin * op.out_row_step;
-  const int64_t end = work.y_end == op.height ? extent.size[0] : work.y_end * op.out_row_step;
-  pool_.ParallelFor(storage.blocks(), [&](int64_t block) {
-    const Plane plane{.data = context_.arena.data() + b.offset + block * b.plane_floats -
-                              context_.first_row[s] * b.row_stride - b.x0 * storage.lanes,
+  const auto written = [&](int64_t begin, int64_t end, int64_t all, Axis axis) {
+    const int64_t step = op.out_step[axis];
+    return Range{.begin = begin * step, .end = end == all ? extent.size[axis] : end * step};
+  };
+  const Range rows = written(work.y_begin, work.y_end, op.height, Axis::kY);
+  const Range slices = written(work.z_begin, work.z_end, op.depth, Axis::kZ);
+  const int64_t blocks = storage.blocks();
+  pool_.ParallelFor(blocks * slices.size(), [&](int64_t i) {
+    const int64_t slice = (slices.begin + i / blocks) % b.slices_held;
+    const Plane plane{.data = context_.arena.data() + b.offset + i % blocks * b.block_floats +
+                              slice * b.slice_floats - context_.first_row[s] * b.row_stride -
+                              b.x0 * storage.lanes,
                       .row_stride = b.row_stride};
-    FillBorder(plane, storage.lanes, extent.size[0], extent.size[1], storage.border,
-               storage.border_mode, storage.border_value, begin, end);
+    FillBorder(plane, storage.lanes, extent.size.y, extent.size.x, storage.border,
+               storage.border_mode, storage.border_value, rows.begin, rows.end);
   });
 }
 
 void PlanRunner::RunStep(const Op& op, const Work& work) {
   const Plan& plan = *context_.plan;
   const OpPlan& sizes = plan.ops[work.op];
-  Plane* planes = context_.planes.data();
-  op.step->Run(
-      {.op = op,
-       .plan = sizes,
-       .work = work,
-       .all = plan,
-       .planes = planes,
-       .in = {planes + sizes.in_begin[0], planes + sizes.in_begin[1], planes + sizes.in_begin[2]},
-       .out = planes + sizes.out_begin,
-       .kernels = kernels_,
-       .pool = pool_,
-       .scratch = context_.arena.data() + plan.arena_floats,
-       .scratch_stride = plan.scratch_floats});
+  op.step->Run({.op = op,
+                .plan = sizes,
+                .work = work,
+                .all = plan,
+                .planes = context_.planes.data(),
+                .kernels = kernels_,
+                .pool = pool_,
+                .scratch = context_.arena.data() + plan.arena_floats,
+                .scratch_stride = plan.scratch_floats});
 }
 
 // Rows just computed. Lanes past the last channel may hold anything.
@@ -135,9 +138,12 @@ void PlanRunner::RequireFinite(const Op& op, const Work& work) {
   pool_.ParallelFor(count, [&](int64_t i) {
     const int64_t live = std::min(op.out_lanes, op.channels - i / phases * op.out_lanes);
     bool finite = true;
-    for (int64_t y = work.y_begin; y < work.y_end; ++y)
-      for (int64_t x = 0; x < sizes.width; ++x)
-        finite &= AreFinite(planes[i].data + y * planes[i].row_stride + x * op.out_lanes, live);
+    for (int64_t z = work.z_begin; z < work.z_end; ++z) {
+      const Plane& plane = planes[z * count + i];
+      for (int64_t y = work.y_begin; y < work.y_end; ++y)
+        for (int64_t x = 0; x < sizes.width; ++x)
+          finite &= AreFinite(plane.data + y * plane.row_stride + x * op.out_lanes, live);
+    }
     for (int64_t known = bad; !finite && i < known;) bad.compare_exchange_weak(known, i);
   });
   if (bad == count) return;
@@ -170,6 +176,8 @@ void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
       std::fill_n(arena.data() + begin, std::min(kPieceFloats, floats - begin), 0.0f);
     });
   }
+  for (const ConstantRow& row : wanted->constant_rows)
+    std::fill_n(arena.data() + row.offset, row.floats, row.value);
   planes.resize(wanted->specs.size());
   first_row.resize(wanted->buffers.size());
   plan = std::move(wanted);

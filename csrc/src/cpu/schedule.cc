@@ -25,6 +25,7 @@ class Scheduler {
  public:
   Scheduler(const Program& program, const Plan& plan, const std::vector<int>& groups, int threads)
       : program_(program), plan_(plan), groups_(groups), threads_(threads) {
+    band_axis_ = program.band_axis();
     done_.assign(program.ops.size(), 0);
     writer_.assign(program.storages.size(), -1);
   }
@@ -36,10 +37,10 @@ class Scheduler {
       while (end < count && groups_[end] == groups_[begin]) ++end;
       for (size_t i = begin; i < end; ++i) writer_[program_.ops[i].out[0].storage] = int(i);
       const int last = static_cast<int>(end) - 1;
-      const int64_t band = end - begin == 1 ? plan_.ops[last].height : BandRows(begin, end);
-      while (done_[last] < plan_.ops[last].height) Advance(last, done_[last] + band);
+      const int64_t band = end - begin == 1 ? Lines(last) : BandLines(begin, end);
+      while (done_[last] < Lines(last)) Advance(last, done_[last] + band);
       // What later groups need beyond the last one's rows.
-      for (size_t i = begin; i < end; ++i) Advance(static_cast<int>(i), plan_.ops[i].height);
+      for (size_t i = begin; i < end; ++i) Advance(static_cast<int>(i), Lines(static_cast<int>(i)));
       std::fill(writer_.begin(), writer_.end(), -1);
       begin = end;
     }
@@ -47,35 +48,46 @@ class Scheduler {
   }
 
  private:
-  // Rows of the group's last operation that correspond to kBandBytes of its largest plane.
-  int64_t BandRows(size_t begin, size_t end) const {
-    int64_t bytes = 1, rows = 1;
+  int64_t Lines(int op) const { return plan_.ops[op].lines(band_axis_); }
+
+  // Rows, or slices, of the group's last operation that correspond to kBandBytes of its largest
+  // planes.
+  int64_t BandLines(size_t begin, size_t end) const {
+    int64_t bytes = 1, lines = 1;
     for (size_t i = begin; i < end; ++i) {
       const int storage = program_.ops[i].out[0].storage;
-      bytes = std::max(bytes, StorageBytes(program_.storages[storage], plan_.buffers[storage]));
-      rows = std::max(rows, plan_.buffers[storage].rows);
+      const Buffer& buffer = plan_.buffers[storage];
+      bytes = std::max(bytes, StorageBytes(program_.storages[storage], buffer));
+      lines = std::max(lines, band_axis_ == Axis::kZ ? buffer.slices : buffer.rows);
     }
-    const int64_t band = std::max(kMinBandRows, kBandBytes * rows / bytes);
-    const int64_t last = std::max<int64_t>(1, plan_.ops[end - 1].height);
-    return RoundUp(std::max<int64_t>(1, band * last / rows), kBandStepRows);
+    const int64_t last = std::max<int64_t>(1, Lines(static_cast<int>(end) - 1));
+    const int64_t least = band_axis_ == Axis::kZ ? 1 : kMinBandRows;
+    const int64_t band = std::max(least, kBandBytes * lines / bytes);
+    const int64_t of_last = std::max<int64_t>(1, band * last / lines);
+    return band_axis_ == Axis::kZ ? of_last : RoundUp(of_last, kBandStepRows);
   }
 
-  // Computes the operation's rows up to `target`, and first what they need of others in the group.
+  // Computes the operation's lines up to `target`, and first what they need of others in the group.
   void Advance(int op_index, int64_t target) {
     const Op& op = program_.ops[op_index];
     const OpPlan& plan = plan_.ops[op_index];
-    target = std::min(RoundUp(target, op.step->patch_px()), plan.height);
+    if (band_axis_ == Axis::kY) target = RoundUp(target, op.step->patch_px());
+    target = std::min(target, Lines(op_index));
     if (target <= done_[op_index]) return;
     for (int i = 0; i < kOpInputs; ++i)
       for (const BlockRef& ref : op.in[i]) {
         const int writer = writer_[ref.storage];
         if (writer < 0 || writer == op_index) continue;
         const OpPlan& source = plan_.ops[writer];
-        const int64_t end = op.step->InputRowsEnd(plan, target);
-        const int64_t rows = plan.in_row[i] + ref.dy + end - source.out_row;
-        Advance(writer, CeilDiv(rows, source.out_row_step));
+        const int64_t at = plan.in_at[i][band_axis_];
+        const int64_t end = band_axis_ == Axis::kZ ? plan.slices.End(at, target)
+                                                   : op.step->InputRowsEnd(plan, target);
+        const int64_t lines = at + ref.shift[band_axis_] + end - source.out_at[band_axis_];
+        Advance(writer, CeilDiv(lines, source.out_step[band_axis_]));
       }
-    Work work{.op = op_index, .y_begin = done_[op_index], .y_end = target};
+    Work work{.op = op_index, .z_end = plan.depth, .y_end = plan.height};
+    (band_axis_ == Axis::kZ ? work.z_begin : work.y_begin) = done_[op_index];
+    (band_axis_ == Axis::kZ ? work.z_end : work.y_end) = target;
     op.step->Share(op, plan, threads_, work);
     schedule_.push_back(work);
     done_[op_index] = target;
@@ -85,7 +97,8 @@ class Scheduler {
   const Plan& plan_;
   const std::vector<int>& groups_;
   const int threads_;
-  std::vector<int64_t> done_;  // rows computed so far, per operation
+  Axis band_axis_ = Axis::kY;
+  std::vector<int64_t> done_;  // rows or slices computed so far, per operation
   std::vector<int> writer_;    // operation of this group that writes a storage, or -1
   std::vector<Work> schedule_;
 };
@@ -93,7 +106,8 @@ class Scheduler {
 }  // namespace
 
 int64_t StorageBytes(const Storage& storage, const Buffer& buffer) {
-  return storage.blocks() * buffer.plane_floats * static_cast<int64_t>(sizeof(float));
+  return storage.blocks() * buffer.slices * buffer.plane_floats *
+         static_cast<int64_t>(sizeof(float));
 }
 
 int64_t InterleavedBytes() {
@@ -122,7 +136,10 @@ std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buf
         follows = follows || (in_group[ref.storage] && StorageBytes(program.storages[ref.storage],
                                                                     buffers[ref.storage]) >= least);
     const bool large = StorageBytes(storage, buffers[out]) >= least;
-    const bool borders_fit = std::max(storage.border.top, storage.border.bottom) <= kMaxBorderRows;
+    const Amounts& border = storage.border;
+    const bool borders_fit =
+        program.volume ? !storage.has_slice_border() || storage.border_mode != BorderMode::kReflect
+                       : std::max(border.before.y, border.after.y) <= kMaxBorderRows;
     const bool by_rows =
         op.step->by_rows() && writers[out] == 1 && borders_fit && (large || follows);
     const Resolution resolution = op.step->resolution();

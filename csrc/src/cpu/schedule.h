@@ -1,4 +1,4 @@
-// In which order the rows of operations are computed.
+// In which order the rows of operations are computed; of volumes, whole slices.
 //
 // Planes of high resolution do not fit the caches: an operation that reads a plane only after all
 // of it was written reads it from memory. Operations that follow each other at one resolution are

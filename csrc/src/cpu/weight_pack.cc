@@ -24,10 +24,10 @@ AlignedBuffer<float> PadToBlocks(const float* values, int64_t count, int64_t cha
   return buffer;
 }
 
-// `value(o, i, ky, kx)` with i counted inside o's group.
-using WeightFn = std::function<float(int64_t, int64_t, int64_t, int64_t)>;
+// `value(o, i, tap)` with i counted inside o's group.
+using WeightFn = std::function<float(int64_t, int64_t, const Axes&)>;
 
-std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int64_t kh, int64_t kw,
+std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, const Axes& taps,
                                  int64_t lanes, const WeightFn& value) {
   auto packed = std::make_unique<PackedConv>();
   const int64_t cin_group = cin / groups, cout_group = cout / groups;
@@ -39,11 +39,13 @@ std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int6
     const int64_t first_group = b * kBlock / cout_group;
     const int64_t last_group = (std::min(cout, (b + 1) * kBlock) - 1) / cout_group;
     ConvBlock block{};
-    block.plane_begin = first_group * cin_group / lanes;
-    block.plane_count = CeilDiv((last_group + 1) * cin_group, lanes) - block.plane_begin;
+    const int64_t in_begin = first_group * cin_group / lanes;
+    const int64_t in_end = CeilDiv((last_group + 1) * cin_group, lanes);
+    block.plane_begin = in_begin * taps.z;
+    block.plane_count = (in_end - in_begin) * taps.z;
     packed->blocks.push_back(block);
     offsets.push_back(total);
-    total += block.plane_count * lanes * kh * kw * kBlock;
+    total += block.plane_count * lanes * taps.y * taps.x * kBlock;
   }
   packed->weights = Zeros(std::max<int64_t>(total, 1));
   for (int64_t b = 0; b < blocks; ++b) {
@@ -51,25 +53,39 @@ std::unique_ptr<PackedConv> Pack(int64_t cin, int64_t cout, int64_t groups, int6
     float* w = packed->weights.data() + offsets[b];
     block.weights = w;
     for (int64_t p = block.plane_begin; p < block.plane_begin + block.plane_count; ++p) {
-      const int64_t present = std::min(lanes, cin - p * lanes);
-      for (int64_t ky = 0; ky < kh; ++ky)
-        for (int64_t kx = 0; kx < kw; ++kx)
+      const int64_t first = p / taps.z * lanes;
+      const int64_t present = std::min(lanes, cin - first);
+      Axes tap{.z = p % taps.z};
+      for (tap.y = 0; tap.y < taps.y; ++tap.y)
+        for (tap.x = 0; tap.x < taps.x; ++tap.x)
           for (int64_t lane = 0; lane < present; ++lane, w += kBlock)
             for (int64_t o = b * kBlock; o < std::min(cout, (b + 1) * kBlock); ++o) {
-              const int64_t i = p * lanes + lane - o / cout_group * cin_group;
-              if (i >= 0 && i < cin_group) w[o - b * kBlock] = value(o, i, ky, kx);
+              const int64_t i = first + lane - o / cout_group * cin_group;
+              if (i >= 0 && i < cin_group) w[o - b * kBlock] = value(o, i, tap);
             }
     }
   }
   return packed;
 }
 
-// Tap (ky, kx) of the kernel number `kernel` of a transposed convolution, counted with the zeros
-// that its dilation puts between them.
-float DilatedTap(const Node& node, const float* weights, int64_t kernel, int64_t ky, int64_t kx) {
-  if (ky % node.dilation[0] || kx % node.dilation[1]) return 0;
-  return weights[(kernel * node.kernel[0] + ky / node.dilation[0]) * node.kernel[1] +
-                 kx / node.dilation[1]];
+// Of the weights (.., kz, ky, kx) of kernel number `kernel`.
+size_t TapIndex(const Axes& kernel_size, int64_t kernel, const Axes& tap) {
+  const int64_t row = (kernel * kernel_size.z + tap.z) * kernel_size.y + tap.y;
+  return static_cast<size_t>(row * kernel_size.x + tap.x);
+}
+
+// The tap of a transposed convolution that the outputs of one phase meet with input `t` of `taps`,
+// counted with the zeros that its dilation puts between taps. Later inputs meet earlier taps:
+// reading order is the reverse of tap order.
+float PhaseTap(const Node& node, const float* weights, int64_t kernel, const Axes& phase,
+               const Axes& taps, const Axes& t) {
+  Axes tap;
+  for (Axis axis : kAxes) {
+    const int64_t dilated = phase[axis] + (taps[axis] - 1 - t[axis]) * node.stride[axis];
+    if (dilated % node.dilation[axis]) return 0;
+    tap[axis] = dilated / node.dilation[axis];
+  }
+  return weights[TapIndex(node.kernel, kernel, tap)];
 }
 
 }  // namespace
@@ -104,14 +120,14 @@ PackedWeights::PackedWeights(const Graph& graph, const WeightMap& weights, Threa
     : graph_(graph), weights_(weights), pool_(pool) {
   // What packed weights depend on, by the first node that has it.
   std::map<std::tuple<OpKind, std::string, std::string, int64_t, int64_t, int64_t, int64_t, int64_t,
-                      int64_t, int64_t, int64_t, int64_t>,
+                      int64_t, int64_t, int64_t, int64_t, int64_t, int64_t, int64_t>,
            int>
       known;
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& n = graph.nodes[i];
     const auto [found, is_new] = known.try_emplace(
-        {n.op, n.weight, n.bias, n.in_channels, n.out_channels, n.groups, n.kernel[0], n.kernel[1],
-         n.stride[0], n.stride[1], n.dilation[0], n.dilation[1]},
+        {n.op, n.weight, n.bias, n.in_channels, n.out_channels, n.groups, n.kernel.z, n.kernel.y,
+         n.kernel.x, n.stride.z, n.stride.y, n.stride.x, n.dilation.z, n.dilation.y, n.dilation.x},
         static_cast<int>(i));
     first_.push_back(found->second);
   }
@@ -123,18 +139,18 @@ const PackedConv* PackedWeights::Conv(int index, int64_t in_lanes) {
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
-  const int64_t kh = node.kernel[0], kw = node.kernel[1];
+  const int64_t taps = Product(node.kernel);
   if (IsDepthwise(node)) {
     slot = std::make_unique<PackedConv>();
-    slot->weights = Zeros(CeilDiv(node.out_channels, kBlock) * kh * kw * kBlock);
+    slot->weights = Zeros(CeilDiv(node.out_channels, kBlock) * taps * kBlock);
     for (int64_t c = 0; c < node.out_channels; ++c)
-      for (int64_t t = 0; t < kh * kw; ++t)
-        slot->weights[(c / kBlock * kh * kw + t) * kBlock + c % kBlock] = w[c * kh * kw + t];
+      for (int64_t t = 0; t < taps; ++t)
+        slot->weights[(c / kBlock * taps + t) * kBlock + c % kBlock] = w[c * taps + t];
   } else {
     const int64_t cin_group = node.in_channels / node.groups;
-    slot = Pack(node.in_channels, node.out_channels, node.groups, kh, kw, in_lanes,
-                [&](int64_t o, int64_t i, int64_t ky, int64_t kx) {
-                  return w[((o * cin_group + i) * kh + ky) * kw + kx];
+    slot = Pack(node.in_channels, node.out_channels, node.groups, node.kernel, in_lanes,
+                [&](int64_t o, int64_t i, const Axes& tap) {
+                  return w[TapIndex(node.kernel, o * cin_group + i, tap)];
                 });
   }
   slot->bias = PadToBlocks(bias, node.out_channels, node.out_channels);
@@ -148,21 +164,24 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t patch_px,
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
-  const int64_t cin = node.in_channels, cout = node.out_channels;
+  const int64_t cin = node.in_channels, cout = node.out_channels, slices = node.kernel.z;
   slot = std::make_unique<PackedConv>();
   const int64_t blocks = CeilDiv(cout, kBlock), points = PYENGINE_WINOGRAD_POINTS(patch_px);
   const int64_t each = kernels.weight_floats(cin);
-  slot->weights = Zeros(CheckedMul(blocks, points * each, "weights"));
+  slot->weights =
+      Zeros(CheckedMul(CheckedMul(blocks, slices, "weights"), points * each, "weights"));
   const int64_t block_floats = points * cin * kBlock;
   AlignedBuffer<float> scratch(
       static_cast<size_t>(CheckedMul(pool_.threads(), block_floats, "weights")));
-  pool_.ParallelFor(blocks, [&](int64_t b, int thread) {
+  pool_.ParallelFor(blocks * slices, [&](int64_t task, int thread) {
+    const int64_t b = task / slices, kz = task % slices;
     const int64_t lanes = std::min<int64_t>(kBlock, cout - b * kBlock);
     float* block = scratch.data() + thread * block_floats;
     double transformed[kBlock][PYENGINE_WINOGRAD_POINTS(kFastWinogradPatch)];
     for (int64_t i = 0; i < cin; ++i) {
       for (int64_t lane = 0; lane < lanes; ++lane)
-        WinogradKernel(w + ((b * kBlock + lane) * cin + i) * 9, patch_px, transformed[lane]);
+        WinogradKernel(w + (((b * kBlock + lane) * cin + i) * slices + kz) * 9, patch_px,
+                       transformed[lane]);
       for (int64_t xi = 0; xi < points; ++xi)
         for (int64_t lane = 0; lane < kBlock; ++lane)
           block[(xi * cin + i) * kBlock + lane] =
@@ -172,52 +191,48 @@ const PackedConv* PackedWeights::Winograd(int index, int64_t patch_px,
     const int64_t slice_blocks = std::min(kernels.slice_blocks, blocks - slice);
     for (int64_t xi = 0; xi < points; ++xi) {
       const int64_t before = slice * points + xi * slice_blocks + b - slice;
-      kernels.pack(block + xi * cin * kBlock, cin, slot->weights.data() + before * each);
+      kernels.pack(block + xi * cin * kBlock, cin,
+                   slot->weights.data() + (before * slices + kz) * each);
     }
   });
   slot->bias = PadToBlocks(bias, cout, cout);
   return slot.get();
 }
 
-const PackedConv* PackedWeights::TransposedPhase(int index, const int64_t phase[2],
-                                                 const int64_t taps[2]) {
-  auto& slot =
-      convs_[{.node = first_[index], .layout = Layout::kPhase, .phase = {phase[0], phase[1]}}];
+const PackedConv* PackedWeights::TransposedPhase(int index, const Axes& phase, const Axes& taps) {
+  auto& slot = convs_[{.node = first_[index], .layout = Layout::kPhase, .phase = phase}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
   const int64_t cin_group = node.in_channels / node.groups;
   const int64_t cout_group = node.out_channels / node.groups;
-  slot = Pack(node.in_channels, node.out_channels, node.groups, taps[0], taps[1], kBlock,
-              [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
-                // Later inputs meet earlier taps: reading order is the reverse of tap order.
-                const int64_t ky = phase[0] + (taps[0] - 1 - ty) * node.stride[0];
-                const int64_t kx = phase[1] + (taps[1] - 1 - tx) * node.stride[1];
+  slot = Pack(node.in_channels, node.out_channels, node.groups, taps, kBlock,
+              [&](int64_t o, int64_t i, const Axes& t) {
                 const int64_t input = o / cout_group * cin_group + i;
-                return DilatedTap(node, w, input * cout_group + o % cout_group, ky, kx);
+                return PhaseTap(node, w, input * cout_group + o % cout_group, phase, taps, t);
               });
   slot->bias = PadToBlocks(bias, node.out_channels, node.out_channels);
   return slot.get();
 }
 
-const PackedConv* PackedWeights::TransposedPhases(int index, const int64_t taps[2]) {
+const PackedConv* PackedWeights::TransposedPhases(int index, const Axes& taps) {
   auto& slot = convs_[{.node = first_[index], .layout = Layout::kPhases}];
   if (slot) return slot.get();
   const Node& node = graph_.nodes[index];
   const float* w = weights_.at(node.weight).values.data();
   const float* bias = node.bias.empty() ? nullptr : weights_.at(node.bias).values.data();
-  const int64_t phases = node.stride[0] * node.stride[1];
+  const int64_t phases = Product(node.stride);
   const int64_t blocks = CeilDiv(node.out_channels, kBlock) * phases;
   const auto channel = [&](int64_t o) { return o / kBlock / phases * kBlock + o % kBlock; };
-  slot = Pack(node.in_channels, blocks * kBlock, 1, taps[0], taps[1], kBlock,
-              [&](int64_t o, int64_t i, int64_t ty, int64_t tx) {
-                if (channel(o) >= node.out_channels) return 0.0f;
-                const int64_t phase = o / kBlock % phases;
-                const int64_t ky = phase / node.stride[1] + (taps[0] - 1 - ty) * node.stride[0];
-                const int64_t kx = phase % node.stride[1] + (taps[1] - 1 - tx) * node.stride[1];
-                return DilatedTap(node, w, i * node.out_channels + channel(o), ky, kx);
-              });
+  slot = Pack(
+      node.in_channels, blocks * kBlock, 1, taps, kBlock, [&](int64_t o, int64_t i, const Axes& t) {
+        if (channel(o) >= node.out_channels) return 0.0f;
+        const int64_t number = o / kBlock % phases, plane = number / node.stride.x;
+        const Axes phase{
+            .z = plane / node.stride.y, .y = plane % node.stride.y, .x = number % node.stride.x};
+        return PhaseTap(node, w, i * node.out_channels + channel(o), phase, taps, t);
+      });
   slot->bias = Zeros(blocks * kBlock);
   for (int64_t o = 0; o < blocks * kBlock; ++o)
     if (bias && channel(o) < node.out_channels) slot->bias[o] = bias[channel(o)];
@@ -241,7 +256,7 @@ const float* PackedWeights::Planes(int index) {
   AlignedBuffer<float>& planes = planes_[first_[index]];
   if (planes.size()) return planes.data();
   const Node& node = graph_.nodes[index];
-  const int64_t pixels = node.size[0] * node.size[1], channels = node.out_channels;
+  const int64_t pixels = Product(node.size), channels = node.out_channels;
   const float* values = weights_.at(node.weight).values.data();
   planes = Zeros(RoundUp(channels, kBlock) * pixels);
   for (int64_t c = 0; c < channels; ++c)

@@ -2,7 +2,6 @@
 // where several nodes share them.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -40,13 +39,14 @@ class PackedWeights {
 
   // Convolution or linear node, for input planes of `in_lanes` channels.
   const PackedConv* Conv(int node, int64_t in_lanes);
-  // 3x3 convolution node, transformed for patches of this size and packed for these kernels.
+  // 3x3 convolution node (of each slice of its kernel), transformed for patches of this size and
+  // packed for these kernels.
   const PackedConv* Winograd(int node, int64_t patch_px, const WinogradKernels& kernels);
   // The taps of a transposed convolution that meet outputs of one phase, in reading order.
-  const PackedConv* TransposedPhase(int node, const int64_t phase[2], const int64_t taps[2]);
+  const PackedConv* TransposedPhase(int node, const Axes& phase, const Axes& taps);
   // The same for all phases together, where each has `taps`: blocks in the order (block of output
   // channels, phase).
-  const PackedConv* TransposedPhases(int node, const int64_t taps[2]);
+  const PackedConv* TransposedPhases(int node, const Axes& taps);
   const PackedAffine* Affine(int node);
   // The planes of a constant, in blocks of 16 channels.
   const float* Planes(int node);
@@ -65,13 +65,12 @@ class PackedWeights {
   struct ConvKey {
     int node = 0;
     Layout layout = Layout::kDirect;
-    int64_t lanes = 0;                      // kDirect: of the input planes
-    int64_t patch_px = 0;                   // kWinograd
-    std::array<int64_t, 2> phase = {0, 0};  // kPhase
-    // By hand: LLVM's library has no <=> of arrays before version 17.
+    int64_t lanes = 0;     // kDirect: of the input planes
+    int64_t patch_px = 0;  // kWinograd
+    Axes phase = {};       // kPhase
     bool operator<(const ConvKey& o) const {
-      return std::tie(node, layout, lanes, patch_px, phase) <
-             std::tie(o.node, o.layout, o.lanes, o.patch_px, o.phase);
+      return std::tie(node, layout, lanes, patch_px, phase.z, phase.y, phase.x) <
+             std::tie(o.node, o.layout, o.lanes, o.patch_px, o.phase.z, o.phase.y, o.phase.x);
     }
   };
 

@@ -12,7 +12,7 @@ class DeviceExecutor final : public Executor {
       : Executor(geometry), tiler_(tiler) {}
 
   void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) override {
-    tiler_.Run(in, out, n, h, w);
+    tiler_.Run(in, out, n, {.height = h, .width = w});
   }
 
  private:

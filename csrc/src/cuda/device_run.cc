@@ -7,7 +7,8 @@
 
 namespace pyengine {
 
-void DeviceTiler::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const {
+void DeviceTiler::Run(const float* in, float* out, int64_t n, TileSize size) const {
+  const int64_t h = size.height, w = size.width;
   if (h > network_->max_height() || w > network_->max_width())
     throw Error(ErrorCode::kUnsupported,
                 "input of " + std::to_string(h) + " x " + std::to_string(w) +

@@ -248,7 +248,7 @@ void DeviceTiler::SegmentExact(const CheckedImage& checked, Range all, const Out
   }
 }
 
-std::vector<OpTime> DeviceTiler::Profile(int64_t, int64_t, int) const {
+std::vector<OpTime> DeviceTiler::Profile(TileSize, int) const {
   return {};
 }
 

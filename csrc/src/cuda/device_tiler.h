@@ -39,8 +39,8 @@ class DeviceTiler final : public Segmenter, public DeviceArrays {
   // `image` and `out` in host memory; blocks.
   void Segment(const CheckedImage& image, Range rows, const OutputView& out,
                const SegmentOptions& options) const override;
-  void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const override;
-  std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const override;
+  void Run(const float* in, float* out, int64_t n, TileSize size) const override;
+  std::vector<OpTime> Profile(TileSize size, int passes) const override;
 
   const DeviceArrays* device_arrays() const override { return this; }
   void SegmentOnDevice(const CheckedImage& image, const OutputView& out,

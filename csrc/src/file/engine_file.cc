@@ -12,7 +12,8 @@
 namespace pyengine {
 namespace {
 
-constexpr int64_t kFormatVersion = 1;
+// Of files whose network is over images, and over volumes.
+constexpr const char *kImageFormat = "1", *kVolumeFormat = "2";
 
 [[noreturn]] void Bad(const std::string& problem) {
   throw Error(ErrorCode::kBadEngineFile, problem);
@@ -31,9 +32,10 @@ float HalfToFloat(uint16_t half) {
 }
 
 void RequireVersion(const std::string& version) {
-  if (version != std::to_string(kFormatVersion))
-    Bad("format_version: the file has '" + version + "', this library reads " +
-        std::to_string(kFormatVersion) + "; a newer pyengine may be needed");
+  if (version != kImageFormat && version != kVolumeFormat)
+    Bad("format_version: the file has '" + version +
+        "', this library reads 1 and 2; a newer "
+        "pyengine may be needed");
 }
 
 WeightTensor ReadWeights(const Container& container, const std::string& name,
@@ -92,6 +94,8 @@ EngineFile Read(const Container& container, const std::vector<std::string>& want
   const Json& hashes = manifest.At("sha256");
   CheckHash("graph", file.graph_json.data(), file.graph_json.size(), hashes.At("graph").String());
   file.graph = ParseGraph(Json::Parse(file.graph_json, "graph"));
+  if (file.graph.volume != (meta.At("format_version").String() == kVolumeFormat))
+    Bad("format_version: version 2 is of networks over (z, y, x), version 1 of those over (y, x)");
   ReadTensors(container, hashes.At("tensors"), wanted, file);
   file.manifest = ReadManifest(std::move(manifest), file.graph);
   CheckWeights(file.graph, file.weights);

@@ -5,7 +5,19 @@
 namespace pyengine {
 namespace {
 
-void ReadInput(const Json& input, int64_t channels, Manifest& m) {
+// A number for each axis: [z, y, x] of volumes, [y, x] of images.
+Axes ReadSizes(const Json& json, bool volume, int64_t least, int64_t most) {
+  const auto& sizes = json.Items();
+  if (sizes.size() != (volume ? 3 : 2))
+    json.Fail(volume ? "must hold depth, height and width" : "must hold height and width");
+  const size_t first = volume ? 1 : 0;
+  return {.z = volume ? sizes[0].Int(least, most) : 1,
+          .y = sizes[first].Int(least, most),
+          .x = sizes[first + 1].Int(least, most)};
+}
+
+void ReadInput(const Json& input, const Graph& graph, Manifest& m) {
+  const int64_t channels = graph.channels();
   if (input.At("channels").Int(1, 1 << 20) != channels)
     input.At("channels").Fail("differs from the graph's " + std::to_string(channels));
   const std::string& dtype = input.At("dtype").String();
@@ -14,10 +26,10 @@ void ReadInput(const Json& input, int64_t channels, Manifest& m) {
   m.input_type = dtype == "uint8"    ? PixelType::kUint8
                  : dtype == "uint16" ? PixelType::kUint16
                                      : PixelType::kFloat32;
-  const auto& sample = input.At("sample_size_px").Items();
-  if (sample.size() != 2) input.At("sample_size_px").Fail("must hold height and width");
-  m.sample_height = sample[0].Int(1, 1 << 20);
-  m.sample_width = sample[1].Int(1, 1 << 20);
+  const Axes sample = ReadSizes(input.At("sample_size_px"), graph.volume, 1, 1 << 20);
+  m.sample_depth = sample.z;
+  m.sample_height = sample.y;
+  m.sample_width = sample.x;
   if (input.Has("fixed_size")) m.fixed_size = input.At("fixed_size").Bool();
   m.preprocessing = ReadPreprocessing(input.At("preprocessing"), static_cast<size_t>(channels));
 }
@@ -92,15 +104,21 @@ void ReadClasses(const Json& classes, int64_t outputs, Manifest& m) {
 }
 
 // How the network's makers predict with it.
-void ReadPrediction(const Json& prediction, Manifest& m) {
-  const auto& window = prediction.At("window_px").Items();
-  if (window.size() != 2) prediction.At("window_px").Fail("must hold height and width");
-  m.window_height = window[0].Int(1, 1 << 14);
-  m.window_width = window[1].Int(1, 1 << 14);
+void ReadPrediction(const Json& prediction, bool volume, Manifest& m) {
+  const Axes window = ReadSizes(prediction.At("window_px"), volume, 1, 1 << 14);
+  m.window_depth = window.z;
+  m.window_height = window.y;
+  m.window_width = window.x;
   for (const Json& axis : prediction.At("mirror_axes").Items()) {
     const std::string& name = axis.String();
-    if (name != "y" && name != "x") axis.Fail("'" + name + "' is not y or x");
-    (name == "y" ? m.mirror_y : m.mirror_x) = true;
+    if (name == "z" && volume)
+      m.mirror_z = true;
+    else if (name == "y")
+      m.mirror_y = true;
+    else if (name == "x")
+      m.mirror_x = true;
+    else
+      axis.Fail("'" + name + "' is not " + (volume ? "z, y or x" : "y or x"));
   }
 }
 
@@ -117,10 +135,15 @@ Manifest ReadManifest(Json json, const Graph& graph) {
   if (m.outputs.size() == 1) outputs /= m.outputs[0].enlarge * m.outputs[0].enlarge;
   ReadHead(json.At("head"), outputs, m);
   ReadClasses(json.At("classes"), outputs, m);
-  ReadInput(json.At("input"), graph.channels(), m);
-  if (json.Has("prediction")) ReadPrediction(json.At("prediction"), m);
-  m.halo = json.At("halo").Int(0, 1 << 20);
-  m.alignment = json.At("alignment").Int(1, 1 << 20);
+  ReadInput(json.At("input"), graph, m);
+  if (json.Has("prediction")) ReadPrediction(json.At("prediction"), graph.volume, m);
+  if (graph.volume) {
+    m.halo = ReadSizes(json.At("halo"), true, 0, 1 << 20);
+    m.alignment = ReadSizes(json.At("alignment"), true, 1, 1 << 20);
+  } else {
+    m.halo.y = m.halo.x = json.At("halo").Int(0, 1 << 20);
+    m.alignment.y = m.alignment.x = json.At("alignment").Int(1, 1 << 20);
+  }
   m.json = std::move(json);
   return m;
 }

@@ -33,11 +33,12 @@ struct Manifest {
   Head head = Head::kNone;
   bool head_in_network = false;      // Run() must apply the head, as the source network did
   std::vector<NamedOutput> outputs;  // empty: one, of the image's resolution
-  int64_t sample_height = 0, sample_width = 0;
+  int64_t sample_depth = 1, sample_height = 0, sample_width = 0;
   bool fixed_size = false;  // the graph is known to be right at the sample's size alone
-  int64_t halo = 0, alignment = 1;
-  int64_t window_height = 0, window_width = 0;  // of nnU-Net's windows; 0: none are named
-  bool mirror_y = false, mirror_x = false;
+  Axes halo, alignment = kOnes;
+  // Of nnU-Net's windows; height 0: none are named.
+  int64_t window_depth = 1, window_height = 0, window_width = 0;
+  bool mirror_z = false, mirror_y = false, mirror_x = false;
 };
 
 // Throws Error(kBadEngineFile) naming the field that is missing, wrong or contradicts the graph.

@@ -13,6 +13,10 @@ inline int64_t AcceptedInput(const NetworkGeometry& network, int64_t least) {
   return least + FloorMod(network.size_residue - least, network.alignment);
 }
 
+inline int64_t AcceptedInput(const AxisGeometry& axis, int64_t least) {
+  return axis.fixed > 0 ? axis.fixed : least + FloorMod(axis.size_residue - least, axis.alignment);
+}
+
 // The smallest output of at least `least` [px] that the network gives; the only one if it takes one
 // size of inputs.
 inline int64_t AcceptedOutput(const NetworkGeometry& network, int64_t least, int64_t fixed) {

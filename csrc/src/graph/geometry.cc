@@ -18,12 +18,11 @@ std::vector<Region> WalkBack(const Graph& graph, const Region& out, F&& grow) {
   regions[graph.output] = out;
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
     Region& need = regions[node->output];
-    if (need.axis[0].empty() || need.axis[1].empty()) continue;
+    if (need.empty()) continue;
     grow(node->output, need);
     Region in;
     const OpType& type = TypeOf(node->op);
-    for (int axis = 0; axis < 2; ++axis)
-      in.axis[axis] = type.needed_input(*node, axis, need.axis[axis]);
+    for (Axis axis : kAxes) in.axis[axis] = type.needed_input(*node, axis, need.axis[axis]);
     for (int i : node->inputs)
       if (i != LikeOf(*node)) regions[i].Include(in);
   }
@@ -31,10 +30,6 @@ std::vector<Region> WalkBack(const Graph& graph, const Region& out, F&& grow) {
 }
 
 constexpr int64_t kMaxStridePx = 4096;
-
-std::string Px(const Extent& extent) {
-  return std::to_string(extent.size[0]) + " x " + std::to_string(extent.size[1]);
-}
 
 // A positive rational: grid steps are products and quotients of strides. Vectors and planes of a
 // size that does not follow the image's have none.
@@ -53,7 +48,7 @@ struct Ratio {
   double value() const { return double(num) / double(den); }
 };
 
-int64_t OutputSize(const Node& node, int axis, int64_t in) {
+int64_t OutputSize(const Node& node, Axis axis, int64_t in) {
   const int64_t out = TypeOf(node.op).output_size(node, axis, in);
   if (out < 1)
     throw Error(ErrorCode::kInvalidArgument, "the image is too small for the network: '" +
@@ -75,10 +70,10 @@ void CheckJoined(const Graph& graph, const Node& node, const std::vector<Extent>
   for (int i : node.inputs) {
     if (graph.tensors[i].vector || i == LikeOf(node)) continue;
     const Extent& other = extents[i];
-    if (other.size[0] != out.size[0] || other.size[1] != out.size[1])
+    if (!(other.size == out.size))
       throw Error(ErrorCode::kInvalidArgument,
-                  "an input of " + Px(image) + " px does not fit the network: '" + node.name +
-                      "' joins planes of " + Px(out) + " and " + Px(other));
+                  "an input of " + SizeText(image) + " px does not fit the network: '" + node.name +
+                      "' joins planes of " + SizeText(out) + " and " + SizeText(other));
   }
 }
 
@@ -96,16 +91,16 @@ std::string WholeImageReason(const Node& node) {
 
 // How far apart the pixels of all tensors lie on the image, and the least common multiple of that.
 struct Steps {
-  std::vector<Ratio> axis[2];
-  int64_t alignment = 1;
+  PerAxis<std::vector<Ratio>> axis;
+  Axes alignment = kOnes;
 };
 
 Steps FindSteps(const Graph& graph) {
   Steps steps;
-  for (std::vector<Ratio>& axis : steps.axis) axis.resize(graph.tensors.size());
+  for (Axis axis : kAxes) steps.axis[axis].resize(graph.tensors.size());
   for (const Node& node : graph.nodes) {
-    const int like = LikeOf(node), leading = like >= 0 ? like : Stepping(node, steps.axis[0]);
-    for (int axis = 0; axis < 2; ++axis) {
+    const int like = LikeOf(node), leading = like >= 0 ? like : Stepping(node, steps.axis.y);
+    for (Axis axis : kAxes) {
       std::vector<Ratio>& step = steps.axis[axis];
       const StepFactor factor = like >= 0 ? StepFactor{} : TypeOf(node.op).step(node, axis);
       Ratio& out = step[node.output];
@@ -114,15 +109,57 @@ Steps FindSteps(const Graph& graph) {
         if (like < 0 && !step[i].none() && !(step[i] == step[leading]))
           throw Error(ErrorCode::kUnsupported,
                       "'" + node.name + "' joins planes of different resolution");
-      steps.alignment = std::lcm(steps.alignment, node.cell_px);
+      int64_t& alignment = steps.alignment[axis];
+      if (node.volume || axis != Axis::kZ) alignment = std::lcm(alignment, node.cell_px);
       if (out.none()) continue;
-      steps.alignment = std::lcm(steps.alignment, out.num);
-      if (steps.alignment > kMaxStridePx || out.den > kMaxStridePx)
+      alignment = std::lcm(alignment, out.num);
+      if (alignment > kMaxStridePx || out.den > kMaxStridePx)
         throw Error(ErrorCode::kUnsupported,
                     "the network shrinks or enlarges its planes more than 4096 times");
     }
   }
   return steps;
+}
+
+// Why the output is not the image less an equal margin on every side; empty: it is.
+std::string MarginProblem(bool volume, const Axes& image, const Axes& out) {
+  const Axes lost{.z = image.z - out.z, .y = image.y - out.y, .x = image.x - out.x};
+  bool equal = volume || lost.y == lost.x;
+  for (Axis axis : kAxes) equal = equal && lost[axis] >= 0 && lost[axis] % 2 == 0;
+  if (equal) return "";
+  return "the output is not the image less an equal margin on every side (it loses " +
+         (volume ? std::to_string(lost.z) + ", " : "") + std::to_string(lost.y) + " and " +
+         std::to_string(lost.x) + " px)";
+}
+
+// Of tiles: how far around them the input is read.
+void FindContext(const Graph& graph, const Axes& alignment, GraphAnalysis& result) {
+  // Need of one alignment cell of outputs; every tile is a union of such cells.
+  Region cell;
+  for (Axis axis : kAxes) cell.axis[axis] = {.begin = 0, .end = alignment[axis]};
+  const Region in = NeededRegions(graph, cell)[0];
+  int64_t most = 1;
+  for (Axis axis : kAxes) {
+    AxisGeometry& one = OfAxis(result.network, axis);
+    // Windows start on the pooling grid, so the need before the tile is rounded up to it.
+    const Range& range = in.axis[axis];
+    one.before = RoundUp(std::max<int64_t>(0, -range.begin), alignment[axis]) + one.margin;
+    one.after = std::max<int64_t>(0, range.end - alignment[axis] - one.margin);
+    if (one.halo() > kMaxHaloPx)
+      throw Error(ErrorCode::kUnsupported, "the network's halo exceeds 16384 px");
+    most = std::max(most, alignment[axis]);
+  }
+  // The union over one cell exceeds one pixel's field by at most the cell; measure it exactly.
+  for (int64_t p = 0; p < most; ++p) {
+    Region pixel;
+    for (Axis axis : kAxes) {
+      const int64_t at = p % alignment[axis];
+      pixel.axis[axis] = {.begin = at, .end = at + 1};
+    }
+    const Region field = NeededRegions(graph, pixel)[0];
+    for (Axis axis : kAxes)
+      result.receptive_field_px = std::max(result.receptive_field_px, field.axis[axis].size());
+  }
 }
 
 }  // namespace
@@ -132,20 +169,19 @@ std::vector<Region> NeededRegions(const Graph& graph, const Region& out) {
 }
 
 std::vector<Region> NeededBlocks(const Graph& graph, const Region& out,
-                                 const std::vector<int64_t>& grid,
-                                 const std::vector<Region>& limits) {
+                                 const std::vector<Axes>& grid, const std::vector<Region>& limits) {
   return WalkBack(graph, out, [&](int tensor, Region& need) {
-    for (int axis = 0; axis < 2; ++axis) {
+    for (Axis axis : kAxes) {
       Range& range = need.axis[axis];
-      const int64_t whole = range.begin + RoundUp(range.size(), grid[tensor]);
+      const int64_t whole = range.begin + RoundUp(range.size(), grid[tensor][axis]);
       range.end = std::min(whole, limits[tensor].axis[axis].end);
     }
   });
 }
 
-std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
+std::vector<Extent> Extents(const Graph& graph, const Axes& image) {
   std::vector<Extent> extents(graph.tensors.size());
-  extents[0] = {{h, w}};
+  extents[0] = {.size = image};
   for (const Node& node : graph.nodes) {
     const int leading = Leading(graph, node), like = LikeOf(node);
     const Extent& in = extents[leading];
@@ -153,7 +189,7 @@ std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
     if (like >= 0)
       out = extents[like];
     else if (!graph.tensors[node.output].vector)
-      for (int axis = 0; axis < 2; ++axis) out.size[axis] = OutputSize(node, axis, in.size[axis]);
+      for (Axis axis : kAxes) out.size[axis] = OutputSize(node, axis, in.size[axis]);
     TypeOf(node.op).check_extent(node, graph.tensors[leading], in, extents[0]);
     CheckJoined(graph, node, extents);
     extents[node.output] = out;
@@ -161,73 +197,73 @@ std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w) {
   return extents;
 }
 
-GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w) {
+GraphAnalysis Analyze(const Graph& graph, const Axes& sample) {
   GraphAnalysis result;
   NetworkGeometry& net = result.network;
   net.channels = graph.channels();
   net.classes = graph.tensors[graph.output].channels;
-  const std::vector<Extent> extents = Extents(graph, sample_h, sample_w);
+  net.volume = graph.volume;
+  const std::vector<Extent> extents = Extents(graph, sample);
 
   const Steps steps = FindSteps(graph);
-  const int64_t alignment = net.alignment = steps.alignment;
+  // Images are cut alike along both axes.
+  Axes alignment = steps.alignment;
+  if (!graph.volume) alignment.y = alignment.x = std::lcm(alignment.y, alignment.x);
+  net.alignment = std::max(alignment.y, alignment.x);
   for (const Node& node : graph.nodes)
     if (result.not_tileable_reason.empty()) result.not_tileable_reason = WholeImageReason(node);
   for (size_t t = 0; t < graph.tensors.size(); ++t) {
-    const Ratio& step = steps.axis[0][t];
+    const Ratio& step = steps.axis.y[t];
     // A pixel of what has no step stands for its share of the sample image.
-    result.stride_px.push_back(step.none() ? double(sample_h) / double(extents[t].size[0])
+    result.stride_px.push_back(step.none() ? double(sample.y) / double(extents[t].size.y)
                                            : step.value());
   }
 
-  const bool dense =
-      steps.axis[0][graph.output] == Ratio{} && steps.axis[1][graph.output] == Ratio{};
+  const Extent& out = extents[graph.output];
+  bool dense = true;
+  for (Axis axis : kAxes) dense = dense && steps.axis[axis][graph.output] == Ratio{};
   if (result.not_tileable_reason.empty() && !dense)
     result.not_tileable_reason = "the output has another resolution than the image";
-  const Extent& out = extents[graph.output];
-  const int64_t lost_y = sample_h - out.size[0], lost_x = sample_w - out.size[1];
-  if (result.not_tileable_reason.empty() && (lost_y != lost_x || lost_y < 0 || lost_y % 2 != 0))
-    result.not_tileable_reason =
-        "the output is not the image less an equal margin on every side (it loses " +
-        std::to_string(lost_y) + " and " + std::to_string(lost_x) + " px)";
+  const std::string lost = MarginProblem(graph.volume, sample, out.size);
+  if (result.not_tileable_reason.empty()) result.not_tileable_reason = lost;
   net.tileable = result.not_tileable_reason.empty();
-  net.dense = dense && lost_y == lost_x && lost_y >= 0 && lost_y % 2 == 0;
-  if (net.dense) net.margin = std::max<int64_t>(0, lost_y / 2);
-
-  net.size_residue = FloorMod(sample_h, alignment);
-  if (net.dense && FloorMod(sample_w, alignment) != net.size_residue)
+  net.dense = dense && lost.empty();
+  for (Axis axis : kAxes) {
+    AxisGeometry& one = OfAxis(net, axis);
+    one.alignment = alignment[axis];
+    one.size_residue = FloorMod(sample[axis], alignment[axis]);
+    if (net.dense) one.margin = (sample[axis] - out.size[axis]) / 2;
+  }
+  net.size_residue = net.y.size_residue;
+  if (net.dense && !graph.volume && net.x.size_residue != net.size_residue)
     throw Error(ErrorCode::kInvalidArgument,
                 "sample height and width must agree modulo the alignment of " +
-                    std::to_string(alignment) + " px, got " + std::to_string(sample_h) + " x " +
-                    std::to_string(sample_w));
-  if (net.tileable) {
-    // Need of one alignment cell of outputs; every tile is a union of such cells.
-    Region cell{{{.begin = 0, .end = alignment}, {.begin = 0, .end = alignment}}};
-    const Region in = NeededRegions(graph, cell)[0];
-    for (const Range& range : in.axis) {
-      // Windows start on the pooling grid, so the need before the tile is rounded up to it.
-      const int64_t before = RoundUp(std::max<int64_t>(0, -range.begin), alignment) + net.margin;
-      net.before = std::max(net.before, before);
-      net.after = std::max(net.after, range.end - alignment - net.margin);
-    }
-    net.halo = std::max(net.before, net.after);
-    // The union over one cell exceeds one pixel's field by at most the cell; measure it exactly.
-    for (int64_t p = 0; p < alignment; ++p) {
-      const Region pixel =
-          NeededRegions(graph, {{{.begin = p, .end = p + 1}, {.begin = p, .end = p + 1}}})[0];
-      for (const Range& range : pixel.axis)
-        result.receptive_field_px = std::max(result.receptive_field_px, range.size());
-    }
-    if (net.halo > kMaxHaloPx)
-      throw Error(ErrorCode::kUnsupported, "the network's halo exceeds 16384 px");
-  }
+                    std::to_string(net.alignment) + " px, got " + std::to_string(sample.y) + " x " +
+                    std::to_string(sample.x));
+  if (net.tileable) FindContext(graph, alignment, result);
+  net.margin = std::max(net.y.margin, net.x.margin);
+  net.before = std::max(net.y.before, net.x.before);
+  net.after = std::max(net.y.after, net.x.after);
+  net.halo = std::max(net.before, net.after);
   for (const Node& node : graph.nodes) {
     const int64_t t = node.output;
-    const double pixels = net.tileable ? 1.0 / (steps.axis[0][t].value() * steps.axis[1][t].value())
-                                       : double(extents[t].size[0]) * double(extents[t].size[1]);
+    double pixels = 1;
+    for (Axis axis : kAxes) pixels *= steps.axis[axis][t].value();
+    if (net.tileable)
+      pixels = 1.0 / pixels;
+    else
+      pixels = double(extents[t].size.z) * double(extents[t].size.y) * double(extents[t].size.x);
     result.node_flops.push_back(TypeOf(node.op).flops(node, pixels));
     result.flops_per_pixel += result.node_flops.back();
   }
   return result;
+}
+
+AxisGeometry& OfAxis(NetworkGeometry& network, Axis axis) {
+  return axis == Axis::kZ ? network.z : axis == Axis::kY ? network.y : network.x;
+}
+const AxisGeometry& OfAxis(const NetworkGeometry& network, Axis axis) {
+  return axis == Axis::kZ ? network.z : axis == Axis::kY ? network.y : network.x;
 }
 
 }  // namespace pyengine

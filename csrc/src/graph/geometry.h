@@ -17,10 +17,10 @@
 namespace pyengine {
 
 struct Region {
-  Range axis[2];  // [y, x]
+  PerAxis<Range> axis;
+  bool empty() const { return axis.z.empty() || axis.y.empty() || axis.x.empty(); }
   void Include(const Region& other) {
-    axis[0].Include(other.axis[0]);
-    axis[1].Include(other.axis[1]);
+    for (Axis one : kAxes) axis[one].Include(other.axis[one]);
   }
 };
 
@@ -28,16 +28,15 @@ struct Region {
 // Tensors that it does not need get empty regions.
 std::vector<Region> NeededRegions(const Graph& graph, const Region& out);
 
-// The same where some tensors are computed in blocks of `grid[tensor]` pixels per side, counted
+// The same where some tensors are computed in blocks of `grid[tensor]` pixels, counted
 // from the region's begin: regions end with whole blocks, but not beyond `limits`, the regions from
 // which the rest of the image follows. A block that `limits` cuts is cut in every tile alike.
 std::vector<Region> NeededBlocks(const Graph& graph, const Region& out,
-                                 const std::vector<int64_t>& grid,
-                                 const std::vector<Region>& limits);
+                                 const std::vector<Axes>& grid, const std::vector<Region>& limits);
 
-// Extents of all tensors for an h x w image.
+// Extents of all tensors for an image of this size.
 // Throws Error(kInvalidArgument) if the sizes of a concat, add or mul disagree.
-std::vector<Extent> Extents(const Graph& graph, int64_t h, int64_t w);
+std::vector<Extent> Extents(const Graph& graph, const Axes& image);
 
 // Everything that follows from the graph alone.
 struct GraphAnalysis {
@@ -46,11 +45,14 @@ struct GraphAnalysis {
   int64_t receptive_field_px = 0;
   double flops_per_pixel = 0;      // of a whole-image pass; not tileable: of one sample image
   std::vector<double> node_flops;  // per output pixel (or per image), by node
-  std::vector<double> stride_px;   // input pixels per index step, by tensor
+  std::vector<double> stride_px;   // input pixels per index step along y, by tensor
 };
 
-// `sample_h` x `sample_w` is an input size that the network accepts.
-GraphAnalysis Analyze(const Graph& graph, int64_t sample_h, int64_t sample_w);
+// `sample` is an input size that the network accepts.
+GraphAnalysis Analyze(const Graph& graph, const Axes& sample);
+
+AxisGeometry& OfAxis(NetworkGeometry& network, Axis axis);
+const AxisGeometry& OfAxis(const NetworkGeometry& network, Axis axis);
 
 constexpr int64_t kMaxHaloPx = 16384;
 

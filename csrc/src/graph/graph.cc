@@ -12,19 +12,15 @@ constexpr int64_t kMaxKernel = 255;
 constexpr int64_t kMaxAmount = 1 << 14;
 constexpr size_t kMaxNodes = 100000;
 
-void ReadPair(const Json& json, const char* key, int64_t min, int64_t max, int64_t out[2]) {
-  if (!json.Has(key)) return;
-  const Json& pair = json.At(key);
-  if (pair.Items().size() != 2) pair.Fail("must hold two integers");
-  for (int i = 0; i < 2; ++i) out[i] = pair.Items()[i].Int(min, max);
-}
-
-void ReadAmounts(const Json& json, const char* key, Amounts& out) {
-  if (!json.Has(key)) return;
-  const Json& list = json.At(key);
-  if (list.Items().size() != 4) list.Fail("must hold top, left, bottom, right");
-  int64_t* fields[] = {&out.top, &out.left, &out.bottom, &out.right};
-  for (int i = 0; i < 4; ++i) *fields[i] = list.Items()[i].Int(0, kMaxAmount);
+void ReadAmounts(const Json& list, bool volume, Amounts& out) {
+  const size_t axes = volume ? 3 : 2;
+  if (list.Items().size() != 2 * axes)
+    list.Fail(volume ? "must hold front, top, left, back, bottom, right"
+                     : "must hold top, left, bottom, right");
+  size_t i = 0;
+  for (Axes* side : {&out.before, &out.after})
+    for (Axis axis : kAxes)
+      if (volume || axis != Axis::kZ) (*side)[axis] = list.Items()[i++].Int(0, kMaxAmount);
 }
 
 BorderMode ReadBorder(const Json& json) {
@@ -47,6 +43,7 @@ class GraphReader {
   Graph Read() {
     const Json& input = json_.At("input");
     AddTensor(input.At("name"), input.At("channels").Int(1, kMaxChannels), false);
+    if (input.Has("axes")) graph_.volume = ReadsVolumes(input.At("axes"));
     const auto& nodes = json_.At("nodes").Items();
     if (nodes.size() > kMaxNodes) json_.At("nodes").Fail("holds more than 100000 nodes");
     for (const Json& node : nodes) ReadNode(node);
@@ -55,6 +52,13 @@ class GraphReader {
   }
 
  private:
+  static bool ReadsVolumes(const Json& axes) {
+    std::string names;
+    for (const Json& axis : axes.Items()) names += axis.String();
+    if (names != "zyx" && names != "yx") axes.Fail(R"(must be ["y", "x"] or ["z", "y", "x"])");
+    return names == "zyx";
+  }
+
   int AddTensor(const Json& name, int64_t channels, bool vector) {
     const int index = static_cast<int>(graph_.tensors.size());
     if (!index_.emplace(name.String(), index).second)
@@ -73,7 +77,8 @@ class GraphReader {
   void ReadNode(const Json& json) {
     Node node;
     const std::string& op = json.At("op").String();
-    node.op = OpNamed(op);
+    node.op = OpNamed(op, graph_.volume);
+    node.volume = graph_.volume;
     node.name = json.Has("name") ? json.At("name").String() : op;
     for (const Json& input : json.At("inputs").Items()) node.inputs.push_back(Tensor(input));
     CheckInputs(json, node);
@@ -103,12 +108,10 @@ class GraphReader {
   // What an operator has of the fields that a file gives: of the others the defaults stay, since
   // what is shared by operators' code would act on them.
   static void TakeShared(const Node& file, unsigned fields, Node& node) {
-    for (int axis = 0; axis < 2; ++axis) {
-      if (fields & kHasKernel) node.kernel[axis] = file.kernel[axis];
-      if (fields & kHasStride) node.stride[axis] = file.stride[axis];
-      if (fields & kHasDilation) node.dilation[axis] = file.dilation[axis];
-      if (fields & kHasOutputPadding) node.output_padding[axis] = file.output_padding[axis];
-    }
+    if (fields & kHasKernel) node.kernel = file.kernel;
+    if (fields & kHasStride) node.stride = file.stride;
+    if (fields & kHasDilation) node.dilation = file.dilation;
+    if (fields & kHasOutputPadding) node.output_padding = file.output_padding;
     if (fields & kHasGroups) node.groups = file.groups;
     if (fields & kHasAmounts) node.amounts = file.amounts;
     if (fields & kHasBorder) {
@@ -119,11 +122,14 @@ class GraphReader {
 
   static void ReadAttributes(const Json& json, Node& node) {
     Node file = node;
-    ReadPair(json, "kernel", 1, kMaxKernel, file.kernel);
-    ReadPair(json, "stride", 1, 64, file.stride);
-    ReadPair(json, "dilation", 1, 1024, file.dilation);
-    ReadPair(json, "output_padding", 0, 63, file.output_padding);
-    ReadAmounts(json, "amounts", file.amounts);
+    const auto read = [&](const char* key, int64_t min, int64_t max, Axes& out) {
+      if (json.Has(key)) ReadAxes(json.At(key), node.volume, min, max, out);
+    };
+    read("kernel", 1, kMaxKernel, file.kernel);
+    read("stride", 1, 64, file.stride);
+    read("dilation", 1, 1024, file.dilation);
+    read("output_padding", 0, 63, file.output_padding);
+    if (json.Has("amounts")) ReadAmounts(json.At("amounts"), node.volume, file.amounts);
     if (json.Has("border")) file.border = ReadBorder(json.At("border"));
     file.border_value = ReadFloat(json, "border_value", 0);
     if (json.Has("groups")) file.groups = json.At("groups").Int(1, kMaxChannels);
@@ -145,6 +151,11 @@ class GraphReader {
 };
 
 }  // namespace
+
+std::string SizeText(const Extent& extent) {
+  const std::string plane = std::to_string(extent.size.y) + " x " + std::to_string(extent.size.x);
+  return extent.size.z == 1 ? plane : std::to_string(extent.size.z) + " x " + plane;
+}
 
 Graph ParseGraph(const Json& json) {
   return GraphReader(json).Read();

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/axes.h"
 #include "core/json.h"
 #include "graph/activation_kind.h"
 #include "graph/resize_taps.h"
@@ -47,9 +48,10 @@ enum class BorderMode { kZero, kReflect, kReplicate, kConstant };
 
 constexpr int64_t kMaxChannels = 1 << 20;
 
+// Pixels before and after a tensor's own.
 struct Amounts {
-  int64_t top = 0, left = 0, bottom = 0, right = 0;
-  bool Any() const { return top || left || bottom || right; }
+  Axes before, after;
+  bool Any() const { return !(before == Axes{} && after == Axes{}); }
 };
 
 struct Node {
@@ -57,13 +59,13 @@ struct Node {
   std::string name;
   std::vector<int> inputs;
   int output = -1;
+  bool volume = false;  // of a graph over (z, y, x)
 
-  // Convolution: weight (O, I/groups, kh, kw), bias (O) or empty; transposed (I, O/groups, kh, kw);
-  // linear (O, I). Affine: weight = scale, bias = shift. PReLU: weight = slopes.
+  // Convolution: weight (O, I/groups, [kd,] kh, kw), bias (O) or empty; transposed (I, O/groups,
+  // [kd,] kh, kw); linear (O, I). Affine: weight = scale, bias = shift. PReLU: weight = slopes.
   std::string weight, bias;
   int64_t in_channels = 0, out_channels = 0, groups = 1;
-  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};  // [y, x]
-  int64_t output_padding[2] = {0, 0};
+  Axes kernel = kOnes, stride = kOnes, dilation = kOnes, output_padding;
   Amounts amounts;  // conv and pool padding; pad and crop amounts
   BorderMode border = BorderMode::kZero;
   float border_value = 0;
@@ -88,27 +90,31 @@ struct Node {
   bool subtract_mean = true;    // layer norm
 
   ResizeRule resize;
-  int64_t scale_num[2] = {0, 0}, scale_den[2] = {1, 1};  // resize; 0: to `size`
-  int64_t size[2] = {0, 0};                              // of the result
-  std::vector<int64_t> channels;                         // select: those that are taken
+  Axes scale_num, scale_den = kOnes;  // resize; 0: to `size`
+  Axes size{.z = 1};                  // of the result
+  std::vector<int64_t> channels;      // select: those that are taken
 };
 
-// A tensor is a stack of planes, or a vector (planes of 1 x 1, which no tile can change).
+// A tensor is a stack of planes, or a vector (planes of one pixel, which no tile can change).
 struct TensorInfo {
   std::string name;
   int64_t channels = 0;
   bool vector = false;
 };
 
-// Size of a tensor's planes on a finite image [y, x].
+// Size of a tensor on a finite image.
 struct Extent {
-  int64_t size[2] = {1, 1};
+  Axes size = kOnes;
 };
+
+// "480 x 640", or "32 x 480 x 640" where there are several slices.
+std::string SizeText(const Extent& extent);
 
 struct Graph {
   std::vector<TensorInfo> tensors;  // 0 is the image
   std::vector<Node> nodes;          // in an order in which every input precedes its use
   int output = 0;
+  bool volume = false;  // over (z, y, x); else images, of one slice
 
   int64_t channels() const { return tensors[0].channels; }
 };

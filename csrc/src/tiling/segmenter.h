@@ -69,8 +69,8 @@ class Segmenter {
   virtual bool CutsRegions(const SegmentOptions& /*options*/) const { return false; }
 
   // The network itself, and the times of its operations: as Executor's.
-  virtual void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const = 0;
-  virtual std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const = 0;
+  virtual void Run(const float* in, float* out, int64_t n, TileSize size) const = 0;
+  virtual std::vector<OpTime> Profile(TileSize size, int passes) const = 0;
 
   // As Executor's, with buffers of its own.
   virtual MemoryUse Memory() const { return {}; }

@@ -36,12 +36,14 @@ void Tiler::Segment(const CheckedImage& image, Range rows, const OutputView& out
   SegmentExact(runner_, *layout, image, rows, out, options);
 }
 
-void Tiler::Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const {
-  runner_.executor().Run(in, out, n, h, w);
+void Tiler::Run(const float* in, float* out, int64_t n, TileSize size) const {
+  if (runner_.net().volume) return runner_.executor().RunVolume(in, out, n, size);
+  runner_.executor().Run(in, out, n, size.height, size.width);
 }
 
-std::vector<OpTime> Tiler::Profile(int64_t h, int64_t w, int passes) const {
-  return runner_.executor().Profile(h, w, passes);
+std::vector<OpTime> Tiler::Profile(TileSize size, int passes) const {
+  if (runner_.net().volume) return runner_.executor().ProfileVolume(size, passes);
+  return runner_.executor().Profile(size.height, size.width, passes);
 }
 
 }  // namespace pyengine

@@ -22,8 +22,8 @@ class Tiler final : public Segmenter {
   bool CutsRegions(const SegmentOptions& options) const override {
     return options.mode == TileMode::kExact;
   }
-  void Run(const float* in, float* out, int64_t n, int64_t h, int64_t w) const override;
-  std::vector<OpTime> Profile(int64_t h, int64_t w, int passes) const override;
+  void Run(const float* in, float* out, int64_t n, TileSize size) const override;
+  std::vector<OpTime> Profile(TileSize size, int passes) const override;
   MemoryUse Memory() const override { return runner_.Memory(); }
   void Trim() const override { runner_.Trim(); }
 

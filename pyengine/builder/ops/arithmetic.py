@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyengine.builder.axes import Axes, broadcast, split_array, whole
-from pyengine.builder.onnx_walk import Array, ImportFn, OnnxWalker, Stored, Value, refuse
+from pyengine.builder.onnx_walk import Array, ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def binary(
     axes = broadcast(first.axes, second.axes)
     a, b = first.stored, second.stored
     planes = [s for s in (a, b) if not s.vector]
-    if axes is None or len({(s.height, s.width) for s in planes}) > 1:
+    if axes is None or len({s.size for s in planes}) > 1:
         raise refuse(
             node, f"tensors of {first.shape} and {second.shape} meet, not all along the same axes"
         )
@@ -104,11 +104,13 @@ def _constant_planes(w: OnnxWalker, node: onnx.NodeProto, value: Value, planes: 
     stored = value.stored
     if stored.vector:
         raise refuse(node, "a constant of planes meets a vector")
-    weight = np.broadcast_to(planes, (planes.shape[0], stored.height, stored.width)).copy()
-    kept = Stored(planes.shape[0], stored.height, stored.width)
+    if stored.depth is not None:  # equal in all slices
+        planes = planes[:, None]
+    weight = np.broadcast_to(planes, (planes.shape[0], *stored.size)).copy()
+    kept = replace(stored, channels=planes.shape[0])
     made = w.append(
         node, "constant", [value], kept, weight=weight, out_channels=planes.shape[0],
-        size=[stored.height, stored.width],
+        size=list(stored.size),
     )  # fmt: skip
     # Seen like the tensor that it meets; one channel broadcasts.
     if planes.shape[0] == stored.channels:

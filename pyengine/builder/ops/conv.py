@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pyengine.builder.axes import length, split_array, whole
-from pyengine.builder.onnx_walk import Array, ImportFn, OnnxWalker, Stored, Value, refuse
+from pyengine.builder.onnx_walk import Array, ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 from pyengine.builder.ops.move import planes_of, spread
 
@@ -24,29 +24,29 @@ def import_conv(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     groups = a.get("group", 1)
     stride = list(a.get("strides", [1] * spatial))
     one_tap = all(n == 1 for n in (*kernel, *stride)) and not any(a.get("pads", []))
-    if spatial != 2 and one_tap and groups == 1 and value.axes[1] == value.stored.axes[1]:
+    if spatial != w.spatial and one_tap and groups == 1 and value.axes[1] == value.stored.axes[1]:
         # No neighbours: any look at the pixels will do, with the channels on axis 1.
-        weight = weight.reshape(*weight.shape[:2], 1, 1)
+        weight = weight.reshape(*weight.shape[:2], *[1] * w.spatial)
         _pointwise(w, node, value, 1, weight, w.optional(node, 2))
         return
     if spatial == 1 and _along_channels(w, node, a, weight):
         return
-    if spatial != 2:
-        raise refuse(node, f"it has {spatial} spatial axes, 2 are supported")
+    if spatial != w.spatial:
+        raise refuse(node, f"it has {spatial} spatial axes, {w.spatial} are supported")
     value = w.planes(node)
-    dilation = list(a.get("dilations", [1, 1]))
+    dilation = list(a.get("dilations", [1] * spatial))
     pads = pads_of(w, node, a, kernel, stride, dilation)
     cropped = [max(0, -n) for n in pads]
     if any(cropped):
-        stored = replace(
-            value.stored, height=value.stored.height - cropped[0] - cropped[2],
-            width=value.stored.width - cropped[1] - cropped[3],
-        )  # fmt: skip
+        ends = zip(cropped[:spatial], cropped[spatial:], strict=True)
+        stored = value.stored.resized(
+            [n - sum(end) for n, end in zip(value.stored.size, ends, strict=True)]
+        )
         value = w.append(node, "crop", [value], stored, amounts=cropped)
         pads = [max(0, n) for n in pads]
     stored = replace(w.output_planes(node), vector=value.stored.vector)
     w.emit(
-        node, "conv2d", [value], stored, weight=weight, bias=w.optional(node, 2),
+        node, w.word("conv2d"), [value], stored, weight=weight, bias=w.optional(node, 2),
         in_channels=weight.shape[1] * groups, out_channels=weight.shape[0], groups=groups,
         kernel=list(kernel), stride=stride, dilation=dilation, amounts=pads,
     )  # fmt: skip
@@ -78,38 +78,39 @@ def _along_channels(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any], weig
 
 def import_convtranspose(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     weight = w.constant(node, 1, "the weight")
-    if weight.ndim != 4:
-        raise refuse(node, f"it has {weight.ndim - 2} spatial axes, 2 are supported")
+    spatial = weight.ndim - 2
+    if spatial != w.spatial:
+        raise refuse(node, f"it has {spatial} spatial axes, {w.spatial} are supported")
     value = w.planes(node)
     if value.stored.vector:
-        like = planes_of(w, 1, 1)
+        like = planes_of(w, *[1] * spatial)
         if like is None:
             raise refuse(node, "it enlarges a vector to planes of a fixed size")
         value = spread(w, node, value, like)
     kernel, groups = weight.shape[2:], a.get("group", 1)
-    stride, dilation = a.get("strides", [1, 1]), a.get("dilations", [1, 1])
-    extra = a.get("output_padding", [0, 0])
+    stride, dilation = a.get("strides", [1] * spatial), a.get("dilations", [1] * spatial)
+    extra = a.get("output_padding", [0] * spatial)
     stored = w.output_planes(node)
-    pads = list(a.get("pads", [0, 0, 0, 0]))
+    pads = list(a.get("pads", [0] * 2 * spatial))
     auto = a.get("auto_pad", "NOTSET")
     if auto == "VALID":
-        pads = [0, 0, 0, 0]
+        pads = [0] * 2 * spatial
     elif auto != "NOTSET" or "output_shape" in a:
         # The result's size is given, and what is too much is cut off.
-        sizes = (value.stored.height, value.stored.width), (stored.height, stored.width)
-        for axis in range(2):
+        sizes = value.stored.size, stored.size
+        for axis in range(spatial):
             full = stride[axis] * (sizes[0][axis] - 1) + extra[axis]
             full += (kernel[axis] - 1) * dilation[axis] + 1
             total = full - sizes[1][axis]
             small, large = total // 2, total - total // 2
             upper = auto == "SAME_UPPER"
-            pads[axis], pads[axis + 2] = (small, large) if upper else (large, small)
+            pads[axis], pads[axis + spatial] = (small, large) if upper else (large, small)
     cropped = [max(0, -n) for n in pads]
     if any(cropped):
         raise refuse(node, f"negative padding {pads}")
     more: dict[str, Any] = {"dilation": list(dilation)} if any(d != 1 for d in dilation) else {}
     w.emit(
-        node, "conv_transpose2d", [value], stored, weight=weight, bias=w.optional(node, 2),
+        node, w.word("conv_transpose2d"), [value], stored, weight=weight, bias=w.optional(node, 2),
         in_channels=weight.shape[0], out_channels=weight.shape[1] * groups, groups=groups,
         kernel=list(kernel), stride=list(stride), output_padding=list(extra), amounts=pads, **more,
     )  # fmt: skip
@@ -120,7 +121,8 @@ def pads_of(
 ) -> list[int]:
     auto = a.get("auto_pad", "NOTSET")
     if auto in ("NOTSET", "VALID"):
-        return [0, 0, 0, 0] if auto == "VALID" else list(a.get("pads", [0, 0, 0, 0]))
+        none = [0] * 2 * len(kernel)
+        return none if auto == "VALID" else list(a.get("pads", none))
     before, after = [], []
     for axis, size in enumerate(w.shape(node, node.input[0])[2:]):
         outputs = -(-size // stride[axis])
@@ -167,17 +169,18 @@ def _product(
     contracted = value.axes[axis]
     everything = [p for other in value.axes for p in other if p.letter != "*"]
     if contracted == whole("C", stored.channels) and (stored.vector or len(everything) > 1):
-        _pointwise(w, node, value, axis, weight[:, :, None, None], bias)
+        _pointwise(w, node, value, axis, weight.reshape(*weight.shape, *[1] * w.spatial), bias)
         return
     if sorted(contracted) != sorted(everything) or any(p.letter == "*" for p in contracted):
         raise refuse(node, f"it adds up along axis {axis} of {value.shape}, which are no channels")
     # All that there is: channels, rows and columns in the order in which ONNX looks at them.
     split = split_array(np.arange(length(contracted)), (contracted,))
-    assert split is not None, "the axis holds all parts"
+    if split is None:
+        raise refuse(node, f"it adds up along axis {axis} of {value.shape}, which holds slices")
     count = split.size
     flat = value
     if not stored.vector:
-        flat = w.append(node, "flatten", [value], Stored(count, 1, 1, True), out_channels=count)
+        flat = w.append(node, "flatten", [value], w.vector(count), out_channels=count)
     made = _linear(w, node, flat, weight[:, split.reshape(-1).astype(int)], bias)
     axes = tuple(whole("C", len(weight)) if i == axis else () for i in range(len(value.axes)))
     w.alias(node, replace(made, axes=axes))
@@ -193,9 +196,10 @@ def _pointwise(
         made = _linear(w, node, value, weight.reshape(outputs, -1), bias)
     else:
         made = w.append(
-            node, "conv2d", [value], replace(value.stored, channels=outputs), node.output[0],
+            node, w.word("conv2d"), [value], replace(value.stored, channels=outputs),
+            node.output[0],
             weight=weight, bias=bias, in_channels=weight.shape[1], out_channels=outputs,
-            kernel=[1, 1],
+            kernel=[1] * w.spatial,
         )  # fmt: skip
     w.alias(node, replace(made, axes=axes))
 
@@ -204,7 +208,7 @@ def _linear(
     w: OnnxWalker, node: onnx.NodeProto, value: Value, weight: Array, bias: Array | None
 ) -> Value:
     return w.append(
-        node, "linear", [value], Stored(len(weight), 1, 1, True), node.output[0], weight=weight,
+        node, "linear", [value], w.vector(len(weight)), node.output[0], weight=weight,
         bias=bias, in_channels=weight.shape[1], out_channels=weight.shape[0],
     )  # fmt: skip
 

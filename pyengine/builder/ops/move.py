@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pyengine.builder.axes import Axis, Part, is_repeated, length, whole
@@ -22,8 +23,12 @@ def settle(w: OnnxWalker, node: onnx.NodeProto, value: Value) -> Value:
     """
     if value.axes == value.stored.axes:
         return value
-    images, channels, rows, columns = value.axes
     stored = value.stored
+    if stored.depth is not None:
+        if stored.vector and not value.axes[0] and all(is_repeated(a) for a in value.axes[2:]):
+            return _spread(w, node, _selected(w, node, value, value.axes[1]), *value.axes[2:])
+        raise refuse(node, f"it looks at a volume of {stored.size} as {value.shape}")
+    images, channels, rows, columns = value.axes
     if not images:
         if stored.vector and is_repeated(rows) and is_repeated(columns):
             return _spread(w, node, _selected(w, node, value, channels), rows, columns)
@@ -50,26 +55,20 @@ def select(w: OnnxWalker, node: onnx.NodeProto, value: Value, channels: list[int
     stored = value.stored
     if channels == list(range(stored.channels)):
         return value
-    kept = Stored(len(channels), stored.height, stored.width, stored.vector)
+    kept = replace(stored, channels=len(channels))
     return w.append(node, "select", [value], kept, channels=channels)
 
 
 def spread(w: OnnxWalker, node: onnx.NodeProto, value: Value, like: Value) -> Value:
     """A vector at every pixel of planes."""
-    stored = Stored(value.stored.channels, like.stored.height, like.stored.width)
+    stored = replace(like.stored, channels=value.stored.channels)
     return w.append(node, "expand", [value, like], stored)
 
 
-def planes_of(w: OnnxWalker, height: int, width: int) -> Value | None:
+def planes_of(w: OnnxWalker, *size: int) -> Value | None:
     """Some planes of this size."""
-    sizes = (height, width)
-    return next(
-        (
-            v for v in w.values.values()
-            if not v.stored.vector and (v.stored.height, v.stored.width) == sizes
-        ),
-        None,
-    )  # fmt: skip
+    planes = (v for v in w.values.values() if not v.stored.vector)
+    return next((v for v in planes if v.stored.size == size), None)
 
 
 def indices(axis: Axis) -> list[int]:
@@ -85,13 +84,15 @@ def _selected(w: OnnxWalker, node: onnx.NodeProto, value: Value, channels: Axis)
     return select(w, node, value, indices(channels))
 
 
-def _spread(w: OnnxWalker, node: onnx.NodeProto, vector: Value, rows: Axis, columns: Axis) -> Value:
-    size = length(rows), length(columns)
-    if size == (1, 1):
+def _spread(w: OnnxWalker, node: onnx.NodeProto, vector: Value, *axes: Axis) -> Value:
+    size = tuple(length(axis) for axis in axes)
+    if max(size) == 1:
         return Value(vector.tensor, vector.stored, vector.stored.axes)
     like = planes_of(w, *size)
     if like is None:
-        raise refuse(node, f"it spreads a vector over {size[0]} x {size[1]} px, a fixed size")
+        raise refuse(
+            node, f"it spreads a vector over {' x '.join(map(str, size))} px, a fixed size"
+        )
     return spread(w, node, vector, like)
 
 

@@ -12,7 +12,7 @@ from pyengine.builder.axes import Axes, merged, reshaped, whole
 from pyengine.builder.onnx_walk import Array, ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 from pyengine.builder.ops.arithmetic import binary, stored_constant, with_constant
-from pyengine.builder.ops.reduce import letters_of, reduced
+from pyengine.builder.ops.reduce import letters_of, pixels, reduced
 
 if TYPE_CHECKING:
     import onnx
@@ -51,10 +51,10 @@ def norm(
     parts = merged(sorted(
         (p for i in positions for p in axes[i] if p.letter == "C"), key=lambda p: -p.step
     ))  # fmt: skip
-    spatial = [p.letter for i in positions for p in axes[i] if p.letter in "HW"]
-    single = not stored.vector and stored.height == stored.width == 1
+    spatial = [p.letter for i in positions for p in axes[i] if p.letter in "DHW"]
+    single = not stored.vector and max(stored.size) == 1
     over_pixels = stored.vector or single or (
-        sorted(spatial) == [s for s, n in (("H", stored.height), ("W", stored.width)) if n > 1]
+        sorted(spatial) == [s for s, n in zip(pixels(value), stored.size, strict=True) if n > 1]
     )  # fmt: skip
     numbers: dict[str, Any] = {
         key: _per_channel(value, axes, array)
@@ -118,11 +118,11 @@ def import_groupnormalization(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, 
         array = w.constant(node, index, "scale and bias")
         # Up to opset 20 one for each group.
         return np.broadcast_to(array.reshape(groups, -1), (groups, size)).reshape(
-            groups, size, 1, 1
+            groups, size, *[1] * w.spatial
         )
 
     norm(
-        w, node, value, axes, range(2, 5), float(a.get("epsilon", 1e-5)), shaped(1), shaped(2)
+        w, node, value, axes, range(2, len(axes)), float(a.get("epsilon", 1e-5)), shaped(1), shaped(2)
     )  # fmt: skip
 
 

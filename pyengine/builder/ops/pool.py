@@ -11,7 +11,7 @@ from pyengine import _core
 from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 from pyengine.builder.ops.conv import pads_of
-from pyengine.builder.ops.reduce import reduced
+from pyengine.builder.ops.reduce import pixels, reduced
 
 if TYPE_CHECKING:
     import onnx
@@ -19,30 +19,32 @@ if TYPE_CHECKING:
 
 def _pool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any], kind: str, **more: Any) -> None:
     kernel = list(a["kernel_shape"])
-    if len(kernel) != 2:
-        raise refuse(node, f"it has {len(kernel)} spatial axes, 2 are supported")
+    spatial = len(kernel)
+    if spatial != w.spatial:
+        raise refuse(node, f"it has {spatial} spatial axes, {w.spatial} are supported")
     value = w.planes(node)
-    stride, dilation = list(a.get("strides", [1, 1])), list(a.get("dilations", [1, 1]))
+    ones = [1] * spatial
+    stride, dilation = list(a.get("strides", ones)), list(a.get("dilations", ones))
     pads = pads_of(w, node, a, kernel, stride, dilation)
     ceil = False
     if a.get("ceil_mode", 0):
         for axis, size in enumerate(value.shape[2:]):
             taps = (kernel[axis] - 1) * dilation[axis] + 1
-            ceil |= (size + pads[axis] + pads[axis + 2] - taps) % stride[axis] != 0
+            ceil |= (size + pads[axis] + pads[axis + spatial] - taps) % stride[axis] != 0
     if _takes_all(value, kernel, pads) and not any(node.output[1:]):
         how = "max" if kind == "max_pool" else "mean"
-        w.alias(node, reduced(w, node, value, how, "HW", node.output[0]))
+        w.alias(node, reduced(w, node, value, how, pixels(value), node.output[0]))
         return
     stored = replace(w.output_planes(node), vector=value.stored.vector)
     fields = {"kernel": kernel, "stride": stride, "amounts": pads, **more}
-    if ceil or dilation != [1, 1]:
+    if ceil or dilation != ones:
         word = {"max_pool": "max", "avg_pool": "mean"}[kind]
         fields |= {"ceil_mode": ceil, "dilation": dilation}
         w.emit(node, "pool", [value], stored, kind=word, **fields)
     else:
         w.emit(node, kind, [value], stored, **fields)
     if len(node.output) > 1 and node.output[1]:
-        if dilation != [1, 1]:
+        if dilation != ones:
             raise refuse(node, "it gives indices, and its taps are dilated")
         if ceil:
             fields.pop("dilation", None)
@@ -52,8 +54,8 @@ def _pool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any], kind: str, **m
 
 def _takes_all(value: Value, kernel: list[int], pads: list[int]) -> bool:
     """Whether one window holds the whole plane: exporters write global pooling so."""
-    size = [value.stored.height, value.stored.width]
-    return kernel == size and not value.stored.vector and size != [1, 1] and not any(pads)
+    size = list(value.stored.size)
+    return kernel == size and not value.stored.vector and max(size) > 1 and not any(pads)
 
 
 def import_maxpool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
@@ -70,8 +72,8 @@ def import_maxunpool(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> 
     pooled, how = w.pooled[node.input[1]]
     value, indices = w.planes(node), w.values[node.input[1]]
     stored = w.output_planes(node)
-    if (stored.height, stored.width) != (pooled.stored.height, pooled.stored.width):
-        raise refuse(node, f"to {stored.height} x {stored.width}, not the size that was pooled")
+    if stored.size != pooled.stored.size:
+        raise refuse(node, f"to {stored.size}, not the size that was pooled")
     w.emit(node, "max_unpool", [value, indices, pooled], stored, **how)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.axes import Part, merged, whole
+from pyengine.builder.axes import LETTERS, Part, merged, whole
 from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 from pyengine.builder.ops.arithmetic import affine, binary
@@ -27,7 +27,7 @@ def letters_of(w: OnnxWalker, node: onnx.NodeProto, value: Value, positions: Seq
     """Which stored axes some of ONNX's axes are, all of each: C, HW, CHW or none."""
     found: list[Part] = [p for i in positions for p in value.axes[i] if p.letter != "*"]
     stored = value.stored
-    sizes = {"C": stored.channels, "H": stored.height, "W": stored.width}
+    sizes = {"C": stored.channels, **dict(zip(pixels(value), stored.size, strict=True))}
     letters = ""
     for letter, size in sizes.items():
         parts = sorted((p for p in found if p.letter == letter), key=lambda p: -p.step)
@@ -40,18 +40,30 @@ def letters_of(w: OnnxWalker, node: onnx.NodeProto, value: Value, positions: Seq
             )
         letters += letter
     # At this size planes may have one pixel, at others they have more.
-    if not stored.vector and stored.height == stored.width == 1:
+    if not stored.vector and max(stored.size) == 1:
         single = [i for i in positions if not value.axes[i]]
-        if (len(value.axes) == 4 and {2, 3} <= set(single)) or len(single) >= 3:
-            letters += "HW"
+        rank, spatial = len(value.axes), len(stored.size)
+        if (rank == spatial + 2 and {*range(2, rank)} <= set(single)) or len(single) > spatial:
+            letters += pixels(value)
+    # Axes of one index, as that of a volume of one slice, are named with the others.
+    if letters.strip("C") and all(n == 1 or c in letters for c, n in sizes.items() if c != "C"):
+        letters = ("C" if "C" in letters else "") + pixels(value)
     return letters
+
+
+def pixels(value: Value) -> str:
+    """The letters of all stored axes but the channels: HW, or DHW."""
+    return LETTERS[-len(value.stored.size) :]
 
 
 def reduced(
     w: OnnxWalker, node: onnx.NodeProto, value: Value, kind: str, over: str, tensor: str = ""
 ) -> Value:
     """A reduction over C, HW or CHW; the axes keep their places, with one index."""
-    steps = [s for s in ("HW", "C") if s in over and not (s == "HW" and value.stored.vector)]
+    all_pixels = pixels(value)
+    steps = [
+        s for s in (all_pixels, "C") if s in over and not (s == all_pixels and value.stored.vector)
+    ]  # fmt: skip
     if not steps and kind in ("l1", "l2"):  # of a single number
         made = w.append(node, "activation", [value], value.stored, tensor, kind="abs")
         return replace(made, axes=value.axes)
@@ -60,15 +72,15 @@ def reduced(
         return replace(made, axes=value.axes)
     for i, step in enumerate(steps):
         name = tensor if i == len(steps) - 1 else ""
-        if step == "HW":
-            stored = replace(value.stored, height=1, width=1, vector=True)
+        if step == all_pixels:
+            stored = replace(value.stored.resized([1] * len(step)), vector=True)
         else:
             stored = replace(value.stored, channels=1)
         look = tuple(tuple(p for p in axis if p.letter not in (*step, "*")) for axis in value.axes)
-        if kind == "mean" and step == "HW":
+        if kind == "mean" and step == all_pixels:
             made = w.append(node, "global_avg_pool", [value], stored, name)
         else:
-            axes = ["y", "x"] if step == "HW" else ["c"]
+            axes = ["c"] if step == "C" else ["z", "y", "x"][-len(step) :]
             # Norms add up squares once, and take the root at the end.
             made = w.append(node, "reduce", [value], stored, name, kind=kind, axes=axes)
         value = replace(made, axes=look)
@@ -92,11 +104,12 @@ def _reduction(kind: str) -> ImportFn:
         if repeats and kind not in ("mean", "max", "min"):
             raise refuse(node, "it adds up values that an Expand repeats")
         over = letters_of(w, node, value, positions)
-        if over not in ("", "C", "HW", "CHW"):
+        everything = pixels(value)
+        if over not in ("", "C", everything, "C" + everything):
             raise refuse(
                 node, f"it runs over axes {positions} of {value.shape}, rows or columns alone"
             )
-        if kind in ("l2", "l1") and over == "CHW":
+        if kind in ("l2", "l1") and over == "C" + everything:
             raise refuse(node, "it runs over channels and pixels at once")
         made = reduced(w, node, value, kind, over, node.output[0])
         w.alias(node, _without(made, positions, bool(a.get("keepdims", 1))))
@@ -176,7 +189,7 @@ def _global(w: OnnxWalker, node: onnx.NodeProto, kind: str) -> None:
         w.alias(node, replace(value, axes=value.stored.axes))
         return
     value = w.planes(node)
-    w.alias(node, reduced(w, node, value, kind, "HW", node.output[0]))
+    w.alias(node, reduced(w, node, value, kind, pixels(value), node.output[0]))
 
 
 def export_reduce(e: OnnxWriter, node: Node, x: str) -> None:

@@ -24,15 +24,15 @@ def import_resize(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> Non
     value, target = _planes(w, node), w.shape(node, node.output[0])
     source = value.shape
     if source[:2] != target[:2]:
-        raise refuse(node, f"it enlarges axes other than rows and columns, {source} to {target}")
+        raise refuse(node, f"it enlarges images or channels, {source} to {target}")
     if value.stored.vector:
         # One pixel enlarged is the same everywhere.
-        rows, columns = ((Part("*", 0, n),) if n > 1 else () for n in target[2:])
-        w.alias(node, replace(value, axes=(*value.axes[:2], rows, columns)))
+        repeated = ((Part("*", 0, n),) if n > 1 else () for n in target[2:])
+        w.alias(node, replace(value, axes=(*value.axes[:2], *repeated)))
         return
     how = _how(w, node, a)
     given = _scales(w, node, a)
-    stored = Stored(value.stored.channels, target[2], target[3])
+    stored = value.stored.resized(target[2:])
     if source == target and given is None and how["coordinates"] != "tf_crop_and_resize":
         w.alias(node, value)
         return
@@ -47,7 +47,10 @@ def import_resize(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> Non
             return
         if how["mode"] == "linear" and how["coordinates"] in _BILINEAR and not how["antialias"]:
             corners = how["coordinates"] == "align_corners"
-            w.emit(node, "upsample_bilinear", [value], stored, stride=stride, align_corners=corners)
+            w.emit(
+                node, w.word("upsample_bilinear"), [value], stored, stride=stride,
+                align_corners=corners,
+            )  # fmt: skip
             return
     _resize(w, node, value, stored, given, how)
 
@@ -56,8 +59,7 @@ def _resize(
     w: OnnxWalker, node: onnx.NodeProto, value: Value, stored: Stored,
     given: list[float] | None, how: dict[str, Any],
 ) -> None:  # fmt: skip
-    source = (value.stored.height, value.stored.width)
-    target = (stored.height, stored.width)
+    source, target = value.stored.size, stored.size
     if given is not None:
         scale = [Fraction(s).limit_denominator(_LARGEST) for s in given]
         close = all(abs(float(f) - s) <= 1e-6 * s for f, s in zip(scale, given, strict=True))
@@ -83,7 +85,7 @@ def _resize(
 
 def _planes(w: OnnxWalker, node: onnx.NodeProto) -> Value:
     value = w.value(node)
-    return value if value.stored.vector and len(value.axes) == 4 else w.planes(node)
+    return value if value.stored.vector and len(value.axes) == w.spatial + 2 else w.planes(node)
 
 
 def _floors(how: dict[str, Any]) -> bool:
@@ -125,8 +127,9 @@ def _scales(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> list[floa
     if not scales:
         return None
     axes = a.get("axes")
-    by_axis = dict(zip([x % 4 for x in axes] if axes else range(4), scales, strict=True))
-    return [float(by_axis.get(2, 1.0)), float(by_axis.get(3, 1.0))]
+    rank = w.spatial + 2
+    by_axis = dict(zip([x % rank for x in axes] if axes else range(rank), scales, strict=True))
+    return [float(by_axis.get(i, 1.0)) for i in range(2, rank)]
 
 
 def import_upsample(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:

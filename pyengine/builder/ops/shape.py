@@ -7,7 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pyengine.builder.axes import Axes, Axis, Part, broadcast, is_repeated, length, merged, whole
+from pyengine.builder.axes import (
+    LETTERS,
+    Axes,
+    Axis,
+    Part,
+    broadcast,
+    is_repeated,
+    length,
+    merged,
+    whole,
+)
 from pyengine.builder.onnx_walk import ImportFn, OnnxWalker, Stored, Value, refuse
 from pyengine.builder.onnx_write import ExportFn, Node, OnnxWriter
 from pyengine.builder.ops.move import indices, select, spread
@@ -62,14 +72,14 @@ def _channels_in_order(w: OnnxWalker, node: onnx.NodeProto, value: Value, positi
 def _constant_planes(w: OnnxWalker, node: onnx.NodeProto, name: str, like: Value) -> Value:
     """A constant beside tensors that depend on the image."""
     array = w.constants[name]
-    if like.stored.vector or array.ndim != 4 or len(like.axes) != 4:
+    if like.stored.vector or not array.ndim == len(like.axes) == w.spatial + 2:
         raise refuse(node, f"it joins a constant of shape {array.shape}")
-    _, channels, height, width = array.shape
-    if like.axes != like.stored.axes or (height, width) != (like.stored.height, like.stored.width):
+    _, channels, *size = array.shape
+    if like.axes != like.stored.axes or tuple(size) != like.stored.size:
         raise refuse(node, f"it joins a constant of shape {array.shape}")
     return w.append(
-        node, "constant", [like], Stored(channels, height, width), weight=array[0],
-        out_channels=channels, size=[height, width],
+        node, "constant", [like], w.of_size(channels, size), weight=array[0],
+        out_channels=channels, size=size,
     )  # fmt: skip
 
 
@@ -99,7 +109,7 @@ def cut(w: OnnxWalker, node: onnx.NodeProto, value: Value, wanted: Cut) -> Value
     if letters == {"C"} and len(axis) == 1:
         return _cut_channels(w, node, value, wanted.axis, kept)
     letter = next(iter(letters))
-    size = {"H": value.stored.height, "W": value.stored.width}.get(letter, 0)
+    size = _sizes(value.stored).get(letter, 0)
     if axis == whole(letter, size) and wanted.step > 0 and kept:
         return _cut_planes(w, node, value, wanted)
     raise refuse(node, f"it takes {_told(kept)} of {length(axis)} along axis {wanted.axis}")
@@ -142,37 +152,43 @@ def _cut_channels(
 
 
 def _cut_planes(w: OnnxWalker, node: onnx.NodeProto, value: Value, wanted: Cut) -> Value:
-    """Rows or columns: a crop, and where some are left out a pooling of single pixels."""
-    down = value.axes[wanted.axis][0].letter == "H"
-    size = value.stored.height if down else value.stored.width
-    amounts = [0, 0, 0, 0]
-    amounts[0 if down else 1] = wanted.begin
-    amounts[2 if down else 3] = size - wanted.end
+    """Slices, rows or columns: a crop, and where some are left out a pooling of single pixels."""
+    letter = value.axes[wanted.axis][0].letter
+    sizes = _sizes(value.stored)
+    i, spatial = list(sizes).index(letter), len(sizes)
+    amounts = [0] * 2 * spatial
+    amounts[i], amounts[i + spatial] = wanted.begin, sizes[letter] - wanted.end
     made = value
     if any(amounts):
         made = w.append(
-            node, "crop", [value], _resized(value, down, wanted.end - wanted.begin),
+            node, "crop", [value], _resized(value, letter, wanted.end - wanted.begin),
             amounts=amounts,
         )  # fmt: skip
     count = len(wanted.indices)
     if wanted.step > 1:
-        stride = [wanted.step, 1] if down else [1, wanted.step]
+        stride = [wanted.step if k == i else 1 for k in range(spatial)]
         made = w.append(
-            node, "max_pool", [made], _resized(value, down, count), kernel=[1, 1], stride=stride
+            node, "max_pool", [made], _resized(value, letter, count), kernel=[1] * spatial,
+            stride=stride,
         )  # fmt: skip
-    axis = whole("H" if down else "W", count)
+    axis = whole(letter, count)
     return replace(made, axes=(*value.axes[: wanted.axis], axis, *value.axes[wanted.axis + 1 :]))
 
 
-def _resized(value: Value, down: bool, size: int) -> Stored:
-    return replace(value.stored, height=size) if down else replace(value.stored, width=size)
+def _resized(value: Value, letter: str, size: int) -> Stored:
+    return value.stored.resized(list((_sizes(value.stored) | {letter: size}).values()))
+
+
+def _sizes(stored: Stored) -> dict[str, int]:
+    """By letter, in order: slices of volumes, rows, columns."""
+    return dict(zip(LETTERS[-len(stored.size) :], stored.size, strict=True))
 
 
 def import_slice(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     value = w.value(node)
     starts, ends = w.setting(node, a, "starts", 1), w.setting(node, a, "ends", 2)
     axes, steps = w.setting(node, a, "axes", 3), w.setting(node, a, "steps", 4)
-    crop = [0, 0, 0, 0]
+    crop = [0] * 2 * w.spatial
     cuts = []
     for i, axis in enumerate(axes if axes is not None else range(len(starts))):
         position = axis % len(value.axes)
@@ -181,16 +197,16 @@ def import_slice(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None
         if (begin, end, step) == (0, size, 1):
             continue
         if step == 1 and position >= 2 and value.axes == value.stored.axes:
-            crop[position - 2], crop[position] = begin, size - end
+            crop[position - 2], crop[position - 2 + w.spatial] = begin, size - end
         else:
             cuts.append(Cut(position, begin, end, step))
     if any(crop) and not value.stored.vector:
         kept = w.output_planes(node)
         kept = replace(kept, channels=value.stored.channels)
-        stored = replace(
-            value.stored, height=value.stored.height - crop[0] - crop[2],
-            width=value.stored.width - crop[1] - crop[3],
-        )  # fmt: skip
+        ends = zip(crop[: w.spatial], crop[w.spatial :], strict=True)
+        stored = value.stored.resized(
+            [n - sum(end) for n, end in zip(value.stored.size, ends, strict=True)]
+        )
         if not cuts:
             w.emit(node, "crop", [value], stored, amounts=crop)
             return
@@ -243,7 +259,8 @@ def import_pad(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
     mode = a.get("mode", "constant")
     fill = w.optional(node, 2)
     border_value = float(a.get("value", 0.0) if fill is None else fill.reshape(-1)[0])
-    amounts = [0, 0, 0, 0]
+    amounts = [0] * 2 * w.spatial
+    wholes = [whole(letter, n) for letter, n in _sizes(value.stored).items()]
     for position, axis in enumerate(value.axes):
         if not (before[position] or after[position]):
             continue
@@ -251,13 +268,10 @@ def import_pad(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
         if axis == whole("C", value.stored.channels) and axis and mode == "constant":
             value = _more_channels(w, node, value, position, ends, border_value)
             continue
-        i = 0 if axis == whole("H", value.stored.height) else 1
-        if not axis or axis not in (
-            whole("H", value.stored.height),
-            whole("W", value.stored.width),
-        ):
+        if not axis or axis not in wholes:
             raise refuse(node, f"it pads axis {position}, which is neither rows nor columns")
-        amounts[i], amounts[i + 2] = before[position], after[position]
+        i = wholes.index(axis)
+        amounts[i], amounts[i + w.spatial] = before[position], after[position]
     if not any(amounts):
         w.alias(node, value)
         return
@@ -270,16 +284,16 @@ def import_pad(w: OnnxWalker, node: onnx.NodeProto, a: dict[str, Any]) -> None:
         if not any(how):
             continue
         sign = 1 if name == "pad" else -1
-        stored = replace(
-            stored, height=stored.height + sign * (how[0] + how[2]),
-            width=stored.width + sign * (how[1] + how[3]),
-        )  # fmt: skip
+        both = zip(how[: w.spatial], how[w.spatial :], strict=True)
+        stored = stored.resized(
+            [n + sign * sum(end) for n, end in zip(stored.size, both, strict=True)]
+        )
         more = {} if name == "crop" else {"border": border, "border_value": border_value}
         last = name == "pad" or not any(padded)
         value = w.append(
             node, name, [value], stored, node.output[0] if last else "", amounts=how, **more
         )  # fmt: skip
-    sizes = {"H": stored.height, "W": stored.width}
+    sizes = _sizes(stored)
     look = [
         whole(axis[0].letter, sizes[axis[0].letter])
         if axis and axis[0].letter in sizes and len(axis) == 1

@@ -52,7 +52,7 @@ TEST_P(GuardedTile, WritesAndReadsNothingBeyondItsBuffers) {
     SCOPED_TRACE(name);
     Network net;
     end(net);
-    const NetworkGeometry geometry = Analyze(net.graph, 64, 64).network;
+    const NetworkGeometry geometry = Analyze(net.graph, {.z = 1, .y = 64, .x = 64}).network;
     ASSERT_TRUE(geometry.tileable);
     CpuExecutor executor(net.graph, geometry, net.weights, SelectKernels(GetParam()), false, pool);
     for (const TileSize size : {TileSize{1, 1}, {1, 2}, {2, 1}, {3, 7}, {16, 17}, {63, 64}}) {

@@ -65,7 +65,7 @@ class Replay {
     for (const BlockRef& ref : op.in[input]) {
       if (program_.storages[ref.storage].external) continue;
       const Buffer& buffer = plan_.buffers[ref.storage];
-      const int64_t row = plan.in_row[input] + ref.dy;
+      const int64_t row = plan.in_at[input].y + ref.shift.y;
       const int64_t begin = row + op.step->FirstInputRow(plan, work.y_begin);
       const int64_t end = row + op.step->InputRowsEnd(plan, work.y_end);
       EXPECT_GE(std::max(begin, buffer.y0), held_[ref.storage].begin) << "gone";
@@ -79,7 +79,7 @@ class Replay {
     if (program_.storages[s].external) return;
     const Buffer& buffer = plan_.buffers[s];
     held_[s].end = work.y_end == plan.height ? buffer.y0 + buffer.rows
-                                             : plan.out_row + work.y_end * plan.out_row_step;
+                                             : plan.out_at.y + work.y_end * plan.out_step.y;
     EXPECT_LE(held_[s].size(), buffer.rows_held) << "no room";
   }
 
@@ -104,8 +104,8 @@ TEST_P(Schedule, ReadsWhatWasWrittenAndIsStillHeld) {
           PackedWeights packed(net.graph, net.weights, pool);
           const Program program = Lower(net.graph, true, false, kernels, packed);
           std::vector<Region> regions;
-          for (const Extent& extent : Extents(net.graph, height, width))
-            regions.push_back({{{0, extent.size[0]}, {0, extent.size[1]}}});
+          for (const Extent& extent : Extents(net.graph, {.z = 1, .y = height, .x = width}))
+            regions.push_back({{.z = {0, 1}, .y = {0, extent.size.y}, .x = {0, extent.size.x}}});
           const Plan plan = MakePlan(program, regions, threads);
           Replay(plan).Run();
           const bool rolls =

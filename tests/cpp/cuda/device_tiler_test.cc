@@ -237,7 +237,7 @@ TEST(DeviceTiler, RunIsTheNetworkItself) {
   for (float& v : in) v = static_cast<float>(random() % 1000) / 7;
   std::vector<float> want(static_cast<size_t>(n * 2 * (h - 16) * (w - 16))), got(want.size());
   both.executor->Run(in.data(), want.data(), n, h, w);
-  both.on_device.Run(in.data(), got.data(), n, h, w);
+  both.on_device.Run(in.data(), got.data(), n, {.height = h, .width = w});
   EXPECT_EQ(want, got);
   EXPECT_THROW(both.on_device.Run(in.data(), got.data(), 1, 68, 36), Error);
 }

@@ -18,9 +18,9 @@ constexpr OpKind kAllKinds[] = {
 constexpr int64_t kFar = 60;  // more than any tap below reaches
 
 // All inputs that output `i` of the operator reads on one axis, tap by tap.
-std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
+std::vector<int64_t> Taps(const Node& node, Axis axis, int64_t i) {
   const int64_t k = node.kernel[axis], s = node.stride[axis], d = node.dilation[axis];
-  const int64_t before = axis == 0 ? node.amounts.top : node.amounts.left;
+  const int64_t before = node.amounts.before[axis];
   std::vector<int64_t> taps;
   switch (node.op) {
     case OpKind::kConv:
@@ -52,6 +52,7 @@ std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
     case OpKind::kDepthToSpace:
       return {static_cast<int64_t>(std::floor(double(i) / double(s)))};
     case OpKind::kUpsampleBilinear: {
+      if (axis == Axis::kZ && s == 1) return {i};
       const auto first = static_cast<int64_t>(std::floor((double(i) + 0.5) / double(s) - 0.5));
       return {first, first + 1};
     }
@@ -60,7 +61,7 @@ std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
     case OpKind::kPad:
       return {i - before};
     case OpKind::kOnnx:
-      return {i - before, i + (axis == 0 ? node.amounts.bottom : node.amounts.right)};
+      return {i - before, i + (node.amounts.after[axis])};
     case OpKind::kLinear:
     case OpKind::kAffine:
     case OpKind::kActivation:
@@ -88,9 +89,9 @@ std::vector<int64_t> Taps(const Node& node, int axis, int64_t i) {
 
 // Outputs that a finite image of `in` pixels gives: those whose taps lie within image and padding,
 // or, of enlargements, those that its pixels reach.
-int64_t CountOutputs(const Node& node, int axis, int64_t in) {
-  const int64_t before = axis == 0 ? node.amounts.top : node.amounts.left;
-  const int64_t after = axis == 0 ? node.amounts.bottom : node.amounts.right;
+int64_t CountOutputs(const Node& node, Axis axis, int64_t in) {
+  const int64_t before = node.amounts.before[axis];
+  const int64_t after = node.amounts.after[axis];
   switch (node.op) {
     case OpKind::kConv:
     case OpKind::kMaxPool:
@@ -157,7 +158,7 @@ int64_t CountOutputs(const Node& node, int axis, int64_t in) {
 }
 
 // Nodes with these values on `axis`, and others on the other one.
-std::vector<Node> Variants(OpKind kind, int axis) {
+std::vector<Node> Variants(OpKind kind, Axis axis) {
   std::vector<Node> nodes;
   for (int64_t kernel : {1, 2, 3, 5})
     for (int64_t stride : {1, 2, 3})
@@ -166,15 +167,18 @@ std::vector<Node> Variants(OpKind kind, int axis) {
           for (int64_t after : {0, 2}) {
             Node node;
             node.op = kind;
+            node.volume = true;
+            node.kernel = {.z = 7, .y = 7, .x = 7};
             node.kernel[axis] = kernel;
-            node.kernel[1 - axis] = 7;
+            node.stride = {.z = 5, .y = 5, .x = 5};
             node.stride[axis] = stride;
-            node.stride[1 - axis] = 5;
             // Only convolutions have one; a file that gives it to others is refused or ignored.
             const bool dilates =
                 kind == OpKind::kConv || kind == OpKind::kConvTranspose || kind == OpKind::kPool;
             node.dilation[axis] = dilates ? dilation : 1;
-            node.amounts = axis == 0 ? Amounts{before, 6, after, 5} : Amounts{6, before, 5, after};
+            node.amounts = {.before = {.z = 6, .y = 6, .x = 6}, .after = {.z = 5, .y = 5, .x = 5}};
+            node.amounts.before[axis] = before;
+            node.amounts.after[axis] = after;
             if (kind == OpKind::kConvTranspose) node.output_padding[axis] = stride - 1;
             node.ceil_mode = kind == OpKind::kPool && after == 2;
             node.resize.mode = ResizeRule::Mode::kLinear;
@@ -188,7 +192,7 @@ std::vector<Node> Variants(OpKind kind, int axis) {
 
 TEST(Ops, NeedTheInputsOfAllTaps) {
   for (OpKind kind : kAllKinds)
-    for (int axis : {0, 1})
+    for (Axis axis : kAxes)
       for (const Node& node : Variants(kind, axis))
         for (int64_t begin = -7; begin < 7; ++begin)
           for (int64_t end = begin + 1; end < begin + 8; ++end) {
@@ -212,12 +216,11 @@ TEST(Ops, NeedTheInputsOfAllTaps) {
 
 TEST(Ops, GiveAsManyOutputsAsTapsFit) {
   for (OpKind kind : kAllKinds)
-    for (int axis : {0, 1})
+    for (Axis axis : kAxes)
       for (const Node& node : Variants(kind, axis))
         for (int64_t in : {5, 6, 7, 12, 17}) {
           const int64_t reach = (node.kernel[axis] - 1) * node.dilation[axis] + 1;
-          const Amounts& a = node.amounts;
-          const int64_t padding = axis == 0 ? a.top + a.bottom : a.left + a.right;
+          const int64_t padding = node.amounts.before[axis] + node.amounts.after[axis];
           if (in + padding < reach) continue;
           ASSERT_EQ(TypeOf(kind).output_size(node, axis, in), CountOutputs(node, axis, in))
               << OpName(kind) << " of " << in;
@@ -226,7 +229,7 @@ TEST(Ops, GiveAsManyOutputsAsTapsFit) {
 
 TEST(Ops, StepOnTheImageAsTheirOutputsDo) {
   for (OpKind kind : kAllKinds)
-    for (int axis : {0, 1})
+    for (Axis axis : kAxes)
       for (const Node& node : Variants(kind, axis)) {
         // Far outputs: `step` outputs further, the taps are `num / den` as many inputs further.
         const StepFactor step = TypeOf(kind).step(node, axis);
@@ -240,7 +243,7 @@ TEST(Ops, StepOnTheImageAsTheirOutputsDo) {
 }
 
 TEST(Ops, AreFoundByTheirWords) {
-  for (OpKind kind : kAllKinds) EXPECT_EQ(OpNamed(OpName(kind)), kind);
+  for (OpKind kind : kAllKinds) EXPECT_EQ(OpNamed(OpName(kind), false), kind);
 }
 
 }  // namespace

@@ -154,7 +154,7 @@ TEST(ParseGraph, ReadsWhatItShould) {
            "a") +
       "," + Node("activation", R"("kind": "leaky_relu", "alpha": 0.25)", "a"));
   ASSERT_EQ(graph.nodes.size(), 2u);
-  EXPECT_EQ(graph.nodes[0].kernel[1], 5);
+  EXPECT_EQ(graph.nodes[0].kernel.x, 5);
   EXPECT_EQ(graph.nodes[1].activation, ActivationKind::kLeakyRelu);
   EXPECT_EQ(graph.nodes[1].alpha, 0.25f);
   EXPECT_EQ(graph.tensors[graph.output].channels, 2);
@@ -167,20 +167,20 @@ TEST(ParseGraph, PassesOverFieldsThatAnOperatorDoesNotHave) {
       R"("stride": [2, 2], "dilation": [2, 2], "groups": 3, "amounts": [1, 1, 1, 1],)"
       R"("border": "reflect", "border_value": 2, "output_padding": [1, 1])";
   const Graph linear = Parse(kVector + "," + Node("linear", all, "v"));
-  EXPECT_EQ(linear.nodes[1].kernel[0], 1);
-  EXPECT_EQ(linear.nodes[1].stride[0], 1);
+  EXPECT_EQ(linear.nodes[1].kernel.y, 1);
+  EXPECT_EQ(linear.nodes[1].stride.y, 1);
   EXPECT_EQ(linear.nodes[1].groups, 1);
   EXPECT_EQ(linear.nodes[1].weight, "w");
   const Graph pool = Parse(Node("max_pool", all));
-  EXPECT_EQ(pool.nodes[0].kernel[0], 3);
-  EXPECT_EQ(pool.nodes[0].dilation[0], 1);
+  EXPECT_EQ(pool.nodes[0].kernel.y, 3);
+  EXPECT_EQ(pool.nodes[0].dilation.y, 1);
   EXPECT_EQ(pool.nodes[0].border, BorderMode::kZero);
   EXPECT_EQ(pool.nodes[0].weight, "");  // else looked for among the tensors
   EXPECT_EQ(pool.nodes[0].bias, "");
   const Graph conv = Parse(Node("conv2d", all));
   EXPECT_EQ(conv.nodes[0].groups, 3);
-  EXPECT_EQ(conv.nodes[0].border, BorderMode::kReflect);
-  EXPECT_EQ(conv.nodes[0].output_padding[0], 0);
+  EXPECT_EQ(conv.nodes.y.border, BorderMode::kReflect);
+  EXPECT_EQ(conv.nodes.y.output_padding[0], 0);
 }
 
 }  // namespace

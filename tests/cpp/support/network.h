@@ -29,9 +29,9 @@ struct Network {
     Node node;
     node.in_channels = graph.tensors[in].channels;
     node.out_channels = out_channels;
-    node.kernel[0] = node.kernel[1] = kernel;
+    node.kernel.y = node.kernel.x = kernel;
     const int64_t pad = kernel / 2;
-    node.amounts = {pad, pad, pad, pad};
+    node.amounts.before = node.amounts.after = {.z = 0, .y = pad, .x = pad};
     node.border = border;
     return Weighted(node, in, {out_channels, node.in_channels, kernel, kernel});
   }
@@ -40,7 +40,7 @@ struct Network {
     node.op = OpKind::kConvTranspose;
     node.in_channels = graph.tensors[in].channels;
     node.out_channels = out_channels;
-    for (int axis = 0; axis < 2; ++axis) node.kernel[axis] = node.stride[axis] = 2;
+    for (Axis axis : {Axis::kY, Axis::kX}) node.kernel[axis] = node.stride[axis] = 2;
     return Weighted(node, in, {node.in_channels, out_channels, 2, 2});
   }
   // Every pixel becomes `factor` x `factor` pixels, of which the kernel reaches one.
@@ -49,7 +49,7 @@ struct Network {
     node.op = OpKind::kConvTranspose;
     node.in_channels = graph.tensors[in].channels;
     node.out_channels = out_channels;
-    for (int axis = 0; axis < 2; ++axis) {
+    for (Axis axis : {Axis::kY, Axis::kX}) {
       node.stride[axis] = factor;
       node.output_padding[axis] = factor - 1;
     }
@@ -58,7 +58,7 @@ struct Network {
   int Halve(int in) {
     Node node;
     node.op = OpKind::kMaxPool;
-    for (int axis = 0; axis < 2; ++axis) node.kernel[axis] = node.stride[axis] = 2;
+    for (Axis axis : {Axis::kY, Axis::kX}) node.kernel[axis] = node.stride[axis] = 2;
     return Add(node, {in}, graph.tensors[in].channels);
   }
   int Activation(int in, ActivationKind kind) {
@@ -70,7 +70,7 @@ struct Network {
   int Upsample(int in, OpKind op) {
     Node node;
     node.op = op;
-    for (int axis = 0; axis < 2; ++axis) node.stride[axis] = 2;
+    for (Axis axis : {Axis::kY, Axis::kX}) node.stride[axis] = 2;
     return Add(node, {in}, graph.tensors[in].channels);
   }
   int Softmax(int in) {

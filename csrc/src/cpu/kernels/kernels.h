@@ -47,7 +47,9 @@ struct ActivationArgs {
 
 // The input planes of one output block, and the weights that go with them.
 struct ConvBlock {
-  const float* weights;  // [input plane][ky][kx][lane of that plane][16 output channels]
+  // [input plane][ky][kx][lane of that plane][16 output channels]; of volumes, an input plane is a
+  // slice of a block of channels, and those of one block follow each other.
+  const float* weights;
   int64_t plane_begin, plane_count;
 };
 
@@ -60,7 +62,8 @@ struct ConvArgs {
   const ConvBlock* blocks;  // one per output block
   const float* bias;        // padded to blocks
   ActivationArgs activation;
-  int64_t in_channels;       // the last plane holds only the remaining ones
+  int64_t in_channels;       // the last planes hold only the remaining ones
+  int64_t in_slices = 1;     // planes of each block of input channels
   int64_t in_lanes;          // channels per input plane: 16, or 1 for planar input
   int64_t in_pixel_stride;   // [floats] 16, or 1 for planar input
   int64_t out_pixel_stride;  // [floats] 16, or 16 * s for one phase of a transposed convolution
@@ -77,19 +80,23 @@ struct WinogradPool {
 
 // The same sum for 3x3 kernels of stride 1, by Winograd on a grid of patches. The input planes
 // point at the first input of the first patch, the output planes at its first output. Outputs of
-// one patch round together: equal results need the grid at equal places.
+// one patch round together: equal results need the grid at equal places. Of volumes, planes lie in
+// the order [output slice][slice that it reads][block of channels], and [output slice][block].
 struct WinogradArgs {
   const Plane* in;
   Plane* out;
   int64_t patch;  // outputs per side: kWinogradPatch or kFastWinogradPatch
-  // [slice of output blocks][point][block of the slice], each as WinogradKernels::pack wrote it.
+  // [slice of output blocks][point][block of the slice][slice that is read], each as
+  // WinogradKernels::pack wrote it.
   const float* weights;
   const float* bias;
   ActivationArgs activation;
   int64_t in_channels;
-  int64_t out_blocks;     // of the whole convolution
-  int64_t patch_columns;  // patches per row of patches
-  int64_t height, width;  // outputs to write; inputs exist for (height + 2) x (width + 2)
+  int64_t out_blocks;              // of the whole convolution
+  int64_t in_slices = 1;           // that an output slice reads
+  int64_t patch_rows = INT64_MAX;  // rows of patches per slice
+  int64_t patch_columns;           // patches per row of patches
+  int64_t height, width;           // outputs to write; inputs exist for (height + 2) x (width + 2)
   WinogradPool pool;
 };
 
@@ -104,7 +111,8 @@ struct WinogradSpan {
 // Winograd with one way of multiplying matrices, which has layouts of its own. Weights of one point
 // and output block take `weight_floats`.
 struct WinogradKernels {
-  // Inputs of a span's patches [begin, end), counted from its first, into `v`.
+  // Inputs of a span's patches [begin, end), counted from its first, into `v`: `v_floats` for each
+  // slice that is read.
   void (*transform)(const WinogradArgs&, const WinogradSpan&, int64_t begin, int64_t end, float* v);
   // Outputs of a span from the transformed inputs of all its patches; `m` is scratch.
   void (*multiply)(const WinogradArgs&, const WinogradSpan&, const float* v, float* m);
@@ -118,13 +126,14 @@ struct WinogradKernels {
   bool matrix_unit;      // multiplies so fast that bringing weights takes longer
 };
 
-// One input channel per output channel. weights: [block][ky][kx][16].
+// One input channel per output channel. weights: [block][kz][ky][kx][16].
 struct DepthwiseArgs {
   const Plane* in;
   Plane* out;
   const float* weights;
   const float* bias;
   ActivationArgs activation;
+  int64_t kernel_z = 1;  // slices of each block, which follow each other
   int64_t kernel_y, kernel_x, stride_y, stride_x, dilation_y, dilation_x;
 };
 
@@ -136,30 +145,45 @@ struct PoolAxis {
   int64_t counted_begin, counted_end;
 };
 
-// Maximum or mean over windows. The input plane points at tap 0 of output 0.
+// Maximum or mean over windows. The input planes point at tap 0 of output 0; each block has as many
+// as the kernel has slices, for output slice `slice`.
 struct PoolArgs {
   const Plane* in;
   Plane* out;
   bool maximum;
+  int64_t slice = 0;
+  PoolAxis z = {.kernel = 1,
+                .stride = 1,
+                .dilation = 1,
+                .valid_begin = 0,
+                .valid_end = 1,
+                .counted_begin = 0,
+                .counted_end = 1};
   PoolAxis y, x;
 };
 
 // Two taps per axis, weights by table: out = (a * (1 - wx) + b * wx) mixed along y alike.
-// index[i] is the first tap's input index of output i, next[i] the second's.
+// index[i] is the first tap's input index of output i, next[i] the second's. Each block has one
+// plane, or two slices that are mixed last.
 struct UpsampleArgs {
   const Plane* in;
   Plane* out;
+  int64_t z_taps = 1;
+  float z_weight = 0;  // of the second slice
   const int64_t *y_index, *y_next, *x_index, *x_next;
   const float *y_weight, *x_weight;  // of the second tap; null: nearest, first tap only
 };
 
 // As many taps per axis as the tables say: out = sum_y wy * (sum_x wx * in), summed in order by
-// multiply-adds from 0. The taps of output i begin at i * taps.
+// multiply-adds from 0. The taps of output i begin at i * taps. Of volumes, each block has `z_taps`
+// slices, whose results are summed likewise.
 struct ResampleArgs {
   const Plane* in;
   Plane* out;
+  int64_t z_taps = 1;
   int64_t y_taps, x_taps;
   const int64_t *y_index, *x_index;
+  const float* z_weight = nullptr;  // `z_taps`, where there are several
   const float *y_weight, *x_weight;
 };
 

@@ -17,11 +17,11 @@ struct Operand {
   std::vector<Plane> constants = {};
 
   int64_t pixel_stride() const { return still || !constants.empty() ? 0 : kBlock; }
-  const Plane* Planes(const StepRun& run) const {
-    return constants.empty() ? run.in[input] : constants.data();
+  const Plane* Planes(const SliceRun& slice) const {
+    return constants.empty() ? slice.in[input] : constants.data();
   }
-  const Plane& PlaneOf(const StepRun& run, int64_t block) const {
-    return Planes(run)[one_channel ? 0 : block];
+  const Plane& PlaneOf(const SliceRun& slice, int64_t block) const {
+    return Planes(slice)[one_channel ? 0 : block];
   }
 };
 
@@ -36,17 +36,19 @@ class BinaryStep final : public WithActivation<RowByRow> {
   }
 
   void Run(const StepRun& run) const override {
-    const BinaryArgs args{.a = a_.Planes(run),
-                          .b = b_.Planes(run),
-                          .out = run.out,
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.binary({.a = a_.Planes(slice),
+                          .b = b_.Planes(slice),
+                          .out = slice.out,
                           .a_pixel_stride = a_.pixel_stride(),
                           .b_pixel_stride = b_.pixel_stride(),
                           .a_broadcast = a_.one_channel,
                           .b_broadcast = b_.one_channel,
                           .channels = run.op.channels,
                           .op = op_,
-                          .activation = activation()};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.binary(args, span); });
+                          .activation = activation()},
+                         span);
+    });
   }
 
  private:
@@ -62,14 +64,14 @@ class Where final : public RowByRow {
   const char* algorithm() const override { return "element-wise"; }
 
   void Run(const StepRun& run) const override {
-    ParallelSpans(run, [&](const Span& span) {
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t block = span.block_begin; block < span.block_end; ++block) {
         const auto choice = [&](const Operand& operand) {
-          return Choice{.plane = operand.PlaneOf(run, block),
+          return Choice{.plane = operand.PlaneOf(slice, block),
                         .pixel_stride = operand.pixel_stride(),
                         .one_channel = operand.one_channel};
         };
-        WhereRows(choice(condition_), choice(a_), choice(b_), run.out[block], run.plan.width,
+        WhereRows(choice(condition_), choice(a_), choice(b_), slice.out[block], run.plan.width,
                   span.y_begin, span.y_end);
       }
     });
@@ -86,9 +88,9 @@ class Function final : public RowByRow {
   const char* algorithm() const override { return "element-wise"; }
 
   void Run(const StepRun& run) const override {
-    ParallelSpans(run, [&](const Span& span) {
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b)
-        FunctionRows(kind_, alpha_, run.in[0][b], run.out[b],
+        FunctionRows(kind_, alpha_, slice.in[0][b], slice.out[b],
                      std::min<int64_t>(kBlock, run.op.channels - b * kBlock), run.plan.width,
                      span.y_begin, span.y_end);
     });

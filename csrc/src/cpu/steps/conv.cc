@@ -17,24 +17,25 @@ class WindowedConv : public WithActivation<Step> {
 
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override {
-    return y * window_.stride[0];
+    return y * window_.stride.y;
   }
   int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override {
     return window_.InputRowsEnd(y_end);
   }
   Resolution resolution() const override { return window_.resolution(); }
+  int64_t slice_taps() const override { return window_.kernel.z; }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
     Placing placing = PlaceAlike(out);
-    for (int axis = 0; axis < 2; ++axis) placing.in_at[axis] *= window_.stride[axis];
+    for (Axis axis : kAxes) placing.in_at[axis] *= window_.stride[axis];
+    placing.slices = SlicesUnder(window_, placing.in_at.z, placing.size.z);
     return placing;
   }
 
   double MultiplyAdds(const Op& op) const override {
-    return double(op.in_channels) * double(op.channels) / double(groups_) *
-           double(window_.kernel[0]) * double(window_.kernel[1]);
+    return double(op.in_channels) * double(op.channels) / double(groups_) * double(window_.taps());
   }
-  double InputsPerOutput() const override { return double(window_.stride_area()); }
+  double InputsPerOutput() const override { return double(window_.stride_pixels()); }
 
  protected:
   const WindowShape& window() const { return window_; }
@@ -70,31 +71,39 @@ class DirectConv final : public WindowedConv {
   }
 
   void Run(const StepRun& run) const override {
-    const ConvArgs args{.in = run.in[0],
-                        .out = run.out,
-                        .blocks = packed().blocks.data(),
-                        .bias = packed().bias.data(),
-                        .activation = activation(),
-                        .in_channels = run.op.in_channels,
-                        .in_lanes = run.op.in_lanes,
-                        .in_pixel_stride = run.op.in_lanes,
-                        .out_pixel_stride = kBlock,
-                        .kernel_y = window().kernel[0],
-                        .kernel_x = window().kernel[1],
-                        .stride_y = window().stride[0],
-                        .stride_x = window().stride[1],
-                        .dilation_y = window().dilation[0],
-                        .dilation_x = window().dilation[1]};
-    if (run.op.out_lanes == 1) return RunPlanar(run, args);
-    ParallelSpans(run, [&](const Span& span) { run.kernels.conv(args, span); });
+    if (run.op.out_lanes == 1) return RunPlanar(run);
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.conv(Args(run, slice), span);
+    });
   }
 
  private:
+  ConvArgs Args(const StepRun& run, const SliceRun& slice) const {
+    return {.in = slice.in[0],
+            .out = slice.out,
+            .blocks = packed().blocks.data(),
+            .bias = packed().bias.data(),
+            .activation = activation(),
+            .in_channels = run.op.in_channels,
+            .in_slices = window().kernel.z,
+            .in_lanes = run.op.in_lanes,
+            .in_pixel_stride = run.op.in_lanes,
+            .out_pixel_stride = kBlock,
+            .kernel_y = window().kernel.y,
+            .kernel_x = window().kernel.x,
+            .stride_y = window().stride.y,
+            .stride_x = window().stride.x,
+            .dilation_y = window().dilation.y,
+            .dilation_x = window().dilation.x};
+  }
+
   // Up to 16 channels into the caller's planes.
-  void RunPlanar(const StepRun& run, const ConvArgs& args) const {
+  void RunPlanar(const StepRun& run) const {
     const int64_t width = run.plan.width, channels = run.op.channels;
-    run.pool.ParallelFor(run.work.row_pieces, [&](int64_t i, int thread) {
-      const Range rows = RowPiece(run.work, i);
+    run.pool.ParallelFor(RowPieces(run.work), [&](int64_t i, int thread) {
+      const auto [z, rows] = RowPieceAt(run.work, i);
+      const SliceRun slice = run.Slice(z);
+      const ConvArgs args = Args(run, slice);
       if (planar_kernel_) {
         run.kernels.planar_conv(args, {.block_begin = 0,
                                        .block_end = channels,
@@ -114,7 +123,7 @@ class DirectConv final : public WindowedConv {
                                .y_end = y + 1,
                                .x_begin = 0,
                                .x_end = width});
-        CopyChannels(&row, kBlock, run.out, 1, channels, 0, width, y, y + 1);
+        CopyChannels(&row, kBlock, slice.out, 1, channels, 0, width, y, y + 1);
       }
     });
   }
@@ -129,18 +138,23 @@ class DepthwiseConv final : public WindowedConv {
   const char* algorithm() const override { return "depthwise"; }
 
   void Run(const StepRun& run) const override {
-    const DepthwiseArgs args{.in = run.in[0],
-                             .out = run.out,
+    const DepthwiseArgs args{.in = nullptr,
+                             .out = nullptr,
                              .weights = packed().weights.data(),
                              .bias = packed().bias.data(),
                              .activation = activation(),
-                             .kernel_y = window().kernel[0],
-                             .kernel_x = window().kernel[1],
-                             .stride_y = window().stride[0],
-                             .stride_x = window().stride[1],
-                             .dilation_y = window().dilation[0],
-                             .dilation_x = window().dilation[1]};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.depthwise(args, span); });
+                             .kernel_z = window().kernel.z,
+                             .kernel_y = window().kernel.y,
+                             .kernel_x = window().kernel.x,
+                             .stride_y = window().stride.y,
+                             .stride_x = window().stride.x,
+                             .dilation_y = window().dilation.y,
+                             .dilation_x = window().dilation.x};
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      DepthwiseArgs of_slice = args;
+      of_slice.in = slice.in[0], of_slice.out = slice.out;
+      run.kernels.depthwise(of_slice, span);
+    });
   }
 };
 

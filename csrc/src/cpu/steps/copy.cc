@@ -20,9 +20,10 @@ class Copy final : public RowByRow {
 
   void Run(const StepRun& run) const override {
     const Op& op = run.op;
-    run.pool.ParallelFor(run.work.row_pieces, [&](int64_t i) {
-      const Range rows = RowPiece(run.work, i);
-      CopyChannels(run.in[0], op.in_lanes, run.out, op.out_lanes, op.channels, channel_offset_,
+    run.pool.ParallelFor(RowPieces(run.work), [&](int64_t i) {
+      const auto [z, rows] = RowPieceAt(run.work, i);
+      const SliceRun slice = run.Slice(z);
+      CopyChannels(slice.in[0], op.in_lanes, slice.out, op.out_lanes, op.channels, channel_offset_,
                    run.plan.width, rows.begin, rows.end);
     });
   }
@@ -31,14 +32,15 @@ class Copy final : public RowByRow {
   int64_t channel_offset_;
 };
 
-// Planes to a vector in (channel, y, x) order.
+// Planes to a vector in (channel, z, y, x) order.
 class FlattenStep final : public WholePlane {
  public:
   const char* algorithm() const override { return "copy"; }
 
   void Run(const StepRun& run) const override {
-    const auto& plane = std::get<WholePlanePart>(run.plan.part);
-    Flatten(run.in[0], run.out, run.op.in_channels, plane.height, plane.width);
+    const SliceRun slice = run.Slice(0);
+    Flatten(slice.in[0], slice.out, run.op.in_channels,
+            std::get<WholePlanePart>(run.plan.part).size);
   }
 };
 
@@ -51,9 +53,9 @@ class Select final : public RowByRow {
 
   void Run(const StepRun& run) const override {
     const auto count = static_cast<int64_t>(channels_.size());
-    ParallelSpans(run, [&](const Span& span) {
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b)
-        SelectRows(run.in[0], run.out[b], channels_.data() + b * kBlock,
+        SelectRows(slice.in[0], slice.out[b], channels_.data() + b * kBlock,
                    std::min<int64_t>(kBlock, count - b * kBlock), run.plan.width, span.y_begin,
                    span.y_end);
     });
@@ -69,9 +71,9 @@ class Expand final : public RowByRow {
   const char* algorithm() const override { return "copy"; }
 
   void Run(const StepRun& run) const override {
-    ParallelSpans(run, [&](const Span& span) {
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b)
-        ExpandRows(run.in[0][b], run.out[b], run.plan.width, span.y_begin, span.y_end);
+        ExpandRows(slice.in[0][b], slice.out[b], run.plan.width, span.y_begin, span.y_end);
     });
   }
 };
@@ -79,26 +81,26 @@ class Expand final : public RowByRow {
 // Planes that are the same for every image.
 class Constant final : public RowByRow {
  public:
-  Constant(const Node& node, const float* planes)
-      : height_(node.size[0]), width_(node.size[1]), planes_(planes) {}
+  Constant(const Node& node, const float* planes) : size_(node.size), planes_(planes) {}
 
   const char* algorithm() const override { return "copy"; }
 
   void Run(const StepRun& run) const override {
     // Kernels never write through their input planes.
     auto* planes = const_cast<float*>(planes_);
-    const int64_t row_stride = width_ * kBlock;
-    ParallelSpans(run, [&](const Span& span) {
+    const int64_t row_stride = size_.x * kBlock;
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b) {
-        const Plane from{.data = planes + b * height_ * row_stride, .row_stride = row_stride};
-        CopyChannels(&from, kBlock, &run.out[b], kBlock, kBlock, 0, width_, span.y_begin,
+        const int64_t plane = b * size_.z + slice.z;
+        const Plane from{.data = planes + plane * size_.y * row_stride, .row_stride = row_stride};
+        CopyChannels(&from, kBlock, &slice.out[b], kBlock, kBlock, 0, size_.x, span.y_begin,
                      span.y_end);
       }
     });
   }
 
  private:
-  int64_t height_, width_;
+  Axes size_;
   const float* planes_;
 };
 
@@ -186,7 +188,7 @@ void LowerConstant(Lowering& lowering, int index) {
 void LowerCrop(Lowering& lowering, int index) {
   const Node& node = lowering.node(index);
   lowering.value(node.output) =
-      Lowering::Shifted(lowering.Blocked(node.inputs[0]), node.amounts.top, node.amounts.left);
+      Lowering::Shifted(lowering.Blocked(node.inputs[0]), node.amounts.before);
 }
 
 void LowerPad(Lowering& lowering, int index) {

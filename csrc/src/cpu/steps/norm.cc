@@ -17,8 +17,9 @@ class RowMomentsStep final : public RowByRow {
   const char* algorithm() const override { return "moments"; }
 
   void Run(const StepRun& run) const override {
-    const RowMomentsArgs args{.in = run.in[0], .out = run.out};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.row_moments(args, span); });
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.row_moments({.in = slice.in[0], .out = slice.out}, span);
+    });
   }
 };
 
@@ -51,47 +52,51 @@ class JoinMoments final : public WholePlane {
 
   Placing Place(const Region& out, const Region& in) const override {
     Placing placing = WholePlane::Place(out, in);
-    for (int axis = 0; axis < 2; ++axis) placing.out_at[axis] = 0, placing.size[axis] = 1;
+    placing.out_at = {};
+    placing.size = kOnes;
     return placing;
   }
 
   void Run(const StepRun& run) const override {
-    const auto& plane = std::get<WholePlanePart>(run.plan.part);
+    const Axes& size = std::get<WholePlanePart>(run.plan.part).size;
+    const SliceRun slice = run.Slice(0);
     const int64_t per_group = run.op.in_channels / groups_;
-    const double pixels = double(plane.height) * double(plane.width);
+    const double pixels = double(Product(size));
     run.pool.ParallelFor(groups_, [&](int64_t group) {
       const int64_t first = group * per_group;
       const auto of_channel = [&](int64_t c) {
-        return Join(plane.height, double(plane.width),
-                    [&](int64_t y) { return OfRow(run.in[0], first + c, y); });
+        return Join(size.z * size.y, double(size.x),
+                    [&](int64_t row) { return OfRow(slice.in[0], first + c, size, row); });
       };
       // Of each channel twice: few numbers beside the planes', and no memory.
       const Moments all = per_group == 1 ? of_channel(0) : Join(per_group, pixels, of_channel);
       const double variance = all.squares / (pixels * double(per_group));
       const double factor = 1 / std::sqrt(std::max(0.0, variance) + epsilon_);
-      for (int64_t c = first; c < first + per_group; ++c) Write(run, c, all.mean, factor);
+      for (int64_t c = first; c < first + per_group; ++c) Write(run, slice, c, all.mean, factor);
     });
   }
 
  private:
-  static Moments OfRow(const Plane* rows, int64_t channel, int64_t y) {
-    const Plane& plane = rows[channel / kBlock];
-    const float* mean = plane.data + y * plane.row_stride + channel % kBlock * 2;
+  // Rows are counted through all slices.
+  static Moments OfRow(const Plane* tables, int64_t channel, const Axes& size, int64_t row) {
+    const Plane& plane = tables[channel / kBlock * size.z + row / size.y];
+    const float* mean = plane.data + row % size.y * plane.row_stride + channel % kBlock * 2;
     Moments moments;
     std::memcpy(&moments.mean, mean, sizeof(double));
     std::memcpy(&moments.squares, mean + 2 * kBlock, sizeof(double));
     return moments;
   }
 
-  void Write(const StepRun& run, int64_t channel, double mean, double factor) const {
+  void Write(const StepRun& run, const SliceRun& slice, int64_t channel, double mean,
+             double factor) const {
     const auto index = static_cast<size_t>(channel);
     const bool scaled = affine_ && affine_->scale.size(),
                shifted = affine_ && affine_->shift.size();
     const double scale = factor * (scaled ? double(affine_->scale[index]) : 1);
     const double shift = (shifted ? double(affine_->shift[index]) : 0) - mean * scale;
     const int64_t blocks = CeilDiv(run.op.in_channels, kBlock);
-    run.out[0].data[channel] = static_cast<float>(scale);
-    run.out[0].data[blocks * kBlock + channel] = static_cast<float>(shift);
+    slice.out[0].data[channel] = static_cast<float>(scale);
+    slice.out[0].data[blocks * kBlock + channel] = static_cast<float>(shift);
   }
 
   int64_t groups_;
@@ -105,13 +110,15 @@ class Normalise final : public WithActivation<RowByRow> {
   const char* algorithm() const override { return "element-wise"; }
 
   void Run(const StepRun& run) const override {
-    const float* factors = run.in[1][0].data;
-    const AffineArgs args{.in = run.in[0],
-                          .out = run.out,
+    const float* factors = run.Slice(0).in[1][0].data;
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.affine({.in = slice.in[0],
+                          .out = slice.out,
                           .scale = factors,
                           .shift = factors + run.out_blocks() * kBlock,
-                          .activation = activation()};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.affine(args, span); });
+                          .activation = activation()},
+                         span);
+    });
   }
 };
 
@@ -129,15 +136,19 @@ class LayerNormStep final : public WithActivation<RowByRow> {
 
   void Run(const StepRun& run) const override {
     const LayerNormArgs args{
-        .in = run.in[0],
-        .out = run.out,
+        .in = nullptr,
+        .out = nullptr,
         .scale = affine_ && affine_->scale.size() ? affine_->scale.data() : nullptr,
         .shift = affine_ && affine_->shift.size() ? affine_->shift.data() : nullptr,
         .channels = run.op.channels,
         .epsilon = epsilon_,
         .subtract_mean = subtract_mean_,
         .activation = activation()};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.layer_norm(args, span); });
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      LayerNormArgs of_slice = args;
+      of_slice.in = slice.in[0], of_slice.out = slice.out;
+      run.kernels.layer_norm(of_slice, span);
+    });
   }
 
  private:

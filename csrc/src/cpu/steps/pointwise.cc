@@ -14,12 +14,14 @@ class Affine final : public WithActivation<RowByRow> {
   const char* algorithm() const override { return "element-wise"; }
 
   void Run(const StepRun& run) const override {
-    const AffineArgs args{.in = run.in[0],
-                          .out = run.out,
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.affine({.in = slice.in[0],
+                          .out = slice.out,
                           .scale = affine_ ? affine_->scale.data() : nullptr,
                           .shift = affine_ ? affine_->shift.data() : nullptr,
-                          .activation = activation()};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.affine(args, span); });
+                          .activation = activation()},
+                         span);
+    });
   }
 
  private:
@@ -36,8 +38,9 @@ class Softmax final : public RowByRow {
   }
 
   void Run(const StepRun& run) const override {
-    const SoftmaxArgs args{.in = run.in[0], .out = run.out, .channels = run.op.channels};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.softmax(args, span); });
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.softmax({.in = slice.in[0], .out = slice.out, .channels = run.op.channels}, span);
+    });
   }
 };
 

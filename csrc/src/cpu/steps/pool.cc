@@ -19,18 +19,20 @@ class Pool final : public Step {
   const char* algorithm() const override { return "pool"; }
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override {
-    return y * window_.stride[0];
+    return y * window_.stride.y;
   }
   int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override {
     return window_.InputRowsEnd(y_end);
   }
   Resolution resolution() const override { return window_.resolution(); }
-  double InputsPerOutput() const override { return double(window_.stride_area()); }
+  int64_t slice_taps() const override { return window_.kernel.z; }
+  double InputsPerOutput() const override { return double(window_.stride_pixels()); }
 
   bool is_maximum_of_2x2() const override {
     return maximum_ && !ceil_mode_ && !padding_.Any() && window_.taps() == 4 &&
-           window_.kernel[0] == 2 && window_.stride[0] == 2 && window_.stride[1] == 2 &&
-           window_.dilation[0] == 1 && window_.dilation[1] == 1;
+           window_.kernel.y == 2 && window_.kernel.x == 2 && window_.stride.z == 1 &&
+           window_.stride.y == 2 && window_.stride.x == 2 && window_.dilation.y == 1 &&
+           window_.dilation.x == 1;
   }
 
   Placing Place(const Region& out, const Region& in) const override {
@@ -38,16 +40,22 @@ class Pool final : public Step {
   }
 
   void Run(const StepRun& run) const override {
-    const PoolArgs args{.in = run.in[0],
-                        .out = run.out,
+    const PoolAxis z = CountedAxis(run.plan, Axis::kZ), y = CountedAxis(run.plan, Axis::kY),
+                   x = CountedAxis(run.plan, Axis::kX);
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.pool({.in = slice.in[0],
+                        .out = slice.out,
                         .maximum = maximum_,
-                        .y = CountedAxis(run.plan, 0),
-                        .x = CountedAxis(run.plan, 1)};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.pool(args, span); });
+                        .slice = slice.z,
+                        .z = z,
+                        .y = y,
+                        .x = x},
+                       span);
+    });
   }
 
  private:
-  PoolAxis CountedAxis(const OpPlan& plan, int axis) const {
+  PoolAxis CountedAxis(const OpPlan& plan, Axis axis) const {
     const auto& part = std::get<WindowPart>(plan.part);
     PoolAxis of = AxisOf(window_, part, axis);
     if (!count_all_) return of;
@@ -71,11 +79,12 @@ class AdaptivePool final : public WholePlane {
   const char* algorithm() const override { return "pool"; }
 
   void Run(const StepRun& run) const override {
-    const auto& plane = std::get<WholePlanePart>(run.plan.part);
-    const int64_t in[] = {plane.height, plane.width}, out[] = {run.plan.height, run.plan.width};
-    run.pool.ParallelFor(run.out_blocks() * out[0], [&](int64_t i) {
-      const int64_t b = i / out[0];
-      AdaptivePoolRow(kind_, run.in[0][b], run.out[b], in, out, i % out[0]);
+    const Axes in = std::get<WholePlanePart>(run.plan.part).size;
+    const Axes out{.z = run.plan.depth, .y = run.plan.height, .x = run.plan.width};
+    run.pool.ParallelFor(run.out_blocks() * out.z * out.y, [&](int64_t i) {
+      const int64_t y = i % out.y, z = i / out.y % out.z, b = i / out.y / out.z;
+      const SliceRun slice = run.Slice(z);
+      AdaptivePoolRow(kind_, slice.in[0] + b * in.z, slice.out[b], in, out, z, y);
     });
   }
 
@@ -88,9 +97,10 @@ class GlobalAveragePool final : public WholePlane {
   const char* algorithm() const override { return "pool"; }
 
   void Run(const StepRun& run) const override {
-    const auto& plane = std::get<WholePlanePart>(run.plan.part);
+    const Axes size = std::get<WholePlanePart>(run.plan.part).size;
+    const SliceRun slice = run.Slice(0);
     run.pool.ParallelFor(run.out_blocks(), [&](int64_t b) {
-      GlobalAverage(run.in[0][b], run.out[b], plane.height, plane.width);
+      GlobalAverage(slice.in[0] + b * size.z, slice.out[b], size);
     });
   }
 };

@@ -13,9 +13,10 @@ class PlaneReduction final : public WholePlane {
   const char* algorithm() const override { return "reduce"; }
 
   void Run(const StepRun& run) const override {
-    const auto& plane = std::get<WholePlanePart>(run.plan.part);
+    const Axes size = std::get<WholePlanePart>(run.plan.part).size;
+    const SliceRun slice = run.Slice(0);
     run.pool.ParallelFor(run.out_blocks(), [&](int64_t b) {
-      ReducePlane(kind_, run.in[0][b], run.out[b], plane.height, plane.width);
+      ReducePixels(kind_, slice.in[0] + b * size.z, slice.out[b], size);
     });
   }
 
@@ -30,9 +31,9 @@ class ChannelReduction final : public RowByRow {
   const char* algorithm() const override { return "reduce"; }
 
   void Run(const StepRun& run) const override {
-    ParallelSpans(run, [&](const Span& span) {
-      ReduceChannels(kind_, run.in[0], run.out[0], run.op.in_channels, run.plan.width, span.y_begin,
-                     span.y_end);
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      ReduceChannels(kind_, slice.in[0], slice.out[0], run.op.in_channels, run.plan.width,
+                     span.y_begin, span.y_end);
     });
   }
 
@@ -45,8 +46,8 @@ class ArgMax final : public RowByRow {
   const char* algorithm() const override { return "reduce"; }
 
   void Run(const StepRun& run) const override {
-    ParallelSpans(run, [&](const Span& span) {
-      ArgMaxRows(run.in[0], run.out[0], run.op.in_channels, run.plan.width, span.y_begin,
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      ArgMaxRows(slice.in[0], slice.out[0], run.op.in_channels, run.plan.width, span.y_begin,
                  span.y_end);
     });
   }

@@ -10,58 +10,70 @@ class Resample final : public Step {
  public:
   // `finite`: there is a last pixel, which is repeated beyond the ends or, where the rule says so,
   // left out.
-  Resample(const Node& node, bool finite) : rule_(node.resize) {
+  Resample(const Node& node, bool finite)
+      : rule_(node.resize), num_(node.scale_num), den_(node.scale_den), volume_(node.volume) {
     rule_.exclude_outside = rule_.exclude_outside && finite;
-    std::copy_n(node.scale_num, 2, num_);
-    std::copy_n(node.scale_den, 2, den_);
+    // Images have one slice, which no rule changes.
+    if (!node.volume) num_.z = den_.z = 1;
   }
 
   const char* algorithm() const override { return "resize"; }
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& plan, int64_t y) const override {
-    const ResampleAxis& rows = Part(plan).axis[0];
+    const ResampleAxis& rows = Part(plan).axis.y;
     return rows.index[static_cast<size_t>(y * rows.taps)];
   }
   int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const override {
-    const ResampleAxis& rows = Part(plan).axis[0];
+    const ResampleAxis& rows = Part(plan).axis.y;
     return rows.index[static_cast<size_t>(y_end * rows.taps - 1)] + 1;
   }
   Resolution resolution() const override {
-    if (num_[0] == 0) return Resolution::kLarger;  // either: a group of its own
-    return num_[0] < den_[0] ? Resolution::kSmaller : Resolution::kLarger;
+    if (num_.y == 0) return Resolution::kLarger;  // either: a group of its own
+    return num_.y < den_.y ? Resolution::kSmaller : Resolution::kLarger;
   }
   double InputsPerOutput() const override {
-    return num_[0] == 0 ? 1 : double(den_[0] * den_[1]) / double(num_[0] * num_[1]);
+    return num_.y == 0 ? 1 : double(Product(den_)) / double(Product(num_));
   }
 
   Placing Place(const Region& out, const Region& in) const override {
     Placing placing = PlaceAlike(out);
     ResamplePart part;
-    for (int axis = 0; axis < 2; ++axis) {
+    for (Axis axis : kAxes) {
       placing.in_at[axis] = in.axis[axis].begin;
       part.axis[axis] = TableOf(axis, out.axis[axis], in.axis[axis]);
     }
+    const std::vector<int64_t>& slices = part.axis.z.index;
+    placing.slices = {.count = part.axis.z.taps, .index = {}};
+    for (int64_t slice : slices) placing.slices.index.push_back(in.axis.z.begin + slice);
     placing.part = std::move(part);
     return placing;
   }
 
   void Run(const StepRun& run) const override {
-    const ResampleAxis &y = Part(run.plan).axis[0], &x = Part(run.plan).axis[1];
-    const ResampleArgs args{.in = run.in[0],
-                            .out = run.out,
-                            .y_taps = y.taps,
-                            .x_taps = x.taps,
-                            .y_index = y.index.data(),
-                            .x_index = x.index.data(),
-                            .y_weight = y.weight.data(),
-                            .x_weight = x.weight.data()};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.resample(args, span); });
+    const ResampleAxis &y = Part(run.plan).axis.y, &x = Part(run.plan).axis.x;
+    const ResampleAxis& z = Part(run.plan).axis.z;
+    const auto args = [&](const SliceRun& slice) {
+      return ResampleArgs{.in = slice.in[0],
+                          .out = slice.out,
+                          .z_taps = z.taps,
+                          .y_taps = y.taps,
+                          .x_taps = x.taps,
+                          .y_index = y.index.data(),
+                          .x_index = x.index.data(),
+                          .z_weight = z.weight.data() + slice.z * z.taps,
+                          .y_weight = y.weight.data(),
+                          .x_weight = x.weight.data()};
+    };
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.resample(args(slice), span);
+    });
   }
 
  private:
   static const ResamplePart& Part(const OpPlan& plan) { return std::get<ResamplePart>(plan.part); }
 
-  ResampleAxis TableOf(int axis, const Range& out, const Range& in) const {
+  ResampleAxis TableOf(Axis axis, const Range& out, const Range& in) const {
+    if (axis == Axis::kZ && !volume_) return {.taps = 1, .index = {0}, .weight = {1.0f}};
     const bool scaled = num_[axis] != 0;
     const ResizeAxis sizes{.num = scaled ? num_[axis] : std::max<int64_t>(1, out.size()),
                            .den = scaled ? den_[axis] : std::max<int64_t>(1, in.size()),
@@ -79,7 +91,8 @@ class Resample final : public Step {
   }
 
   ResizeRule rule_;
-  int64_t num_[2], den_[2];
+  Axes num_, den_;
+  bool volume_;
 };
 
 }  // namespace

@@ -23,33 +23,50 @@ class Upsample final : public Step {
     return std::get<ResizePart>(plan.part).y_next[y_end - 1] + 1;
   }
   Resolution resolution() const override { return Resolution::kLarger; }
-  double InputsPerOutput() const override { return 1 / double(window_.stride_area()); }
+  // Slices are mixed where they are more than before.
+  int64_t slice_taps() const override {
+    return taps_ != Taps::kNearest && window_.stride.z > 1 ? 2 : 1;
+  }
+  double InputsPerOutput() const override { return 1 / double(window_.stride_pixels()); }
 
   Placing Place(const Region& out, const Region& in) const override {
     Placing placing = PlaceAlike(out);
-    for (int axis = 0; axis < 2; ++axis) placing.in_at[axis] = in.axis[axis].begin;
+    for (Axis axis : kAxes) placing.in_at[axis] = in.axis[axis].begin;
     ResizePart part;
-    FillTable(0, out.axis[0], in.axis[0], part.y_index, part.y_next, part.y_weight);
-    FillTable(1, out.axis[1], in.axis[1], part.x_index, part.x_next, part.x_weight);
+    FillTable(Axis::kY, out.axis.y, in.axis.y, part.y_index, part.y_next, part.y_weight);
+    FillTable(Axis::kX, out.axis.x, in.axis.x, part.x_index, part.x_next, part.x_weight);
+    std::vector<int64_t> first, next;
+    FillTable(Axis::kZ, out.axis.z, in.axis.z, first, next, part.z_weight);
+    placing.slices = {.count = slice_taps(), .index = {}};
+    for (size_t z = 0; z < first.size(); ++z) {
+      placing.slices.index.push_back(in.axis.z.begin + first[z]);
+      if (placing.slices.count == 2) placing.slices.index.push_back(in.axis.z.begin + next[z]);
+    }
     placing.part = std::move(part);
     return placing;
   }
 
   void Run(const StepRun& run) const override {
     const auto& t = std::get<ResizePart>(run.plan.part);
-    const UpsampleArgs args{.in = run.in[0],
-                            .out = run.out,
-                            .y_index = t.y_index.data(),
-                            .y_next = t.y_next.data(),
-                            .x_index = t.x_index.data(),
-                            .x_next = t.x_next.data(),
-                            .y_weight = t.y_weight.empty() ? nullptr : t.y_weight.data(),
-                            .x_weight = t.x_weight.data()};
-    ParallelSpans(run, [&](const Span& span) { run.kernels.upsample(args, span); });
+    const auto args = [&](const SliceRun& slice) {
+      return UpsampleArgs{.in = slice.in[0],
+                          .out = slice.out,
+                          .z_taps = run.plan.slices.count,
+                          .z_weight = slice_taps() == 2 ? t.z_weight[slice.z] : 0.0f,
+                          .y_index = t.y_index.data(),
+                          .y_next = t.y_next.data(),
+                          .x_index = t.x_index.data(),
+                          .x_next = t.x_next.data(),
+                          .y_weight = t.y_weight.empty() ? nullptr : t.y_weight.data(),
+                          .x_weight = t.x_weight.data()};
+    };
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
+      run.kernels.upsample(args(slice), span);
+    });
   }
 
  private:
-  void FillTable(int axis, const Range& out, const Range& in, std::vector<int64_t>& index,
+  void FillTable(Axis axis, const Range& out, const Range& in, std::vector<int64_t>& index,
                  std::vector<int64_t>& next, std::vector<float>& weight) const {
     for (int64_t i = out.begin; i < out.end; ++i) {
       const auto [first, w] = FirstTap(axis, i, out.size(), in.size());
@@ -61,7 +78,8 @@ class Upsample final : public Step {
   }
 
   // The first tap of output `i`, and the weight of the one after it.
-  std::pair<int64_t, float> FirstTap(int axis, int64_t i, int64_t out_size, int64_t in_size) const {
+  std::pair<int64_t, float> FirstTap(Axis axis, int64_t i, int64_t out_size,
+                                     int64_t in_size) const {
     const int64_t s = window_.stride[axis];
     switch (taps_) {
       case Taps::kNearest:
@@ -93,33 +111,35 @@ class DepthToSpace final : public Step {
   const char* algorithm() const override { return "copy"; }
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& plan, int64_t y) const override {
-    return (FloorMod(plan.out_row, window_.stride[0]) + y) / window_.stride[0];
+    return (FloorMod(plan.out_at.y, window_.stride.y) + y) / window_.stride.y;
   }
   int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const override {
     return FirstInputRow(plan, y_end - 1) + 1;
   }
   Resolution resolution() const override { return Resolution::kLarger; }
-  double InputsPerOutput() const override { return 1 / double(window_.stride_area()); }
+  double InputsPerOutput() const override { return 1 / double(window_.stride_pixels()); }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
     Placing placing = PlaceAlike(out);
-    for (int axis = 0; axis < 2; ++axis)
+    for (Axis axis : kAxes)
       placing.in_at[axis] = FloorDiv(out.axis[axis].begin, window_.stride[axis]);
     return placing;
   }
 
   void Run(const StepRun& run) const override {
-    const DepthToSpaceArgs args{.in = run.in[0],
-                                .out = run.out,
-                                .block_y = window_.stride[0],
-                                .block_x = window_.stride[1],
-                                .at_y = FloorMod(run.plan.out_row, window_.stride[0]),
-                                .at_x = FloorMod(run.plan.out_column, window_.stride[1]),
-                                .channels = run.op.channels,
-                                .blocks_first = blocks_first_};
-    ParallelSpans(run, [&](const Span& span) {
+    const auto args = [&](const SliceRun& slice) {
+      return DepthToSpaceArgs{.in = slice.in[0],
+                              .out = slice.out,
+                              .block_y = window_.stride.y,
+                              .block_x = window_.stride.x,
+                              .at_y = FloorMod(run.plan.out_at.y, window_.stride.y),
+                              .at_x = FloorMod(run.plan.out_at.x, window_.stride.x),
+                              .channels = run.op.channels,
+                              .blocks_first = blocks_first_};
+    };
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b)
-        DepthToSpaceRows(args, b, run.plan.width, span.y_begin, span.y_end);
+        DepthToSpaceRows(args(slice), b, run.plan.width, span.y_begin, span.y_end);
     });
   }
 
@@ -137,31 +157,33 @@ class SpaceToDepth final : public Step {
   const char* algorithm() const override { return "copy"; }
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override {
-    return y * window_.stride[0];
+    return y * window_.stride.y;
   }
   int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override {
-    return y_end * window_.stride[0];
+    return y_end * window_.stride.y;
   }
   Resolution resolution() const override { return window_.resolution(); }
-  double InputsPerOutput() const override { return double(window_.stride_area()); }
+  double InputsPerOutput() const override { return double(window_.stride_pixels()); }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
     Placing placing = PlaceAlike(out);
-    for (int axis = 0; axis < 2; ++axis) placing.in_at[axis] *= window_.stride[axis];
+    for (Axis axis : kAxes) placing.in_at[axis] *= window_.stride[axis];
     return placing;
   }
 
   void Run(const StepRun& run) const override {
-    const SpaceToDepthArgs args{.in = run.in[0],
-                                .out = run.out,
-                                .block_y = window_.stride[0],
-                                .block_x = window_.stride[1],
-                                .in_channels = run.op.in_channels,
-                                .channels = run.op.channels,
-                                .blocks_first = blocks_first_};
-    ParallelSpans(run, [&](const Span& span) {
+    const auto args = [&](const SliceRun& slice) {
+      return SpaceToDepthArgs{.in = slice.in[0],
+                              .out = slice.out,
+                              .block_y = window_.stride.y,
+                              .block_x = window_.stride.x,
+                              .in_channels = run.op.in_channels,
+                              .channels = run.op.channels,
+                              .blocks_first = blocks_first_};
+    };
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b)
-        SpaceToDepthRows(args, b, run.plan.width, span.y_begin, span.y_end);
+        SpaceToDepthRows(args(slice), b, run.plan.width, span.y_begin, span.y_end);
     });
   }
 
@@ -183,10 +205,12 @@ void LowerUpsampleNearest(Lowering& lowering, int index) {
 
 void LowerDepthToSpace(Lowering& lowering, int index) {
   const Node& node = lowering.node(index);
+  RequireSliceBySlice(node);
   lowering.EmitBlocked(index, std::make_unique<DepthToSpace>(node));
 }
 
 void LowerSpaceToDepth(Lowering& lowering, int index) {
+  RequireSliceBySlice(lowering.node(index));
   lowering.EmitBlocked(index, std::make_unique<SpaceToDepth>(lowering.node(index)));
 }
 

@@ -31,7 +31,7 @@ int64_t WantedPieces(int threads) {
 
 void ShareConv(const Op& op, int64_t taps, int threads, Work& work) {
   const auto blocks = static_cast<int64_t>(op.out.size());
-  const int64_t rows = std::max<int64_t>(1, work.y_end - work.y_begin);
+  const int64_t rows = std::max<int64_t>(1, work.rows());
   const int64_t wanted = WantedPieces(threads);
   // Kernels of one tap read a piece's inputs once for all its blocks: only where rows are too few
   // for the threads (linear layers) are blocks dealt out.
@@ -41,12 +41,14 @@ void ShareConv(const Op& op, int64_t taps, int threads, Work& work) {
 }
 
 void SetRowPieces(int64_t wanted, Work& work) {
-  work.row_pieces = std::clamp<int64_t>(wanted, 1, std::max<int64_t>(1, work.y_end - work.y_begin));
+  const int64_t of_slice = CeilDiv(wanted, std::max<int64_t>(1, work.slices()));
+  work.row_pieces =
+      std::clamp<int64_t>(of_slice, 1, std::max<int64_t>(1, work.y_end - work.y_begin));
 }
 
 Placing PlaceAlike(const Region& out) {
   Placing placing;
-  for (int axis = 0; axis < 2; ++axis) {
+  for (Axis axis : kAxes) {
     placing.in_at[axis] = placing.out_at[axis] = out.axis[axis].begin;
     placing.size[axis] = std::max<int64_t>(0, out.axis[axis].size());
   }
@@ -63,13 +65,23 @@ int64_t WholePlane::FirstInputRow(const OpPlan& /*plan*/, int64_t /*y*/) const {
 }
 
 int64_t WholePlane::InputRowsEnd(const OpPlan& plan, int64_t /*y_end*/) const {
-  return std::get<WholePlanePart>(plan.part).height;
+  return std::get<WholePlanePart>(plan.part).size.y;
+}
+
+// Of the input for each output slice.
+static SliceTaps AllSlices(int64_t inputs, int64_t outputs) {
+  SliceTaps slices{.count = inputs, .index = {}};
+  for (int64_t z = 0; z < outputs; ++z)
+    for (int64_t tap = 0; tap < inputs; ++tap) slices.index.push_back(tap);
+  return slices;
 }
 
 Placing WholePlane::Place(const Region& out, const Region& in) const {
   Placing placing = PlaceAlike(out);
-  placing.in_at[0] = placing.in_at[1] = 0;
-  placing.part = WholePlanePart{.height = in.axis[0].size(), .width = in.axis[1].size()};
+  placing.in_at = {};
+  const Axes size{.z = in.axis.z.size(), .y = in.axis.y.size(), .x = in.axis.x.size()};
+  placing.slices = AllSlices(size.z, placing.size.z);
+  placing.part = WholePlanePart{.size = size};
   return placing;
 }
 
@@ -77,9 +89,9 @@ Placing PlaceWindows(const WindowShape& window, const Amounts& padding, const Re
                      const Region& in) {
   Placing placing = PlaceAlike(out);
   WindowPart part;
-  for (int axis = 0; axis < 2; ++axis) {
+  for (Axis axis : kAxes) {
     const Range& pixels = in.axis[axis];
-    const int64_t before = Before(padding, axis), after = After(padding, axis);
+    const int64_t before = padding.before[axis], after = padding.after[axis];
     const int64_t at = out.axis[axis].begin * window.stride[axis] - before;
     placing.in_at[axis] = at;
     // On the infinite plane the region holds every tap by construction.
@@ -87,11 +99,20 @@ Placing PlaceWindows(const WindowShape& window, const Amounts& padding, const Re
     part.padded[axis] = {.begin = part.valid[axis].begin - before,
                          .end = part.valid[axis].end + after};
   }
+  placing.slices = SlicesUnder(window, placing.in_at.z, placing.size.z);
   placing.part = part;
   return placing;
 }
 
-PoolAxis AxisOf(const WindowShape& window, const WindowPart& part, int axis) {
+SliceTaps SlicesUnder(const WindowShape& window, int64_t at, int64_t count) {
+  SliceTaps slices{.count = window.kernel.z, .index = {}};
+  for (int64_t z = 0; z < count; ++z)
+    for (int64_t tap = 0; tap < window.kernel.z; ++tap)
+      slices.index.push_back(at + z * window.stride.z + tap * window.dilation.z);
+  return slices;
+}
+
+PoolAxis AxisOf(const WindowShape& window, const WindowPart& part, Axis axis) {
   const Range& valid = part.valid[axis];
   return {.kernel = window.kernel[axis],
           .stride = window.stride[axis],
@@ -103,13 +124,7 @@ PoolAxis AxisOf(const WindowShape& window, const WindowPart& part, int axis) {
 }
 
 WindowShape WindowOf(const Node& node) {
-  WindowShape window;
-  for (int axis = 0; axis < 2; ++axis) {
-    window.kernel[axis] = node.kernel[axis];
-    window.stride[axis] = node.stride[axis];
-    window.dilation[axis] = node.dilation[axis];
-  }
-  return window;
+  return {.kernel = node.kernel, .stride = node.stride, .dilation = node.dilation};
 }
 
 }  // namespace pyengine

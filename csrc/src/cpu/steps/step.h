@@ -24,13 +24,14 @@ struct Work;
 // Of one axis, counted from tap 0 of output 0: taps that exist, and those that a mean counts where
 // padding counts.
 struct WindowPart {
-  Range valid[2], padded[2];
+  PerAxis<Range> valid, padded;
 };
 
-// Two taps per axis, and the weight of the second; no weights: the first tap alone.
+// Two taps per axis, and the weight of the second; no weights: the first tap alone. Which slices
+// are read is a matter of SliceTaps.
 struct ResizePart {
   std::vector<int64_t> y_index, y_next, x_index, x_next;
-  std::vector<float> y_weight, x_weight;
+  std::vector<float> z_weight, y_weight, x_weight;
 };
 
 // Of one axis: outputs times `taps` entries.
@@ -40,33 +41,51 @@ struct ResampleAxis {
   std::vector<float> weight;
 };
 struct ResamplePart {
-  ResampleAxis axis[2];
+  PerAxis<ResampleAxis> axis;
 };
 
-// Output 0 is tap `at` of window 0; `windows` exist [y, x].
+// Output 0 is tap `at` of window 0; `windows` exist.
 struct UnpoolPart {
-  int64_t at[2] = {0, 0}, windows[2] = {0, 0};
+  Axes at, windows;
 };
 
-// Size of the whole input plane.
+// Size of the whole input, whose slices are all pointed at.
 struct WholePlanePart {
-  int64_t height = 0, width = 0;
+  Axes size;
 };
 
 struct WinogradPart {
-  int64_t patch_columns = 0;    // patches per row of patches
-  int pools = -1;               // the pooling that is fused into it, or -1
-  int64_t pool_at[2] = {0, 0};  // the first window, in this operation's outputs
+  int64_t patch_rows = 0, patch_columns = 0;  // rows of patches per slice, patches per row
+  int pools = -1;                             // the pooling that is fused into it, or -1
+  Axes pool_at = {};                          // the first window, in this operation's outputs
 };
 
 using StepPart = std::variant<std::monostate, WindowPart, ResizePart, ResamplePart, UnpoolPart,
                               WholePlanePart, WinogradPart>;
 
+// The input slices that each output slice reads, in tensor indices: `count` for each, one after the
+// other. Those of the image that do not exist are padding, or never read.
+struct SliceTaps {
+  int64_t count = 1;
+  std::vector<int64_t> index;  // empty: output slice i reads the i-th from Placing::in_at on
+  bool outermost = false;      // an operation's planes are all of one tap, then all of the next
+
+  // The first slice, and one past the last, counted from `at`, that output slices from `z` on and
+  // before `z_end` read.
+  int64_t First(int64_t at, int64_t z) const {
+    return index.empty() ? z : index[static_cast<size_t>(z * count)] - at;
+  }
+  int64_t End(int64_t at, int64_t z_end) const {
+    return index.empty() ? z_end : index[static_cast<size_t>(z_end * count - 1)] - at + 1;
+  }
+};
+
 // Where an operation's planes begin, in tensor indices, and how much it computes.
 struct Placing {
-  int64_t in_at[2], out_at[2];  // [y, x]
-  int64_t size[2];              // outputs (of one phase)
-  int64_t out_row_step = 1;
+  Axes in_at, out_at;
+  Axes size;              // outputs (of one phase)
+  Axes out_step = kOnes;  // of slices and rows
+  SliceTaps slices = {};
   StepPart part = {};
 };
 
@@ -93,8 +112,10 @@ class Step {
   virtual int64_t FirstInputRow(const OpPlan& plan, int64_t y) const = 0;
   virtual int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const = 0;
   virtual Resolution resolution() const = 0;
-  // Outputs per side that are computed, and round, together.
+  // Outputs per side of a slice that are computed, and round, together.
   virtual int64_t patch_px() const { return 1; }
+  // Input slices that one output slice reads, at most, where that does not follow from the size.
+  virtual int64_t slice_taps() const { return 1; }
 
   // ---- sizes and shares
 
@@ -185,22 +206,25 @@ class WholePlane : public Step {
   Placing Place(const Region& out, const Region& in) const override;
 };
 
-// Kernel, stride and dilation of windows [y, x].
+// Kernel, stride and dilation of windows.
 struct WindowShape {
-  int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1};
+  Axes kernel = kOnes, stride = kOnes, dilation = kOnes;
 
-  int64_t taps() const { return kernel[0] * kernel[1]; }
-  int64_t stride_area() const { return stride[0] * stride[1]; }
-  Resolution resolution() const { return stride[0] > 1 ? Resolution::kSmaller : Resolution::kSame; }
+  int64_t taps() const { return Product(kernel); }
+  // Inputs per output.
+  int64_t stride_pixels() const { return Product(stride); }
+  Resolution resolution() const { return stride.y > 1 ? Resolution::kSmaller : Resolution::kSame; }
   int64_t InputRowsEnd(int64_t y_end) const {
-    return (y_end - 1) * stride[0] + (kernel[0] - 1) * dilation[0] + 1;
+    return (y_end - 1) * stride.y + (kernel.y - 1) * dilation.y + 1;
   }
 };
 WindowShape WindowOf(const Node& node);
+// The slices under windows, the first of which begins at slice `at`.
+SliceTaps SlicesUnder(const WindowShape& window, int64_t at, int64_t count);
 // Pooling windows on an image with this padding.
 Placing PlaceWindows(const WindowShape& window, const Amounts& padding, const Region& out,
                      const Region& in);
-// Of axis 0 = y or 1 = x; padding is not counted.
-PoolAxis AxisOf(const WindowShape& window, const WindowPart& part, int axis);
+// Padding is not counted.
+PoolAxis AxisOf(const WindowShape& window, const WindowPart& part, Axis axis);
 
 }  // namespace pyengine

@@ -10,41 +10,62 @@
 
 namespace pyengine {
 
+// One slice of an operation's outputs: the planes that it reads and writes.
+struct SliceRun {
+  int64_t z;
+  const Plane* in[kOpInputs];
+  Plane* out;
+};
+
 struct StepRun {
   const Op& op;
   const OpPlan& plan;
   const Work& work;
-  const Plan& all;             // operations
-  Plane* planes;               // of all operations: one per PlaneSpec
-  const Plane* in[kOpInputs];  // of this one
-  Plane* out;
+  const Plan& all;  // operations
+  Plane* planes;    // of all operations: one per PlaneSpec
   const KernelTable& kernels;
   ThreadPool& pool;
   float* scratch;  // all threads', `scratch_stride` [floats] apart
   int64_t scratch_stride;
 
   int64_t out_blocks() const { return static_cast<int64_t>(op.out.size()); }
+  SliceRun Slice(int64_t z) const {
+    SliceRun slice{.z = z, .in = {}, .out = planes + plan.out_begin + z * plan.out_planes};
+    for (int i = 0; i < kOpInputs; ++i)
+      slice.in[i] = planes + plan.in_begin[i] + z * plan.in_planes[i];
+    return slice;
+  }
   float* Scratch(int thread) const { return scratch + thread * scratch_stride; }
 };
 
-inline Range RowPiece(const Work& work, int64_t i) {
-  return EqualPart({.begin = work.y_begin, .end = work.y_end}, i, work.row_pieces);
+// Piece i of a work's rows: some of one slice.
+struct RowPiece {
+  int64_t z;
+  Range rows;
+};
+inline int64_t RowPieces(const Work& work) {
+  return work.slices() * work.row_pieces;
+}
+inline RowPiece RowPieceAt(const Work& work, int64_t i) {
+  return {.z = work.z_begin + i / work.row_pieces,
+          .rows = EqualPart({.begin = work.y_begin, .end = work.y_end}, i % work.row_pieces,
+                            work.row_pieces)};
 }
 
-// Runs body(span) over blocks x rows in the pieces that the schedule chose.
+// Runs body(slice, span) over slices x blocks x rows in the pieces that the schedule chose.
 template <class F>
 void ParallelSpans(const StepRun& run, F&& body) {
   const Work& work = run.work;
   const int64_t blocks = run.out_blocks(), groups = CeilDiv(blocks, work.block_step);
-  run.pool.ParallelFor(groups * work.row_pieces, [&](int64_t i) {
-    const Range rows = RowPiece(work, i / groups);
+  run.pool.ParallelFor(groups * RowPieces(work), [&](int64_t i) {
+    const auto [z, rows] = RowPieceAt(work, i / groups);
     const int64_t begin = i % groups * work.block_step;
-    body(Span{.block_begin = begin,
-              .block_end = std::min(blocks, begin + work.block_step),
-              .y_begin = rows.begin,
-              .y_end = rows.end,
-              .x_begin = 0,
-              .x_end = run.plan.width});
+    body(run.Slice(z), Span{.block_begin = begin,
+                            .block_end = std::min(blocks, begin + work.block_step),
+                            .y_begin = rows.begin,
+                            .y_end = rows.end,
+                            .x_begin = 0,
+                            .x_end = run.plan.width});
   });
 }
 

@@ -14,23 +14,23 @@ class MaxIndices final : public Step {
   const char* algorithm() const override { return "pool"; }
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override {
-    return y * window_.stride[0];
+    return y * window_.stride.y;
   }
   int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override {
     return window_.InputRowsEnd(y_end);
   }
   Resolution resolution() const override { return window_.resolution(); }
-  double InputsPerOutput() const override { return double(window_.stride_area()); }
+  double InputsPerOutput() const override { return double(window_.stride_pixels()); }
   Placing Place(const Region& out, const Region& in) const override {
     return PlaceWindows(window_, padding_, out, in);
   }
 
   void Run(const StepRun& run) const override {
     const auto& part = std::get<WindowPart>(run.plan.part);
-    const PoolAxis y = AxisOf(window_, part, 0), x = AxisOf(window_, part, 1);
-    ParallelSpans(run, [&](const Span& span) {
+    const PoolAxis y = AxisOf(window_, part, Axis::kY), x = AxisOf(window_, part, Axis::kX);
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b)
-        MaxIndexRows(y, x, run.in[0][b], run.out[b], run.plan.width, span.y_begin, span.y_end);
+        MaxIndexRows(y, x, slice.in[0][b], slice.out[b], run.plan.width, span.y_begin, span.y_end);
     });
   }
 
@@ -47,20 +47,20 @@ class MaxUnpool final : public Step {
   bool by_rows() const override { return true; }
   int64_t FirstInputRow(const OpPlan& plan, int64_t y) const override {
     const auto& part = std::get<UnpoolPart>(plan.part);
-    return std::min((part.at[0] + y) / window_.stride[0], part.windows[0]);
+    return std::min((part.at.y + y) / window_.stride.y, part.windows.y);
   }
   int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const override {
     const auto& part = std::get<UnpoolPart>(plan.part);
-    return std::min((part.at[0] + y_end - 1) / window_.stride[0] + 1, part.windows[0]);
+    return std::min((part.at.y + y_end - 1) / window_.stride.y + 1, part.windows.y);
   }
   Resolution resolution() const override { return Resolution::kLarger; }
-  double InputsPerOutput() const override { return 1 / double(window_.stride_area()); }
+  double InputsPerOutput() const override { return 1 / double(window_.stride_pixels()); }
 
   Placing Place(const Region& out, const Region& in) const override {
     Placing placing = PlaceAlike(out);
     UnpoolPart part;
-    for (int axis = 0; axis < 2; ++axis) {
-      const int64_t first = out.axis[axis].begin + Before(padding_, axis);
+    for (Axis axis : kAxes) {
+      const int64_t first = out.axis[axis].begin + padding_.before[axis];
       placing.in_at[axis] = FloorDiv(first, window_.stride[axis]);
       part.at[axis] = FloorMod(first, window_.stride[axis]);
       part.windows[axis] = in.axis[axis].end - placing.in_at[axis];
@@ -71,16 +71,16 @@ class MaxUnpool final : public Step {
 
   void Run(const StepRun& run) const override {
     const auto& part = std::get<UnpoolPart>(run.plan.part);
-    const auto axis = [&](int i) {
+    const auto axis = [&](Axis i) {
       return UnpoolAxis{.kernel = window_.kernel[i],
                         .stride = window_.stride[i],
                         .at = part.at[i],
                         .windows = part.windows[i]};
     };
-    ParallelSpans(run, [&](const Span& span) {
+    ParallelSpans(run, [&](const SliceRun& slice, const Span& span) {
       for (int64_t b = span.block_begin; b < span.block_end; ++b)
-        UnpoolRows(axis(0), axis(1), run.in[0][b], run.in[1][b], run.out[b], run.plan.width,
-                   span.y_begin, span.y_end);
+        UnpoolRows(axis(Axis::kY), axis(Axis::kX), slice.in[0][b], slice.in[1][b], slice.out[b],
+                   run.plan.width, span.y_begin, span.y_end);
     });
   }
 
@@ -92,11 +92,13 @@ class MaxUnpool final : public Step {
 }  // namespace
 
 void LowerMaxPoolIndices(Lowering& lowering, int index) {
+  RequireSliceBySlice(lowering.node(index));
   lowering.EmitBlocked(index, std::make_unique<MaxIndices>(lowering.node(index)));
 }
 
 void LowerMaxUnpool(Lowering& lowering, int index) {
   const Node& node = lowering.node(index);
+  RequireSliceBySlice(node);
   Op op = lowering.NewOp(index, std::make_unique<MaxUnpool>(node));
   for (int i = 0; i < 2; ++i) {
     op.in_tensor[i] = node.inputs[i];

@@ -10,7 +10,7 @@ class WinogradConv final : public WithActivation<Step> {
  public:
   WinogradConv(const Node& node, int64_t patch_px, const PackedConv* packed,
                const WinogradKernels& kernels)
-      : groups_(node.groups), patch_px_(patch_px), packed_(packed), kernels_(kernels) {}
+      : window_(WindowOf(node)), patch_px_(patch_px), packed_(packed), kernels_(kernels) {}
 
   const char* algorithm() const override { return "winograd"; }
   bool by_rows() const override { return true; }
@@ -20,11 +20,15 @@ class WinogradConv final : public WithActivation<Step> {
   }
   Resolution resolution() const override { return Resolution::kSame; }
   int64_t patch_px() const override { return patch_px_; }
+  int64_t slice_taps() const override { return window_.kernel.z; }
   bool can_take_maxima() const override { return true; }
 
   Placing Place(const Region& out, const Region& /*in*/) const override {
     Placing placing = PlaceAlike(out);
-    placing.part = WinogradPart{.patch_columns = CeilDiv(placing.size[1], patch_px_)};
+    placing.slices = SlicesUnder(window_, placing.in_at.z, placing.size.z);
+    placing.slices.outermost = true;
+    placing.part = WinogradPart{.patch_rows = CeilDiv(placing.size.y, patch_px_),
+                                .patch_columns = CeilDiv(placing.size.x, patch_px_)};
     return placing;
   }
 
@@ -34,8 +38,9 @@ class WinogradConv final : public WithActivation<Step> {
   // transformed once: their blocks are dealt out in the smallest parts.
   void Share(const Op& op, const OpPlan& plan, int threads, Work& work) const override {
     const int64_t patches =
-        CeilDiv(work.y_end - work.y_begin, patch_px_) * Part(plan).patch_columns;
-    const WinogradPiece piece = WinogradPieces(op.in_channels, op.channels, kernels_, threads);
+        CeilDiv(work.y_end - work.y_begin, patch_px_) * Part(plan).patch_columns * work.slices();
+    const WinogradPiece piece =
+        WinogradPieces(op.in_channels * slice_taps(), op.channels, kernels_, threads);
     work.shared_pieces = piece.shared;
     work.patches = PatchPieces(patches, piece.patches, piece.shared ? 1 : threads);
     if (piece.shared) {
@@ -51,20 +56,23 @@ class WinogradConv final : public WithActivation<Step> {
   int64_t ScratchFloats(const Op& op, const OpPlan& /*plan*/, const Work& work,
                         int threads) const override {
     const int64_t most = work.patches.most();
-    const int64_t v = kernels_.v_floats(patch_px_, most, op.in_channels);
+    const int64_t v = slice_taps() * kernels_.v_floats(patch_px_, most, op.in_channels);
     const int64_t m = kernels_.m_floats(patch_px_, most, work.block_step);
     return m + (work.shared_pieces ? RoundUp(CeilDiv(v, threads), kBlock) : v);
   }
 
   void Run(const StepRun& run) const override {
-    const WinogradArgs args{.in = run.in[0],
-                            .out = run.out,
+    const SliceRun first = run.Slice(0);
+    const WinogradArgs args{.in = first.in[0],
+                            .out = first.out,
                             .patch = patch_px_,
                             .weights = packed_->weights.data(),
                             .bias = packed_->bias.data(),
                             .activation = activation(),
                             .in_channels = run.op.in_channels,
                             .out_blocks = run.out_blocks(),
+                            .in_slices = slice_taps(),
+                            .patch_rows = Part(run.plan).patch_rows,
                             .patch_columns = Part(run.plan).patch_columns,
                             .height = run.plan.height,
                             .width = run.plan.width,
@@ -76,7 +84,7 @@ class WinogradConv final : public WithActivation<Step> {
   }
 
   double MultiplyAdds(const Op& op) const override {
-    return double(op.in_channels) * double(op.channels) / double(groups_) * 9;
+    return double(op.in_channels) * double(op.channels) * double(window_.taps());
   }
 
   double Cost(double flops, double bytes) const override {
@@ -96,21 +104,27 @@ class WinogradConv final : public WithActivation<Step> {
     if (part.pools < 0) return {};
     const OpPlan& pool = run.all.ops[part.pools];
     return {.out = run.planes + pool.out_begin,
-            .y = part.pool_at[0],
-            .x = part.pool_at[1],
+            .y = part.pool_at.y,
+            .x = part.pool_at.x,
             .height = pool.height,
             .width = pool.width};
   }
 
   // All output blocks of a piece of patches.
   WinogradSpan Piece(const StepRun& run, int64_t piece) const {
-    const int64_t first = run.work.y_begin / patch_px_ * Part(run.plan).patch_columns;
+    const WinogradPart& part = Part(run.plan);
+    const int64_t row = run.work.z_begin * part.patch_rows + run.work.y_begin / patch_px_;
+    const int64_t first = row * part.patch_columns;
     const Range patches = run.work.patches.Piece(piece);
     return {.patch_begin = first + patches.begin,
             .patch_end = first + patches.end,
             .block_begin = 0,
             .block_end = run.out_blocks(),
             .next_end = first + run.work.patches.After(piece).end};
+  }
+
+  int64_t VFloats(int64_t patches, const WinogradArgs& args) const {
+    return slice_taps() * kernels_.v_floats(patch_px_, patches, args.in_channels);
   }
 
   // Each thread takes pieces of patches for itself.
@@ -123,7 +137,7 @@ class WinogradConv final : public WithActivation<Step> {
       const int64_t patches = span.patch_end - span.patch_begin;
       float* v = run.Scratch(thread);
       kernels_.transform(args, span, 0, patches, v);
-      kernels_.multiply(args, span, v, v + kernels_.v_floats(patch_px_, patches, args.in_channels));
+      kernels_.multiply(args, span, v, v + VFloats(patches, args));
     });
   }
 
@@ -132,7 +146,7 @@ class WinogradConv final : public WithActivation<Step> {
   void RunShared(const StepRun& run, const WinogradArgs& args) const {
     float* v = run.Scratch(0);
     const int64_t most = run.work.patches.most(), step = run.work.block_step;
-    float* m = v + kernels_.v_floats(patch_px_, most, args.in_channels);
+    float* m = v + VFloats(most, args);
     const int64_t m_floats = kernels_.m_floats(patch_px_, most, step);
     // As many patches as transforms handle in one go, or more.
     constexpr int64_t kTransformStep = 6;
@@ -154,7 +168,8 @@ class WinogradConv final : public WithActivation<Step> {
     }
   }
 
-  int64_t groups_, patch_px_;
+  WindowShape window_;
+  int64_t patch_px_;
   const PackedConv* packed_;
   const WinogradKernels& kernels_;
 };

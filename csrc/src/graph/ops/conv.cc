@@ -30,7 +30,7 @@ TensorInfo InferConv(const Json& json, const Node& node, const std::vector<Tenso
 
 TensorInfo InferTransposed(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
   CheckWeighted(json, node, in[0]);
-  for (int axis = 0; axis < 2; ++axis)
+  for (Axis axis : kAxes)
     if (node.output_padding[axis] >= std::max(node.stride[axis], node.dilation[axis]))
       json.Fail("output_padding must be smaller than the stride or the dilation");
   const bool pixel = in[0].vector && KeepsOnePixel(node);
@@ -43,27 +43,34 @@ TensorInfo InferLinear(const Json& json, const Node& node, const std::vector<Ten
   return {.name = {}, .channels = node.out_channels, .vector = true};
 }
 
+std::vector<int64_t> KernelShape(const Node& node, int64_t first, int64_t second) {
+  std::vector<int64_t> shape{first, second / node.groups};
+  for (Axis axis : kAxes)
+    if (node.volume || axis != Axis::kZ) shape.push_back(node.kernel[axis]);
+  return shape;
+}
+
 std::vector<int64_t> ConvWeight(const Node& node, int64_t /*channels*/) {
-  return {node.out_channels, node.in_channels / node.groups, node.kernel[0], node.kernel[1]};
+  return KernelShape(node, node.out_channels, node.in_channels);
 }
 
 std::vector<int64_t> TransposedWeight(const Node& node, int64_t /*channels*/) {
-  return {node.in_channels, node.out_channels / node.groups, node.kernel[0], node.kernel[1]};
+  return KernelShape(node, node.in_channels, node.out_channels);
 }
 
 std::vector<int64_t> LinearWeight(const Node& node, int64_t /*channels*/) {
   return {node.out_channels, node.in_channels};
 }
 
-Range TransposedInput(const Node& node, int axis, Range out) {
-  const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
+Range TransposedInput(const Node& node, Axis axis, Range out) {
+  const int64_t s = node.stride[axis], before = node.amounts.before[axis];
   return {.begin = CeilDiv(out.begin + before - (node.kernel[axis] - 1) * node.dilation[axis], s),
           .end = FloorDiv(out.end - 1 + before, s) + 1};
 }
 
-int64_t TransposedSize(const Node& node, int axis, int64_t in) {
-  return CheckedMul(in - 1, node.stride[axis], "size") - Before(node.amounts, axis) -
-         After(node.amounts, axis) + (node.kernel[axis] - 1) * node.dilation[axis] + 1 +
+int64_t TransposedSize(const Node& node, Axis axis, int64_t in) {
+  return CheckedMul(in - 1, node.stride[axis], "size") - node.amounts.before[axis] -
+         node.amounts.after[axis] + (node.kernel[axis] - 1) * node.dilation[axis] + 1 +
          node.output_padding[axis];
 }
 
@@ -76,12 +83,12 @@ double ChannelFlops(const Node& node) {
 }
 
 double ConvFlops(const Node& node, double output_pixels) {
-  return ChannelFlops(node) * double(node.kernel[0]) * double(node.kernel[1]) * output_pixels;
+  return ChannelFlops(node) * double(Product(node.kernel)) * output_pixels;
 }
 
 double TransposedFlops(const Node& node, double output_pixels) {
-  // Each input pixel reaches all taps; there are stride^2 fewer of them than output pixels.
-  return ConvFlops(node, output_pixels) / double(node.stride[0] * node.stride[1]);
+  // Each input pixel reaches all taps; there are fewer of them than output pixels.
+  return ConvFlops(node, output_pixels) / double(Product(node.stride));
 }
 
 double LinearFlops(const Node& node, double /*output_pixels*/) {
@@ -92,6 +99,7 @@ double LinearFlops(const Node& node, double /*output_pixels*/) {
 
 const OpType kConvType = {
     .word = "conv2d",
+    .volume_word = "conv3d",
     .inputs = 1,
     .fields = kHasKernel | kHasStride | kHasDilation | kHasGroups | kHasAmounts | kHasBorder,
     .read = ReadConv,
@@ -107,6 +115,7 @@ const OpType kConvType = {
 
 const OpType kConvTransposeType = {
     .word = "conv_transpose2d",
+    .volume_word = "conv_transpose3d",
     .inputs = 1,
     .fields = kHasKernel | kHasStride | kHasDilation | kHasOutputPadding | kHasGroups | kHasAmounts,
     .read = NoFields,

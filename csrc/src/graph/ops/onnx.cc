@@ -15,16 +15,18 @@ void ReadOnnx(const Json& json, Node& node) {
 }
 
 TensorInfo InferOnnx(const Json& json, const Node& node, const std::vector<TensorInfo>& in) {
+  if (node.volume) json.Fail("is of networks over images alone");
   if (in[0].vector) json.Fail("needs planes, got a vector");
   if (node.out_channels == 0) json.Fail("field 'out_channels' is missing");
   return {.name = {}, .channels = node.out_channels, .vector = node.vector};
 }
 
 // The cells that the outputs lie in, and the context of these.
-Range CellInput(const Node& node, int axis, Range out) {
+Range CellInput(const Node& node, Axis axis, Range out) {
+  if (axis == Axis::kZ) return out;
   const int64_t begin = FloorDiv(out.begin, node.cell_px) * node.cell_px;
-  return {.begin = begin - Before(node.amounts, axis),
-          .end = RoundUp(out.end, node.cell_px) + After(node.amounts, axis)};
+  return {.begin = begin - node.amounts.before[axis],
+          .end = RoundUp(out.end, node.cell_px) + node.amounts.after[axis]};
 }
 
 const char* SeesAll(const Node& node) {

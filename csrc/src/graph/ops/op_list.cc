@@ -23,9 +23,10 @@ const OpType& TypeOf(OpKind kind) {
   return *kOpTypes[static_cast<size_t>(kind)];
 }
 
-OpKind OpNamed(const std::string& word) {
-  const auto found = std::find_if(kOpTypes.begin(), kOpTypes.end(),
-                                  [&](const OpType* type) { return word == type->word; });
+OpKind OpNamed(const std::string& word, bool volume) {
+  const auto found = std::find_if(kOpTypes.begin(), kOpTypes.end(), [&](const OpType* type) {
+    return word == (volume && type->volume_word ? type->volume_word : type->word);
+  });
   if (found == kOpTypes.end())
     throw Error(ErrorCode::kUnsupported,
                 "operator '" + word + "' is not one that the CPU executor runs");
@@ -36,14 +37,6 @@ const char* OpName(OpKind op) {
   return TypeOf(op).word;
 }
 
-int64_t Before(const Amounts& amounts, int axis) {
-  return axis == 0 ? amounts.top : amounts.left;
-}
-
-int64_t After(const Amounts& amounts, int axis) {
-  return axis == 0 ? amounts.bottom : amounts.right;
-}
-
 int LikeOf(const Node& node) {
   const int like = TypeOf(node.op).like;
   return like >= 0 && like < static_cast<int>(node.inputs.size()) ? node.inputs[like] : -1;
@@ -51,19 +44,28 @@ int LikeOf(const Node& node) {
 
 bool KeepsOnePixel(const Node& node) {
   const OpType& type = TypeOf(node.op);
-  return type.output_size(node, 0, 1) == 1 && type.output_size(node, 1, 1) == 1;
+  return std::all_of(std::begin(kAxes), std::end(kAxes),
+                     [&](Axis axis) { return type.output_size(node, axis, 1) == 1; });
+}
+
+void ReadAxes(const Json& json, bool volume, int64_t min, int64_t max, Axes& out) {
+  const size_t axes = volume ? 3 : 2;
+  if (json.Items().size() != axes)
+    json.Fail(volume ? "must hold three integers" : "must hold two integers");
+  if (volume) out.z = json.Items()[0].Int(min, max);
+  out.y = json.Items()[axes - 2].Int(min, max);
+  out.x = json.Items()[axes - 1].Int(min, max);
 }
 
 void ReadSize(const Json& json, Node& node) {
-  if (json.Items().size() != 2) json.Fail("must hold two integers");
-  for (int axis = 0; axis < 2; ++axis) node.size[axis] = json.Items()[axis].Int(1, kMaxSize);
+  ReadAxes(json, node.volume, 1, kMaxSize, node.size);
 }
 
-int64_t GivenSize(const Node& node, int axis, int64_t /*in*/) {
+int64_t GivenSize(const Node& node, Axis axis, int64_t /*in*/) {
   return node.size[axis];
 }
 
-StepFactor NoStep(const Node& /*node*/, int /*axis*/) {
+StepFactor NoStep(const Node& /*node*/, Axis /*axis*/) {
   return {.num = 0, .den = 1};
 }
 
@@ -90,15 +92,15 @@ std::vector<int64_t> OptionalWeight(const Node& node, int64_t channels) {
   return node.weight.empty() ? NoWeight(node, channels) : WeightPerChannel(node, channels);
 }
 
-Range SameInput(const Node& /*node*/, int /*axis*/, Range out) {
+Range SameInput(const Node& /*node*/, Axis /*axis*/, Range out) {
   return out;
 }
 
-int64_t SameSize(const Node& /*node*/, int /*axis*/, int64_t in) {
+int64_t SameSize(const Node& /*node*/, Axis /*axis*/, int64_t in) {
   return in;
 }
 
-StepFactor SameStep(const Node& /*node*/, int /*axis*/) {
+StepFactor SameStep(const Node& /*node*/, Axis /*axis*/) {
   return {};
 }
 
@@ -108,8 +110,8 @@ void AnyExtent(const Node& /*node*/, const TensorInfo& /*in*/, const Extent& /*e
 void RoomToReflect(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
                    const Extent& /*image*/) {
   if (node.border != BorderMode::kReflect) return;
-  for (int axis = 0; axis < 2; ++axis)
-    if (std::max(Before(node.amounts, axis), After(node.amounts, axis)) >= extent.size[axis])
+  for (Axis axis : kAxes)
+    if (std::max(node.amounts.before[axis], node.amounts.after[axis]) >= extent.size[axis])
       throw Error(ErrorCode::kInvalidArgument,
                   "'" + node.name + "' pads " + std::to_string(extent.size[axis]) +
                       " px by reflection, which needs more pixels than the padding");
@@ -128,8 +130,8 @@ double NoFlops(const Node& /*node*/, double /*output_pixels*/) {
 }
 
 void RequirePixelsInWindows(const Json& json, const Node& node) {
-  for (int axis = 0; axis < 2; ++axis)
-    if (std::max(Before(node.amounts, axis), After(node.amounts, axis)) >= node.kernel[axis])
+  for (Axis axis : kAxes)
+    if (std::max(node.amounts.before[axis], node.amounts.after[axis]) >= node.kernel[axis])
       json.Fail("amounts must be smaller than the kernel");
 }
 
@@ -137,36 +139,36 @@ void ReadCeilMode(const Json& json, Node& node) {
   if (json.Has("ceil_mode")) node.ceil_mode = json.At("ceil_mode").Bool();
 }
 
-Range WindowInput(const Node& node, int axis, Range out) {
-  const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
+Range WindowInput(const Node& node, Axis axis, Range out) {
+  const int64_t s = node.stride[axis], before = node.amounts.before[axis];
   return {.begin = out.begin * s - before,
           .end = (out.end - 1) * s - before + (node.kernel[axis] - 1) * node.dilation[axis] + 1};
 }
 
-int64_t WindowSize(const Node& node, int axis, int64_t in) {
-  const int64_t padded = in + Before(node.amounts, axis) + After(node.amounts, axis);
+int64_t WindowSize(const Node& node, Axis axis, int64_t in) {
+  const int64_t padded = in + node.amounts.before[axis] + node.amounts.after[axis];
   return FloorDiv(padded - (node.kernel[axis] - 1) * node.dilation[axis] - 1, node.stride[axis]) +
          1;
 }
 
-int64_t PoolSize(const Node& node, int axis, int64_t in) {
+int64_t PoolSize(const Node& node, Axis axis, int64_t in) {
   const int64_t whole = WindowSize(node, axis, in), s = node.stride[axis];
   if (!node.ceil_mode) return whole;
-  const int64_t padded = in + Before(node.amounts, axis) + After(node.amounts, axis);
+  const int64_t padded = in + node.amounts.before[axis] + node.amounts.after[axis];
   const bool reaches_all =
       (whole - 1) * s + (node.kernel[axis] - 1) * node.dilation[axis] + 1 >= padded;
-  return !reaches_all && whole * s < in + Before(node.amounts, axis) ? whole + 1 : whole;
+  return !reaches_all && whole * s < in + node.amounts.before[axis] ? whole + 1 : whole;
 }
 
-StepFactor Shrinks(const Node& node, int axis) {
+StepFactor Shrinks(const Node& node, Axis axis) {
   return {.num = node.stride[axis], .den = 1};
 }
 
-int64_t EnlargedSize(const Node& node, int axis, int64_t in) {
+int64_t EnlargedSize(const Node& node, Axis axis, int64_t in) {
   return CheckedMul(in, node.stride[axis], "size");
 }
 
-StepFactor Enlarges(const Node& node, int axis) {
+StepFactor Enlarges(const Node& node, Axis axis) {
   return {.num = 1, .den = node.stride[axis]};
 }
 

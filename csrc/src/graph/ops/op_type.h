@@ -34,9 +34,10 @@ enum SharedFields : unsigned {
 };
 
 struct OpType {
-  const char* word;  // in the engine file
-  int inputs;        // tensors that it reads; 0: one or more, which are joined
-  int optional = 0;  // further ones that may follow
+  const char* word;                   // in the engine file
+  const char* volume_word = nullptr;  // of graphs over (z, y, x), where it is another
+  int inputs;                         // tensors that it reads; 0: one or more, which are joined
+  int optional = 0;                   // further ones that may follow
   // The input (counted from 0) of which the size alone counts, where it is given: the result's.
   int like = -1;
 
@@ -50,12 +51,12 @@ struct OpType {
   // The shape of the weight; empty: it has none.
   std::vector<int64_t> (*weight_shape)(const Node& node, int64_t channels);
 
-  // Input indices that output indices `out` need on one axis (0 = y, 1 = x), padding seen as a
+  // Input indices that output indices `out` need on one axis, padding seen as a
   // shift. Not asked of operators that need the whole plane.
-  Range (*needed_input)(const Node& node, int axis, Range out);
+  Range (*needed_input)(const Node& node, Axis axis, Range out);
   // Size of the output for an input of size `in`; below 1 where the input is too small.
-  int64_t (*output_size)(const Node& node, int axis, int64_t in);
-  StepFactor (*step)(const Node& node, int axis);
+  int64_t (*output_size)(const Node& node, Axis axis, int64_t in);
+  StepFactor (*step)(const Node& node, Axis axis);
   // Throws Error(kInvalidArgument) where its input's extent, of an image of extent `image`, does
   // not suit the operator.
   void (*check_extent)(const Node& node, const TensorInfo& in, const Extent& extent,
@@ -75,7 +76,7 @@ const OpType& TypeOf(OpKind kind);
 
 // The operator that a file calls `word`.
 // Throws Error(kUnsupported) naming it if there is none.
-OpKind OpNamed(const std::string& word);
+OpKind OpNamed(const std::string& word, bool volume);
 
 // ---- what many operators share -----------------------------------------------------------------
 
@@ -99,14 +100,14 @@ int LikeOf(const Node& node);
 // Whether the operator gives one pixel for one pixel.
 bool KeepsOnePixel(const Node& node);
 
-// Amounts before and after the image on one axis.
-int64_t Before(const Amounts& amounts, int axis);
-int64_t After(const Amounts& amounts, int axis);
+// A number for every axis of the graph: [z, y, x] of volumes, else [y, x]. Those that are missing
+// stay as they are.
+void ReadAxes(const Json& json, bool volume, int64_t min, int64_t max, Axes& out);
 
-// A size of the result [h, w].
+// A size of the result.
 void ReadSize(const Json& json, Node& node);
-int64_t GivenSize(const Node& node, int axis, int64_t in);
-StepFactor NoStep(const Node& node, int axis);
+int64_t GivenSize(const Node& node, Axis axis, int64_t in);
+StepFactor NoStep(const Node& node, Axis axis);
 void NoFields(const Json& json, Node& node);
 TensorInfo InferSame(const Json& json, const Node& node, const std::vector<TensorInfo>& in);
 // Of operators that move or join pixels: a vector stays one where it stays a single pixel.
@@ -115,9 +116,9 @@ std::vector<int64_t> NoWeight(const Node& node, int64_t channels);
 std::vector<int64_t> WeightPerChannel(const Node& node, int64_t channels);
 // A number per channel where the node names a weight.
 std::vector<int64_t> OptionalWeight(const Node& node, int64_t channels);
-Range SameInput(const Node& node, int axis, Range out);
-int64_t SameSize(const Node& node, int axis, int64_t in);
-StepFactor SameStep(const Node& node, int axis);
+Range SameInput(const Node& node, Axis axis, Range out);
+int64_t SameSize(const Node& node, Axis axis, int64_t in);
+StepFactor SameStep(const Node& node, Axis axis);
 void AnyExtent(const Node& node, const TensorInfo& in, const Extent& extent, const Extent& image);
 // Padding by reflection needs more pixels than the padding.
 void RoomToReflect(const Node& node, const TensorInfo& in, const Extent& extent,
@@ -128,16 +129,16 @@ double NoFlops(const Node& node, double output_pixels);
 const char* ReducesAll(const Node& node);
 
 // Windows of `kernel` pixels, `stride` apart: convolution and pooling.
-Range WindowInput(const Node& node, int axis, Range out);
-int64_t WindowSize(const Node& node, int axis, int64_t in);
+Range WindowInput(const Node& node, Axis axis, Range out);
+int64_t WindowSize(const Node& node, Axis axis, int64_t in);
 // The same, and one more where `ceil_mode` lets a last window begin within image or padding before.
-int64_t PoolSize(const Node& node, int axis, int64_t in);
-StepFactor Shrinks(const Node& node, int axis);
+int64_t PoolSize(const Node& node, Axis axis, int64_t in);
+StepFactor Shrinks(const Node& node, Axis axis);
 // A window without a single pixel of the image has no maximum and no mean.
 void RequirePixelsInWindows(const Json& json, const Node& node);
 void ReadCeilMode(const Json& json, Node& node);
 // `stride` outputs for each input: enlargements.
-int64_t EnlargedSize(const Node& node, int axis, int64_t in);
-StepFactor Enlarges(const Node& node, int axis);
+int64_t EnlargedSize(const Node& node, Axis axis, int64_t in);
+StepFactor Enlarges(const Node& node, Axis axis);
 
 }  // namespace pyengine

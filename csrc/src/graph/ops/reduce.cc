@@ -22,7 +22,10 @@ void ReadReduce(const Json& json, Node& node) {
   const Json& axes = json.At("axes");
   std::string names;
   for (const Json& axis : axes.Items()) names += axis.String() + " ";
-  if (names != "c " && names != "y x ") axes.Fail(R"(must be ["c"] or ["y", "x"])");
+  const std::string all = node.volume ? "z y x " : "y x ";
+  if (names != "c " && names != all)
+    axes.Fail(node.volume ? R"(must be ["c"] or ["z", "y", "x"])"
+                          : R"(must be ["c"] or ["y", "x"])");
   node.over_channels = names == "c ";
 }
 

@@ -35,9 +35,13 @@ constexpr int64_t kMaxScale = 4096;
 constexpr int64_t kMaxTaps = 1024;
 
 void ReadScale(const Json& json, Node& node) {
-  if (json.Items().size() != 2) json.Fail("must hold two fractions");
-  for (int axis = 0; axis < 2; ++axis) {
-    const Json& fraction = json.Items()[axis];
+  if (json.Items().size() != (node.volume ? 3 : 2))
+    json.Fail(node.volume ? "must hold three fractions" : "must hold two fractions");
+  size_t next = 0;
+  node.scale_num.z = 1;
+  for (Axis axis : kAxes) {
+    if (axis == Axis::kZ && !node.volume) continue;
+    const Json& fraction = json.Items()[next++];
     if (fraction.Items().size() != 2) fraction.Fail("must hold numerator and denominator");
     node.scale_num[axis] = fraction.Items()[0].Int(1, kMaxScale);
     node.scale_den[axis] = fraction.Items()[1].Int(1, kMaxScale);
@@ -68,11 +72,12 @@ TensorInfo InferResize(const Json& json, const Node& node, const std::vector<Ten
 }
 
 // On the infinite plane sizes do not matter; coordinates that ask for them have no tiles.
-ResizeAxis AxisOf(const Node& node, int axis) {
+ResizeAxis AxisOf(const Node& node, Axis axis) {
   return {.num = node.scale_num[axis], .den = node.scale_den[axis], .in_size = 2, .out_size = 2};
 }
 
-Range ResizeInput(const Node& node, int axis, Range out) {
+Range ResizeInput(const Node& node, Axis axis, Range out) {
+  if (axis == Axis::kZ && !node.volume) return out;
   ResizeRule rule = node.resize;
   rule.exclude_outside = false;
   const ResizeAxis of = AxisOf(node, axis);
@@ -80,12 +85,12 @@ Range ResizeInput(const Node& node, int axis, Range out) {
           .end = TapsOf(rule, of, out.end - 1).first + TapCount(rule, of)};
 }
 
-int64_t ResizeSize(const Node& node, int axis, int64_t in) {
+int64_t ResizeSize(const Node& node, Axis axis, int64_t in) {
   if (node.scale_num[axis] == 0) return node.size[axis];
   return CheckedMul(in, node.scale_num[axis], "size") / node.scale_den[axis];
 }
 
-StepFactor ResizeStep(const Node& node, int axis) {
+StepFactor ResizeStep(const Node& node, Axis axis) {
   return {.num = node.scale_num[axis] == 0 ? 0 : node.scale_den[axis],
           .den = std::max<int64_t>(1, node.scale_num[axis])};
 }
@@ -93,7 +98,7 @@ StepFactor ResizeStep(const Node& node, int axis) {
 void FewTaps(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
              const Extent& /*image*/) {
   if (LikeOf(node) >= 0) return;
-  for (int axis = 0; axis < 2; ++axis) {
+  for (Axis axis : kAxes) {
     const int64_t to = ResizeSize(node, axis, extent.size[axis]);
     if (node.resize.antialias && extent.size[axis] / std::max<int64_t>(1, to) > kMaxTaps / 4)
       throw Error(ErrorCode::kUnsupported,
@@ -103,7 +108,7 @@ void FewTaps(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
 }
 
 const char* StretchesWithTheImage(const Node& node) {
-  if (node.scale_num[0] == 0) return "resizes to a size that does not follow from a scale";
+  if (node.scale_num.y == 0) return "resizes to a size that does not follow from a scale";
   switch (node.resize.coordinates) {
     case Coordinates::kAlignCorners:
       return "with align_corners stretches with the size of the image";

@@ -6,14 +6,15 @@
 namespace pyengine {
 namespace {
 
-Range NearestInput(const Node& node, int axis, Range out) {
+Range NearestInput(const Node& node, Axis axis, Range out) {
   const int64_t s = node.stride[axis];
   return {.begin = FloorDiv(out.begin, s), .end = FloorDiv(out.end - 1, s) + 1};
 }
 
-Range BilinearInput(const Node& node, int axis, Range out) {
+Range BilinearInput(const Node& node, Axis axis, Range out) {
   // Source position (i + 0.5) / s - 0.5 lies between its floor and the next index.
   const int64_t s = node.stride[axis];
+  if (axis == Axis::kZ && s == 1) return out;  // slices are not mixed
   return {.begin = FloorDiv(2 * out.begin + 1 - s, 2 * s),
           .end = FloorDiv(2 * out.end - 1 - s, 2 * s) + 2};
 }
@@ -33,7 +34,7 @@ void ReadOrder(const Json& json, Node& node) {
 
 TensorInfo InferDepthToSpace(const Json& json, const Node& node,
                              const std::vector<TensorInfo>& in) {
-  const int64_t block = node.stride[0] * node.stride[1];
+  const int64_t block = Product(node.stride);
   if (in[0].channels % block != 0)
     json.Fail(std::to_string(in[0].channels) + " channels are no multiple of " +
               std::to_string(block) + ", the pixels of a block");
@@ -42,23 +43,23 @@ TensorInfo InferDepthToSpace(const Json& json, const Node& node,
 
 TensorInfo InferSpaceToDepth(const Json& json, const Node& node,
                              const std::vector<TensorInfo>& in) {
-  const int64_t block = node.stride[0] * node.stride[1];
+  const int64_t block = Product(node.stride);
   const int64_t channels = in[0].channels * block;
   if (channels > kMaxChannels) json.Fail("too many channels");
   return {.name = {}, .channels = channels, .vector = in[0].vector && block == 1};
 }
 
-Range BlockInput(const Node& node, int axis, Range out) {
+Range BlockInput(const Node& node, Axis axis, Range out) {
   return {.begin = out.begin * node.stride[axis], .end = out.end * node.stride[axis]};
 }
 
-int64_t BlockSize(const Node& node, int axis, int64_t in) {
+int64_t BlockSize(const Node& node, Axis axis, int64_t in) {
   return in / node.stride[axis];
 }
 
 void WholeBlocks(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
                  const Extent& /*image*/) {
-  for (int axis = 0; axis < 2; ++axis)
+  for (Axis axis : kAxes)
     if (extent.size[axis] % node.stride[axis])
       throw Error(ErrorCode::kInvalidArgument, "'" + node.name + "' gets " +
                                                    std::to_string(extent.size[axis]) +
@@ -100,6 +101,7 @@ const OpType kUpsampleNearestType = {
 
 const OpType kUpsampleBilinearType = {
     .word = "upsample_bilinear",
+    .volume_word = "upsample_trilinear",
     .inputs = 1,
     .fields = kHasStride,
     .read = NoFields,

@@ -56,52 +56,49 @@ TensorInfo InferConstant(const Json& json, const Node& node,
 }
 
 std::vector<int64_t> PlanesOfWeight(const Node& node, int64_t channels) {
-  return {channels, node.size[0], node.size[1]};
+  if (node.volume) return {channels, node.size.z, node.size.y, node.size.x};
+  return {channels, node.size.y, node.size.x};
 }
 
 void OfThisSize(const Node& node, const TensorInfo& /*in*/, const Extent& extent,
                 const Extent& image) {
-  if (extent.size[0] == node.size[0] && extent.size[1] == node.size[1]) return;
-  throw Error(ErrorCode::kInvalidArgument, "an input of " + std::to_string(image.size[0]) + " x " +
-                                               std::to_string(image.size[1]) +
-                                               " px does not fit the network: '" + node.name +
-                                               "' holds planes of " + std::to_string(node.size[0]) +
-                                               " x " + std::to_string(node.size[1]) + " px");
+  if (extent.size == node.size) return;
+  throw Error(ErrorCode::kInvalidArgument,
+              "an input of " + SizeText(image) + " px does not fit the network: '" + node.name +
+                  "' holds planes of " + SizeText({.size = node.size}) + " px");
 }
 
 const char* IsOfOneSize(const Node& /*node*/) {
   return "holds numbers for an image of one size";
 }
 
-Range CropInput(const Node& node, int axis, Range out) {
-  const int64_t before = Before(node.amounts, axis);
+Range CropInput(const Node& node, Axis axis, Range out) {
+  const int64_t before = node.amounts.before[axis];
   return {.begin = out.begin + before, .end = out.end + before};
 }
 
-int64_t CropSize(const Node& node, int axis, int64_t in) {
-  return in - Before(node.amounts, axis) - After(node.amounts, axis);
+int64_t CropSize(const Node& node, Axis axis, int64_t in) {
+  return in - node.amounts.before[axis] - node.amounts.after[axis];
 }
 
-Range PadInput(const Node& node, int axis, Range out) {
-  const int64_t before = Before(node.amounts, axis);
+Range PadInput(const Node& node, Axis axis, Range out) {
+  const int64_t before = node.amounts.before[axis];
   return {.begin = out.begin - before, .end = out.end - before};
 }
 
-int64_t PadSize(const Node& node, int axis, int64_t in) {
-  return in + Before(node.amounts, axis) + After(node.amounts, axis);
+int64_t PadSize(const Node& node, Axis axis, int64_t in) {
+  return in + node.amounts.before[axis] + node.amounts.after[axis];
 }
 
 void CheckFlattened(const Node& node, const TensorInfo& in, const Extent& extent,
                     const Extent& image) {
   if (in.vector) return;
-  const int64_t values =
-      CheckedMul(in.channels, CheckedMul(extent.size[0], extent.size[1], "flatten"), "flatten");
+  const int64_t values = CheckedMul(in.channels, CheckedProduct(extent.size, "flatten"), "flatten");
   if (values != node.out_channels)
-    throw Error(ErrorCode::kInvalidArgument,
-                "an input of " + std::to_string(image.size[0]) + " x " +
-                    std::to_string(image.size[1]) + " px gives " + std::to_string(values) +
-                    " values at '" + node.name + "', the network needs " +
-                    std::to_string(node.out_channels));
+    throw Error(ErrorCode::kInvalidArgument, "an input of " + SizeText(image) + " px gives " +
+                                                 std::to_string(values) + " values at '" +
+                                                 node.name + "', the network needs " +
+                                                 std::to_string(node.out_channels));
 }
 
 const char* JoinsAllPixels(const Node& /*node*/) {

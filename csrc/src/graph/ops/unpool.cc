@@ -7,7 +7,7 @@ namespace {
 
 // Overlapping windows could put two numbers into one place.
 void CheckApart(const Json& json, const Node& node) {
-  for (int axis = 0; axis < 2; ++axis)
+  for (Axis axis : kAxes)
     if (node.stride[axis] < node.kernel[axis]) json.Fail("windows must not overlap");
   RequirePixelsInWindows(json, node);
 }
@@ -25,14 +25,14 @@ TensorInfo InferUnpool(const Json& json, const Node& node, const std::vector<Ten
   return InferPixels(json, node, in);
 }
 
-Range UnpoolInput(const Node& node, int axis, Range out) {
-  const int64_t s = node.stride[axis], before = Before(node.amounts, axis);
+Range UnpoolInput(const Node& node, Axis axis, Range out) {
+  const int64_t s = node.stride[axis], before = node.amounts.before[axis];
   return {.begin = FloorDiv(out.begin + before, s), .end = FloorDiv(out.end - 1 + before, s) + 1};
 }
 
-int64_t UnpoolSize(const Node& node, int axis, int64_t in) {
+int64_t UnpoolSize(const Node& node, Axis axis, int64_t in) {
   return CheckedMul(in - 1, node.stride[axis], "size") + node.kernel[axis] -
-         Before(node.amounts, axis) - After(node.amounts, axis);
+         node.amounts.before[axis] - node.amounts.after[axis];
 }
 
 }  // namespace

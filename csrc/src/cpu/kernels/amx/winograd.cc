@@ -100,14 +100,21 @@ struct TileProducts {
     StoreParts(to, Rows(patches) * kBlock, values[0], values[1]);
   }
 
-  // 16 * ROWS patches.
+  // 16 * ROWS patches; `block` floats from one block's weights to the next; `add`: to what M holds.
   template <int ROWS, int OB>
-  static void MultiplyRows(int64_t steps, const float* v, int64_t low, const float* u, float* m) {
-    const int64_t block = steps * kParts * kTileFloats;
+  static void MultiplyRows(int64_t steps, const float* v, int64_t low, const float* u,
+                           int64_t block, bool add, float* m) {
+    constexpr int64_t kRowBytes = OB * kBlock * 4;
     _tile_zero(0);
     if (OB > 1) _tile_zero(1);
     if (ROWS > 1) _tile_zero(2);
     if (ROWS > 1 && OB > 1) _tile_zero(3);
+    if (add) {
+      _tile_loadd(0, m, kRowBytes);
+      if (OB > 1) _tile_loadd(1, m + kBlock, kRowBytes);
+      if (ROWS > 1) _tile_loadd(2, m + kTileRows * OB * kBlock, kRowBytes);
+      if (ROWS > 1 && OB > 1) _tile_loadd(3, m + kTileRows * OB * kBlock + kBlock, kRowBytes);
+    }
     for (int64_t k = 0; k < steps; ++k, v += kParts * low, u += kParts * kTileFloats) {
       LoadV<ROWS>(v + low);
       LoadU<OB>(u, block);
@@ -117,7 +124,6 @@ struct TileProducts {
       LoadU<OB>(u + kTileFloats, block);
       MultiplyTiles<ROWS, OB>();
     }
-    constexpr int64_t kRowBytes = OB * kBlock * 4;
     _tile_stored(0, m, kRowBytes);
     if (OB > 1) _tile_stored(1, m + kBlock, kRowBytes);
     if (ROWS > 1) _tile_stored(2, m + kTileRows * OB * kBlock, kRowBytes);
@@ -125,21 +131,28 @@ struct TileProducts {
   }
 
   template <int OB>
-  static void Multiply(const WinogradArgs& a, int64_t patches, const float* v, const float* u,
-                       float* m) {
+  static void Multiply(const WinogradArgs& a, int64_t patches, int64_t in_slice, const float* v,
+                       const float* u, float* m) {
     const int64_t steps = Steps(a.in_channels), rows = Rows(patches), low = rows * kBlock;
+    const int64_t floats = WeightFloats(a.in_channels), block = floats * a.in_slices;
+    const bool add = in_slice > 0;
+    u += floats * in_slice;
     OrderMemory();
     int64_t t = 0;
     for (; t + 2 * kTileRows <= rows; t += 2 * kTileRows)
-      MultiplyRows<2, OB>(steps, v + t * kBlock, low, u, m + t * OB * kBlock);
-    if (t < rows) MultiplyRows<1, OB>(steps, v + t * kBlock, low, u, m + t * OB * kBlock);
+      MultiplyRows<2, OB>(steps, v + t * kBlock, low, u, block, add, m + t * OB * kBlock);
+    if (t < rows)
+      MultiplyRows<1, OB>(steps, v + t * kBlock, low, u, block, add, m + t * OB * kBlock);
     OrderMemory();
   }
 };
 
 static void Transform(const WinogradArgs& a, const WinogradSpan& span, int64_t begin, int64_t end,
                       float* v) {
-  WinogradInput<F4x4, TileProducts>(a, span, begin, end, v);
+  const int64_t patches = span.patch_end - span.patch_begin;
+  const int64_t floats = WinogradInputFloats<TileProducts>(a.patch, patches, a.in_channels);
+  for (int64_t i = 0; i < a.in_slices; ++i, v += floats)
+    WinogradInput<F4x4, TileProducts>(a, span, i, begin, end, v);
 }
 
 static void Multiply(const WinogradArgs& a, const WinogradSpan& span, const float* v, float* m) {

@@ -70,7 +70,7 @@ void Conv(const ConvArgs& a, const Span& span) {
     const float* weights = conv.weights;
     float sum = a.bias[block * kBlock + lane];
     for (int64_t p = conv.plane_begin; p < conv.plane_begin + conv.plane_count; ++p) {
-      const int64_t left = a.in_channels - p * a.in_lanes;
+      const int64_t left = a.in_channels - p / a.in_slices * a.in_lanes;
       const int64_t lanes = left < a.in_lanes ? left : a.in_lanes;
       for (int64_t ky = 0; ky < a.kernel_y; ++ky)
         for (int64_t kx = 0; kx < a.kernel_x; ++kx) {
@@ -87,69 +87,88 @@ void Conv(const ConvArgs& a, const Span& span) {
 
 void Depthwise(const DepthwiseArgs& a, const Span& span) {
   ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
-    const float* weights = a.weights + block * a.kernel_y * a.kernel_x * kBlock;
+    const float* weights = a.weights + block * a.kernel_z * a.kernel_y * a.kernel_x * kBlock;
     float sum = a.bias[block * kBlock + lane];
-    for (int64_t ky = 0; ky < a.kernel_y; ++ky)
-      for (int64_t kx = 0; kx < a.kernel_x; ++kx, weights += kBlock)
-        sum = MultiplyAdd(At(a.in[block], y * a.stride_y + ky * a.dilation_y,
-                             x * a.stride_x + kx * a.dilation_x)[lane],
-                          weights[lane], sum);
+    for (int64_t kz = 0; kz < a.kernel_z; ++kz)
+      for (int64_t ky = 0; ky < a.kernel_y; ++ky)
+        for (int64_t kx = 0; kx < a.kernel_x; ++kx, weights += kBlock)
+          sum = MultiplyAdd(At(a.in[block * a.kernel_z + kz], y * a.stride_y + ky * a.dilation_y,
+                               x * a.stride_x + kx * a.dilation_x)[lane],
+                            weights[lane], sum);
     At(a.out[block], y, x)[lane] = Activate(a.activation, sum, block * kBlock + lane);
   });
+}
+
+bool Within(int64_t tap, int64_t begin, int64_t end) {
+  return tap >= begin && tap < end;
+}
+bool IsValid(const PoolAxis& axis, int64_t tap) {
+  return Within(tap, axis.valid_begin, axis.valid_end);
+}
+bool IsCounted(const PoolAxis& axis, int64_t tap) {
+  return Within(tap, axis.counted_begin, axis.counted_end);
 }
 
 void Pool(const PoolArgs& a, const Span& span) {
   ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
     float result = a.maximum ? -INFINITY : 0;
     int64_t taps = 0;
-    for (int64_t ky = 0; ky < a.y.kernel; ++ky)
-      for (int64_t kx = 0; kx < a.x.kernel; ++kx) {
-        const int64_t iy = y * a.y.stride + ky * a.y.dilation;
-        const int64_t ix = x * a.x.stride + kx * a.x.dilation;
-        taps += iy >= a.y.counted_begin && iy < a.y.counted_end && ix >= a.x.counted_begin &&
-                ix < a.x.counted_end;
-        if (iy < a.y.valid_begin || iy >= a.y.valid_end || ix < a.x.valid_begin ||
-            ix >= a.x.valid_end)
-          continue;
-        const float value = At(a.in[block], iy, ix)[lane];
-        if (a.maximum)
-          result = value > result ? value : result;
-        else
-          result += value;
-      }
+    for (int64_t kz = 0; kz < a.z.kernel; ++kz)
+      for (int64_t ky = 0; ky < a.y.kernel; ++ky)
+        for (int64_t kx = 0; kx < a.x.kernel; ++kx) {
+          const int64_t iz = a.slice * a.z.stride + kz * a.z.dilation;
+          const int64_t iy = y * a.y.stride + ky * a.y.dilation;
+          const int64_t ix = x * a.x.stride + kx * a.x.dilation;
+          taps += IsCounted(a.z, iz) && IsCounted(a.y, iy) && IsCounted(a.x, ix);
+          if (!IsValid(a.z, iz) || !IsValid(a.y, iy) || !IsValid(a.x, ix)) continue;
+          const float value = At(a.in[block * a.z.kernel + kz], iy, ix)[lane];
+          if (a.maximum)
+            result = value > result ? value : result;
+          else
+            result += value;
+        }
     if (!a.maximum) result /= static_cast<float>(taps);
     At(a.out[block], y, x)[lane] = result;
   });
 }
 
+float Upsampled(const UpsampleArgs& a, const Plane& in, int64_t y, int64_t x, int64_t lane) {
+  const float first = At(in, a.y_index[y], a.x_index[x])[lane];
+  if (!a.y_weight) return first;
+  const float wx = a.x_weight[x], wy = a.y_weight[y];
+  const float right = At(in, a.y_index[y], a.x_next[x])[lane];
+  const float below = At(in, a.y_next[y], a.x_index[x])[lane];
+  const float across = At(in, a.y_next[y], a.x_next[x])[lane];
+  const float top = MultiplyAdd(right - first, wx, first);
+  const float bottom = MultiplyAdd(across - below, wx, below);
+  return MultiplyAdd(bottom - top, wy, top);
+}
+
 void Upsample(const UpsampleArgs& a, const Span& span) {
   ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
-    const Plane& in = a.in[block];
-    float result = At(in, a.y_index[y], a.x_index[x])[lane];
-    if (a.y_weight) {
-      const float wx = a.x_weight[x], wy = a.y_weight[y];
-      const float right = At(in, a.y_index[y], a.x_next[x])[lane];
-      const float below = At(in, a.y_next[y], a.x_index[x])[lane];
-      const float across = At(in, a.y_next[y], a.x_next[x])[lane];
-      const float top = MultiplyAdd(right - result, wx, result);
-      const float bottom = MultiplyAdd(across - below, wx, below);
-      result = MultiplyAdd(bottom - top, wy, top);
-    }
+    const Plane* in = a.in + block * a.z_taps;
+    float result = Upsampled(a, in[0], y, x, lane);
+    if (a.z_taps == 2)
+      result = MultiplyAdd(Upsampled(a, in[1], y, x, lane) - result, a.z_weight, result);
     At(a.out[block], y, x)[lane] = result;
   });
 }
 
 void Resample(const ResampleArgs& a, const Span& span) {
   ForEach(span, [&](int64_t block, int64_t y, int64_t x, int64_t lane) {
-    float sum = 0;
-    for (int64_t ty = y * a.y_taps; ty < (y + 1) * a.y_taps; ++ty) {
-      float line = 0;
-      for (int64_t tx = x * a.x_taps; tx < (x + 1) * a.x_taps; ++tx)
-        line =
-            MultiplyAdd(At(a.in[block], a.y_index[ty], a.x_index[tx])[lane], a.x_weight[tx], line);
-      sum = MultiplyAdd(line, a.y_weight[ty], sum);
+    float all = 0;
+    for (int64_t tz = 0; tz < a.z_taps; ++tz) {
+      const Plane& in = a.in[block * a.z_taps + tz];
+      float sum = 0;
+      for (int64_t ty = y * a.y_taps; ty < (y + 1) * a.y_taps; ++ty) {
+        float line = 0;
+        for (int64_t tx = x * a.x_taps; tx < (x + 1) * a.x_taps; ++tx)
+          line = MultiplyAdd(At(in, a.y_index[ty], a.x_index[tx])[lane], a.x_weight[tx], line);
+        sum = MultiplyAdd(line, a.y_weight[ty], sum);
+      }
+      all = a.z_taps == 1 ? sum : MultiplyAdd(sum, a.z_weight[tz], all);
     }
-    At(a.out[block], y, x)[lane] = sum;
+    At(a.out[block], y, x)[lane] = all;
   });
 }
 

@@ -19,6 +19,8 @@ struct ConvStep {
   int64_t block;            // first output block
   int64_t plane_begin, plane_end;
   bool first, last;  // chunk of the sum
+  int64_t full_planes,
+      last_lanes;  // planes before `full_planes` hold all lanes, the others so many
 };
 
 // One register block: PX pixels of a row times OB output blocks. PS is the distance of neighbouring
@@ -46,7 +48,7 @@ static inline void ConvRegisterBlock(const ConvArgs& a, const ConvStep& step, in
   }
   for (int64_t plane = step.plane_begin; plane < step.plane_end; ++plane) {
     // Neighbours one float apart are planar input: one lane, known here, saves a loop per tap.
-    const int64_t lanes = PS == 1 ? 1 : Smaller(a.in_lanes, a.in_channels - plane * a.in_lanes);
+    const int64_t lanes = PS == 1 ? 1 : plane < step.full_planes ? a.in_lanes : step.last_lanes;
     const int64_t row_stride = a.in[plane].row_stride;
     const float* corner =
         a.in[plane].data + y * a.stride_y * row_stride + x * a.stride_x * a.in_pixel_stride;
@@ -100,12 +102,19 @@ static void ConvCacheBlock(const ConvArgs& a, int64_t block, int blocks, const S
   do {  // at least once: a phase of a transposed convolution may have no taps, only the bias
     ConvStep step;
     step.block = block;
+    step.full_planes = a.in_channels / a.in_lanes * a.in_slices;
+    step.last_lanes = a.in_channels % a.in_lanes;
     step.plane_begin = plane;
     step.plane_end = Smaller(end, plane + chunk);
     step.first = plane == conv.plane_begin;
     step.last = step.plane_end == end;
-    for (int b = 0; b < blocks; ++b)
-      step.weights[b] = a.blocks[block + b].weights + (plane - conv.plane_begin) * plane_floats;
+    // Several slices of a last plane that holds fewer lanes may lie in another chunk.
+    const int64_t full_before =
+        Smaller(plane, step.full_planes) - Smaller(conv.plane_begin, step.full_planes);
+    const int64_t partial_before = plane - conv.plane_begin - full_before;
+    const int64_t floats_before = full_before * plane_floats + partial_before * step.last_lanes *
+                                                                   a.kernel_y * a.kernel_x * kBlock;
+    for (int b = 0; b < blocks; ++b) step.weights[b] = a.blocks[block + b].weights + floats_before;
     for (int64_t y = part.y_begin; y < part.y_end; ++y) {
       if (blocks == 2)
         ConvRowAnyStride<kMicroBlocks>(a, step, y, part.x_begin, part.x_end);

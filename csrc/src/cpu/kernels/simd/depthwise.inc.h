@@ -6,18 +6,20 @@
 template <int PX>
 static inline void DepthwiseRegisterBlock(const DepthwiseArgs& a, int64_t block, int64_t y,
                                           int64_t x) {
-  const Plane& in = a.in[block];
-  const float* w = a.weights + block * a.kernel_y * a.kernel_x * kBlock;
+  const float* w = a.weights + block * a.kernel_z * a.kernel_y * a.kernel_x * kBlock;
   V16 acc[PX];
   for (int p = 0; p < PX; ++p) acc[p] = Load(a.bias + block * kBlock);
-  for (int64_t ky = 0; ky < a.kernel_y; ++ky)
-    for (int64_t kx = 0; kx < a.kernel_x; ++kx, w += kBlock) {
-      const float* pixel = in.data + (y * a.stride_y + ky * a.dilation_y) * in.row_stride +
-                           (x * a.stride_x + kx * a.dilation_x) * kBlock;
-      const V16 weight = Load(w);
-      for (int p = 0; p < PX; ++p)
-        acc[p] = Fma(Load(pixel + p * a.stride_x * kBlock), weight, acc[p]);
-    }
+  for (int64_t kz = 0; kz < a.kernel_z; ++kz) {
+    const Plane& in = a.in[block * a.kernel_z + kz];
+    for (int64_t ky = 0; ky < a.kernel_y; ++ky)
+      for (int64_t kx = 0; kx < a.kernel_x; ++kx, w += kBlock) {
+        const float* pixel = in.data + (y * a.stride_y + ky * a.dilation_y) * in.row_stride +
+                             (x * a.stride_x + kx * a.dilation_x) * kBlock;
+        const V16 weight = Load(w);
+        for (int p = 0; p < PX; ++p)
+          acc[p] = Fma(Load(pixel + p * a.stride_x * kBlock), weight, acc[p]);
+      }
+  }
   float* out = a.out[block].data + y * a.out[block].row_stride + x * kBlock;
   for (int p = 0; p < PX; ++p)
     Store(out + p * kBlock, Activate(a.activation, acc[p], Slopes(a.activation, block)));

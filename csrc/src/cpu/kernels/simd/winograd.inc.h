@@ -10,8 +10,8 @@
 //   InputFloats(patches, in_channels): of V of one point; WeightFloats(in_channels): of one point
 //   and output block; Input(v, patches, in_channels, patch, plane): where V has that patch's
 //   channels from a plane on; Store(to, patches, values): a register of each of kPlanes planes,
-//   there; Multiply<OB>(args, patches, v, u, m): M[patch][OB * 16] = V[patch][channel] x
-//   U[channel][OB * 16].
+//   there; Multiply<OB>(args, patches, i, v, u, m): M[patch][OB * 16] = V[patch][channel] x
+//   U[channel][OB * 16] of the i-th slice that is read; of those after the first, added to M.
 //
 // Per task: some patches (4x4 or 6x6 outputs each) and some output blocks.
 //   1. V[xi] = B^T d B of every patch's inputs, all channels (WinogradInput; tasks may share it);
@@ -27,6 +27,17 @@
 #include "cpu/kernels/simd/activation.inc.h"
 #include "cpu/kernels/simd/common.inc.h"
 #include "cpu/kernels/simd/winograd_transforms.inc.h"
+
+// Where the first output of patch `t` lies.
+struct PatchPlace {
+  int64_t z, y, x;
+};
+static inline PatchPlace PlaceOf(const WinogradArgs& a, int64_t t) {
+  const int64_t row = t / a.patch_columns;
+  return {.z = row / a.patch_rows,
+          .y = row % a.patch_rows * a.patch,
+          .x = t % a.patch_columns * a.patch};
+}
 
 static inline int64_t InputPlanes(int64_t in_channels) {
   return (in_channels + kBlock - 1) / kBlock;
@@ -61,22 +72,23 @@ static inline void WinogradColumns(const WinogradArgs& a, const float* from, int
 }
 
 template <class F, class P>
-static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64_t begin,
-                          int64_t end, float* v) {
+static void WinogradInput(const WinogradArgs& a, const WinogradSpan& span, int64_t in_slice,
+                          int64_t begin, int64_t end, float* v) {
   constexpr int64_t kStripColumns = kStripPatches * F::kPatch + 2;
   const int64_t planes = InputPlanes(a.in_channels);
   const int64_t patches = span.patch_end - span.patch_begin;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(patches, a.in_channels));
   for (int64_t t = begin; t < end;) {
-    const int64_t column = (span.patch_begin + t) % a.patch_columns;
-    const int64_t y = (span.patch_begin + t) / a.patch_columns * F::kPatch, x = column * F::kPatch;
+    const PatchPlace at = PlaceOf(a, span.patch_begin + t);
+    const int64_t y = at.y, x = at.x, column = x / F::kPatch;
+    const Plane* slice = a.in + (at.z * a.in_slices + in_slice) * planes;
     const int64_t count = Smaller(kStripPatches, Smaller(end - t, a.patch_columns - column));
     for (int64_t plane = 0; plane < planes; plane += P::kPlanes) {
       Register strip[P::kPlanes][kRegisters][kStripColumns * F::kInputs];  // [column][row of B^T d]
       for (int64_t p = 0; p < P::kPlanes; ++p) {
         // Planes beyond the last are zeros: all of their columns lie outside.
         const bool exists = plane + p < planes;
-        const Plane& in = a.in[exists ? plane + p : plane];
+        const Plane& in = slice[exists ? plane + p : plane];
         for (int part = 0; part < kRegisters; ++part)
           WinogradColumns<F>(a, in.data + y * in.row_stride + x * kBlock + part * kWidth,
                              in.row_stride, y, exists ? x : a.width + 2, count * F::kPatch + 2,
@@ -133,21 +145,21 @@ static void WinogradOutput(const WinogradArgs& a, const WinogradSpan& span, int6
   const int64_t patches = span.patch_end - span.patch_begin;
   const int64_t stride = PYENGINE_WINOGRAD_STRIDE(P::Rows(patches) * OB * kBlock);
   const Register floor = Floor(a.activation.kind);
-  const auto y_of = [&](int64_t t) { return (span.patch_begin + t) / a.patch_columns * F::kPatch; };
-  const auto x_of = [&](int64_t t) { return (span.patch_begin + t) % a.patch_columns * F::kPatch; };
   for (int64_t t = 0; t < patches; ++t) {
-    const int64_t y = y_of(t), x = x_of(t);
+    const auto [z, y, x] = PlaceOf(a, span.patch_begin + t);
     const bool last = t + 1 == patches;
+    const PatchPlace after = last ? PatchPlace{} : PlaceOf(a, span.patch_begin + t + 1);
     const int64_t rows = Smaller(F::kPatch, a.height - y);
     const int64_t columns = Smaller(F::kPatch, a.width - x);
     for (int b = 0; b < OB; ++b) {
-      const Plane& plane = a.out[block + b];
+      const Plane& plane = a.out[z * a.out_blocks + block + b];
       float* out = plane.data + y * plane.row_stride + x * kBlock;
       if (!last) {
-        const float* next = plane.data + y_of(t + 1) * plane.row_stride + x_of(t + 1) * kBlock;
+        const Plane& there = a.out[after.z * a.out_blocks + block + b];
+        const float* next = there.data + after.y * there.row_stride + after.x * kBlock;
         for (int64_t r = 0; r < F::kPatch; ++r)
           for (int64_t c = 0; c < F::kPatch; ++c)
-            PrefetchForStore(next + r * plane.row_stride + c * kBlock);
+            PrefetchForStore(next + r * there.row_stride + c * kBlock);
       }
       const float* slopes = Slopes(a.activation, block + b);
       for (int part = 0; part < kRegisters; ++part) {
@@ -186,26 +198,28 @@ template <class F>
 PYENGINE_INLINE void FetchOutputs(const WinogradArgs& a, const WinogradSpan& span, int64_t block,
                                   int64_t block_end, int64_t t, int64_t t_end) {
   for (; t < t_end; ++t) {
-    const int64_t y = (span.patch_begin + t) / a.patch_columns * F::kPatch;
-    const int64_t x = (span.patch_begin + t) % a.patch_columns * F::kPatch;
+    const auto [z, y, x] = PlaceOf(a, span.patch_begin + t);
     const int64_t rows = Smaller(F::kPatch, a.height - y);
-    for (int64_t b = block; b < block_end; ++b)
+    for (int64_t b = block; b < block_end; ++b) {
+      const Plane& out = a.out[z * a.out_blocks + b];
       for (int64_t r = 0; r < rows; ++r)
         for (int64_t c = 0; c < F::kPatch; ++c)
-          PrefetchForStore(a.out[b].data + (y + r) * a.out[b].row_stride + (x + c) * kBlock);
+          PrefetchForStore(out.data + (y + r) * out.row_stride + (x + c) * kBlock);
+    }
   }
 }
 
-// Fetches inputs of the patches after a span, for pairs [i, i_end) of patch and input plane. The
+// Fetches inputs of the patches after a span, for pairs [i, i_end) of patch and input plane, of
+// which each output slice reads `planes`. The
 // first two rows are the last ones of the patches above, read not long ago.
 template <class F>
 PYENGINE_INLINE void FetchInputs(const WinogradArgs& a, const WinogradSpan& span, int64_t planes,
                                  int64_t i, int64_t i_end) {
   for (; i < i_end; ++i) {
-    const int64_t t = span.patch_end + i / planes;
-    const int64_t y = t / a.patch_columns * F::kPatch + 2, x = t % a.patch_columns * F::kPatch + 2;
+    const PatchPlace at = PlaceOf(a, span.patch_end + i / planes);
+    const int64_t y = at.y + 2, x = at.x + 2;
     const int64_t rows = Smaller(F::kPatch, a.height + 2 - y);
-    const Plane& in = a.in[i % planes];
+    const Plane& in = a.in[at.z * planes + i % planes];
     for (int64_t r = 0; r < rows; ++r)
       for (int64_t c = 0; c < F::kPatch; ++c)
         PYENGINE_PREFETCH_SECOND_LEVEL(in.data + (y + r) * in.row_stride + (x + c) * kBlock);
@@ -219,7 +233,7 @@ static void WinogradMultiply(const WinogradArgs& a, const WinogradSpan& span,
   const int64_t patches = span.patch_end - span.patch_begin;
   const int64_t v_stride = PYENGINE_WINOGRAD_STRIDE(P::InputFloats(patches, a.in_channels));
   // Steps: a point of a slice. Each fetches its share.
-  const int64_t planes = InputPlanes(a.in_channels);
+  const int64_t planes = InputPlanes(a.in_channels) * a.in_slices;
   const int64_t slices = (span.block_end - span.block_begin - 1) / P::kSliceBlocks + 1;
   int64_t pairs = (span.next_end - span.patch_end) * planes;
   if (pairs * F::kPatch * F::kPatch * kBlock > kFetchedFloats) pairs = 0;
@@ -245,13 +259,15 @@ static void WinogradMultiply(const WinogradArgs& a, const WinogradSpan& span,
       const float* v = transformed + xi * v_stride;
       const auto u = [&](int64_t block) {
         const int64_t before = slice * kPoints + xi * slice_blocks + block - slice;
-        return a.weights + before * P::WeightFloats(a.in_channels);
+        return a.weights + before * a.in_slices * P::WeightFloats(a.in_channels);
       };
       float* to = m + xi * m_stride;
       for (int64_t b = begin; b < groups_end; b += P::kBlocks, to += kPoints * m_stride)
-        P::template Multiply<P::kBlocks>(a, patches, v, u(b), to);
-      if (groups_end < end)
-        P::template Multiply<1>(a, patches, v, u(groups_end), single + xi * single_stride);
+        for (int64_t i = 0; i < a.in_slices; ++i)
+          P::template Multiply<P::kBlocks>(a, patches, i, v + i * kPoints * v_stride, u(b), to);
+      for (int64_t i = 0; i < a.in_slices && groups_end < end; ++i)
+        P::template Multiply<1>(a, patches, i, v + i * kPoints * v_stride, u(groups_end),
+                                single + xi * single_stride);
     }
     const float* from = m;
     for (int64_t b = begin; b < groups_end; b += P::kBlocks, from += kPoints * m_stride)

@@ -76,20 +76,24 @@ struct RegisterProducts {
     StoreRegister(to, values[0]);
   }
 
-  // All patches of one point and OB output blocks; `u` points at the first block's weights.
+  // All patches of one point and OB output blocks; `u` points at the first block's weights, of all
+  // slices that are read.
   template <int OB>
-  static void Multiply(const WinogradArgs& a, int64_t patches, const float* v, const float* u,
-                       float* m) {
+  static void Multiply(const WinogradArgs& a, int64_t patches, int64_t in_slice, const float* v,
+                       const float* u, float* m) {
+    const int64_t all_channels = a.in_channels * a.in_slices;
+    const int64_t before = a.in_channels * in_slice;
     const int64_t groups = (patches + kMicroPixels - 1) / kMicroPixels;
-    const bool streamed = a.in_channels * a.out_blocks * kBlock >= kStreamedFloats;
+    const bool streamed = all_channels * a.out_blocks * kBlock >= kStreamedFloats;
     const float* weights[OB];
-    PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] = u + b * a.in_channels * kBlock;
+    PYENGINE_UNROLL for (int b = 0; b < OB; ++b) weights[b] =
+        u + (b * all_channels + before) * kBlock;
     for (int64_t first = 0; first < a.in_channels; first += kSummedChannels) {
       const int64_t channels = Smaller(kSummedChannels, a.in_channels - first);
       // Each group of patches fetches its share of the weights that follow: those of the next
       // channels, or of the next point.
-      const bool last = first + channels == a.in_channels;
-      WinogradAhead next{.ahead = (last ? OB * a.in_channels - first : channels) * kBlock,
+      const bool last = before + first + channels == all_channels;
+      WinogradAhead next{.ahead = (last ? OB * all_channels - before - first : channels) * kBlock,
                          .lines = streamed ? (kBlock + groups - 1) / groups : 0};
       for (int64_t group = 0; group < patches; group += kMicroPixels) {
         const int64_t group_patches = Smaller(kMicroPixels, patches - group);
@@ -99,7 +103,7 @@ struct RegisterProducts {
         const auto product = [&](auto px) {
           constexpr int kPatches = decltype(px)::value;
           WinogradProduct<kPatches, OB>(from + t * kBlock, group_patches, channels, weights, next,
-                                        first > 0, to + t * OB * kBlock);
+                                        before + first > 0, to + t * OB * kBlock);
           t += kPatches;
         };
         if (group_patches == kMicroPixels) {
@@ -123,10 +127,14 @@ static void PackRegisterWeights(const float* weights, int64_t in_channels, float
 
 static void TransformForRegisters(const WinogradArgs& a, const WinogradSpan& span, int64_t begin,
                                   int64_t end, float* v) {
-  if (a.patch == F6x6::kPatch)
-    WinogradInput<F6x6, RegisterProducts>(a, span, begin, end, v);
-  else
-    WinogradInput<F4x4, RegisterProducts>(a, span, begin, end, v);
+  const int64_t patches = span.patch_end - span.patch_begin;
+  const int64_t floats = WinogradInputFloats<RegisterProducts>(a.patch, patches, a.in_channels);
+  for (int64_t i = 0; i < a.in_slices; ++i, v += floats) {
+    if (a.patch == F6x6::kPatch)
+      WinogradInput<F6x6, RegisterProducts>(a, span, i, begin, end, v);
+    else
+      WinogradInput<F4x4, RegisterProducts>(a, span, i, begin, end, v);
+  }
 }
 
 static void MultiplyByRegisters(const WinogradArgs& a, const WinogradSpan& span, const float* v,
