@@ -171,6 +171,17 @@ class Engine(metaclass=_BoundType):
     def segment(
         self, image: BorrowedImage, kind: OutputKind, options: SegmentOptions
     ) -> npt.NDArray[Any]: ...
+    def segment_volume(
+        self, slices: BorrowedImage, depth: int, kind: OutputKind, options: SegmentOptions
+    ) -> npt.NDArray[Any]: ...
+    def segment_slabs(
+        self,
+        slices: BorrowedImage,
+        depth: int,
+        kind: OutputKind,
+        options: SegmentOptions,
+        slab: Callable[[npt.NDArray[Any]], None],
+    ) -> None: ...
     def band_rows(
         self, size: tuple[int, int], band: tuple[int, int], options: SegmentOptions
     ) -> tuple[int, int]: ...

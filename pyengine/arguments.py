@@ -27,7 +27,7 @@ Augmentation = Literal["none", "flips", "d4", "mirror"]
 Accuracy = Literal["default", "fast", "reproducible"]
 OnMismatch = Literal["raise", "rebuild", "cpu"]
 
-Tile = int | tuple[int, int]
+Tile = int | tuple[int, int] | tuple[int, int, int]
 Region = tuple[int, int, int, int]
 T = TypeVar("T")
 
@@ -58,14 +58,22 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool)
 
 
-def tile_sides(tile: Tile | None) -> tuple[int, int]:
-    """(height, width) of a tile argument; (0, 0) leaves the choice to the core."""
+def tile_sides(tile: Tile | None) -> tuple[int, int, int]:
+    """(depth, height, width) of a tile argument; 0 leaves the choice to the core."""
     if tile is None:
-        return 0, 0
+        return 0, 0, 0
     sides = tuple(tile) if isinstance(tile, Sequence) else (tile, tile)
-    if len(sides) != 2 or any(not _is_whole(s) or s < 1 for s in sides):
-        raise ValueError(f"tile must be a positive int or (height, width), got {tile!r}")
-    return min(int(sides[0]), _WHOLE_IMAGE), min(int(sides[1]), _WHOLE_IMAGE)
+    if len(sides) not in (2, 3) or any(not _is_whole(s) or s < 1 for s in sides):
+        raise ValueError(
+            "tile must be a positive int, (height, width), or of volumes (depth, height, width), "
+            f"got {tile!r}"
+        )
+    if isinstance(tile, Sequence) and len(sides) == 2:
+        sides = (0, *sides)
+    elif not isinstance(tile, Sequence):
+        sides = (tile, *sides)
+    depth, height, width = (min(int(side), _WHOLE_IMAGE) for side in sides)
+    return depth, height, width
 
 
 def region_sides(region: Region | None) -> tuple[int, int, int, int]:
@@ -192,11 +200,14 @@ class EngineKeywords(TypedDict, total=False):
     share_threads: Annotated[Any, Option(None, core_engine, ("share_threads",))]
 
 
+_TILE = ("tile_depth_px", "tile_height_px", "tile_width_px")
+
+
 class SegmentKeywords(TypedDict, total=False):
     """How one image is segmented.
 
-    tile : int or (int, int), optional
-        Output tile in pixels, rounded up to where tiles may begin (the alignment or four times it).
+    tile : int, (int, int) or (int, int, int), optional
+        Output tile in pixels, of volumes with the slices first, rounded up to where tiles may begin (the alignment or four times it).
         Default: chosen by a cost model under `max_memory`. The result does not depend on it in
         "exact" mode.
     batch_size : int, optional
@@ -247,7 +258,7 @@ class SegmentKeywords(TypedDict, total=False):
 
     tile: Annotated[
         Tile | None,
-        Option(None, lambda _, tile: tile_sides(tile), ("tile_height_px", "tile_width_px")),
+        Option(None, lambda _, tile: tile_sides(tile), _TILE),
     ]
     batch_size: Annotated[int | None, Option(None, positive, ("batch_size",))]
     max_memory: Annotated[int | None, Option(None, positive, ("max_memory_bytes",))]
@@ -295,6 +306,11 @@ def segment_options(
 ) -> _core.SegmentOptions:
     """Checked options of one image; raises TypeError or ValueError with the name and the rule."""
     return _core.SegmentOptions(progress=progress, **_checked(SegmentKeywords, given))
+
+
+def segment_fields(**given: Unpack[SegmentKeywords]) -> dict[str, Any]:
+    """The checked fields of `segment_options`, for whoever adds to them."""
+    return _checked(SegmentKeywords, given)
 
 
 def has_scale(options: SegmentKeywords) -> bool:

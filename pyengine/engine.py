@@ -18,6 +18,7 @@ from pyengine.arguments import (
     engine_options,
     has_scale,
     positive,
+    segment_fields,
     segment_options,
 )
 from pyengine.callable_context import CallableContext, own_context
@@ -35,6 +36,7 @@ from pyengine.progress import Progress, progress_callback
 from pyengine.segment_batch import segment_batch
 from pyengine.segment_file import segment_file
 from pyengine.shipped import resolve
+from pyengine.slabs import slabs, stacked
 from pyengine.slow_plan import SlowPlans
 from pyengine.stream import Late, Policy, Stream
 from pyengine.threads import ThreadOptions
@@ -246,9 +248,10 @@ class Engine:
         Parameters
         ----------
         image : array of uint8, uint16 or float32, shape (H, W) or (H, W, C)
-            Any strides; never modified. Values are taken as numbers, on the scale the network
-            was trained with, whatever the dtype. A numpy array, or what becomes one by NumPy's
-            protocols (torch on the CPU, dask, Pillow). Or, for an engine on a GPU, an
+            Of engines whose ``info.axes`` are "zyx" a volume, (D, H, W) or (D, H, W, C). Any strides;
+            never modified. Values are taken as numbers, on the scale the network was trained with,
+            whatever the dtype. A numpy array, or what becomes one by NumPy's protocols (torch on
+            the CPU, dask, Pillow). Or, for an engine on a GPU, an
             array in that GPU's memory (pycuda, CuPy, torch, JAX: all with
             ``__cuda_array_interface__`` or DLPack), which is never copied to the host; NaN and
             infinity are not looked for there.
@@ -276,7 +279,8 @@ class Engine:
         Returns
         -------
         ndarray, or DeviceArray for images on the GPU
-            Labels: uint8 (H, W). Probabilities in [0, 1] or logits: float32 (K, H, W).
+            Labels: uint8 (H, W). Probabilities in [0, 1] or logits: float32 (K, H, W). Of volumes
+            with D before H.
             Uncertainty: float32 (H, W) in [0, 1], see `pyengine.uncertainty`.
 
         Raises
@@ -319,8 +323,7 @@ class Engine:
             return self._segment_on_device(image, kind, out, stream, segment_options(**options))
         if out is not None or stream is not None:
             raise ValueError("out and stream belong to images on the GPU")
-        image = as_image(image)
-        check_image(image, self._info.input["channels"])
+        image, depth = self._pixels_of(as_image(image))
         check_prepared(image.dtype, self._info.manifest)
         options = scaled(self._info, image.dtype, input_range, options)
         value_range = InputRange(
@@ -330,10 +333,70 @@ class Engine:
         value_range.finish()
         with progress_callback(progress) as callback:
             given = segment_options(callback, **options)
+            if depth is not None:
+                return pick(core.segment_volume(_core.BorrowedImage(image), depth, kind, given))
             if self._info.tileable and options.get("mode", "exact") == "exact":
                 self._context.prove()
                 self._slow.warn(image.shape[0], image.shape[1], options)
             return pick(core.segment(_core.BorrowedImage(image), kind, given))
+
+    def _pixels_of(self, image: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], int | None]:
+        """An image, or the slices of a volume one below the other and how many they are."""
+        channels = int(self._info.input["channels"])
+        if self._info.axes == "zyx":
+            return stacked(image, channels)
+        check_image(image, channels)
+        return image, None
+
+    @documented(SegmentKeywords)
+    def segment_slabs(
+        self,
+        volume: npt.NDArray[Any],
+        *,
+        output: Output = "labels",
+        progress: Progress = False,
+        **options: Unpack[SegmentKeywords],
+    ) -> Iterator[npt.NDArray[Any]]:
+        """Segment a volume, and hand out slices as soon as they are finished.
+
+        Nothing of the size of the result is held, which matters for the scores of many classes.
+
+        Parameters
+        ----------
+        volume : array of uint8, uint16 or float32, shape (D, H, W) or (D, H, W, C)
+            As in `segment`; it must stay as it is until the last slab.
+        output : {"labels", "probabilities", "logits"}
+            What comes back.
+        progress : bool or callable
+            As in `segment`, on the thread that computes.
+        **options : SegmentKeywords
+            Whoever stops reading ends the computation, too.
+
+        Yields
+        ------
+        ndarray
+            Labels: uint8 (d, H, W). Scores: float32 (K, d, H, W). All d add up to D.
+
+        Raises
+        ------
+        TypeError, ValueError, UnsupportedError
+            As `segment`; UnsupportedError also where the network takes images.
+        """
+        if self._info.axes != "zyx":
+            raise _core.UnsupportedError("slabs are of volumes; this network takes images")
+        kind, _ = wanted((), output, self._info.manifest["head"])
+        volume = as_image(volume)
+        slices, depth = stacked(volume, int(self._info.input["channels"]))
+        check_prepared(slices.dtype, self._info.manifest)
+        fields = segment_fields(**options)
+
+        def told() -> Iterator[npt.NDArray[Any]]:
+            with progress_callback(progress) as callback:
+                yield from slabs(
+                    self._native, slices, depth, kind, {**fields, "progress": callback}
+                )
+
+        return told()
 
     def _segment_on_device(
         self,

@@ -60,6 +60,8 @@ class EngineInfo:
     """RGB of each class, for overlays."""
     input: Mapping[str, Any]
     """``channels``, ``dtype``, ``preprocessing``, ``sample_size_px`` as in the file."""
+    axes: str
+    """``"yx"``: the network takes images, ``"zyx"``: volumes."""
     halo: int
     """Context around a tile, derived from the network."""
     alignment: int
@@ -182,6 +184,7 @@ def read_info(core: dict[str, Any], path: str, network: str) -> EngineInfo:
         classes=tuple(name for name, _ in core["classes"]),
         colors=tuple(color for _, color in core["classes"]),
         input=ReadOnlyDict(manifest["input"]),
+        axes="zyx" if core["volume"] else "yx",
         halo=core["halo"],
         alignment=core["alignment"],
         margin=core["margin"],

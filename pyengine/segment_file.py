@@ -158,7 +158,7 @@ class _Job:
             plan = core.plan(self.height, self.width, given)
             self.band_height, self.tiles = plan["tile"][0], plan["grid"][0] * plan["grid"][1]
         elif self.banded:
-            windows_px = tile_sides(options.get("tile"))[0] or _WINDOW_PX
+            windows_px = tile_sides(options.get("tile"))[1] or _WINDOW_PX
             shrink = result.shrink if result is not None else 1
             self.band_height = _WINDOWS_A_BAND * windows_px * shrink
         labels, flat = output == "labels", output in ("labels", "uncertainty")

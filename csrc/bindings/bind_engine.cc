@@ -2,6 +2,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -99,6 +100,41 @@ py::array Segment(const Engine& engine, const BorrowedImage& image, OutputKind k
       engine.SegmentScores(view, kind, static_cast<float*>(data), options);
   });
   return out;
+}
+
+// `slices` holds those of a volume one below the other.
+py::array SegmentVolume(const Engine& engine, const BorrowedImage& slices, int64_t depth,
+                        OutputKind kind, const SegmentOptions& options) {
+  const ImageView& view = slices.view;
+  const int64_t height = view.height / std::max<int64_t>(1, depth), width = view.width;
+  py::array out;
+  if (kind == OutputKind::kLabels)
+    out = py::array_t<uint8_t>({depth, height, width});
+  else
+    out = py::array_t<float>({engine.info().geometry.classes, depth, height, width});
+  void* data = out.mutable_data();
+  WithoutGil([&] { engine.SegmentVolume(view, depth, kind, data, options); });
+  return out;
+}
+
+// `slab` is called with copies of (labels or scores of) the next slices.
+void SegmentSlabs(const Engine& engine, const BorrowedImage& slices, int64_t depth, OutputKind kind,
+                  const SegmentOptions& options, const py::object& slab) {
+  const ImageView& view = slices.view;
+  const int64_t height = view.height / std::max<int64_t>(1, depth), width = view.width;
+  const SlabFn tell = [&](int64_t, int64_t count, const void* data, int64_t class_stride) {
+    const py::gil_scoped_acquire gil;
+    if (kind == OutputKind::kLabels) {
+      slab(py::array_t<uint8_t>({count, height, width}, static_cast<const uint8_t*>(data)));
+      return;
+    }
+    constexpr int64_t kFloat = sizeof(float);
+    slab(
+        py::array_t<float>({engine.info().geometry.classes, count, height, width},
+                           {class_stride * kFloat, height * width * kFloat, width * kFloat, kFloat},
+                           static_cast<const float*>(data)));
+  };
+  WithoutGil([&] { engine.SegmentVolume(view, depth, kind, tell, options); });
 }
 
 py::tuple BandRows(const Engine& engine, std::tuple<int64_t, int64_t> size,
@@ -222,6 +258,8 @@ void BindEngine(py::module_& m) {
       .def("memory", &Memory)
       .def("trim", &Engine::Trim)
       .def("segment", &Segment, "image"_a, "kind"_a, "options"_a)
+      .def("segment_volume", &SegmentVolume, "slices"_a, "depth"_a, "kind"_a, "options"_a)
+      .def("segment_slabs", &SegmentSlabs, "slices"_a, "depth"_a, "kind"_a, "options"_a, "slab"_a)
       .def("band_rows", &BandRows, "size"_a, "band"_a, "options"_a)
       .def("segment_band", &SegmentBand, "rows"_a, "kind"_a, "band"_a, "options"_a,
            "statistics"_a = nullptr)

@@ -30,6 +30,8 @@ void CheckOptions(const SegmentOptions& options) {
   if (options.tile_height_px < 0 || options.tile_width_px < 0)
     Refuse("tile " + std::to_string(options.tile_height_px) + " x " +
            std::to_string(options.tile_width_px) + " px must be positive");
+  if (options.tile_depth_px < 0)
+    Refuse("tile depth " + std::to_string(options.tile_depth_px) + " px must be positive");
   if (options.batch_size < 0)
     Refuse("batch_size " + std::to_string(options.batch_size) + " must be >= 1");
   if (options.max_memory_bytes < 0) Refuse("max_memory must be positive");

@@ -27,6 +27,7 @@
 #include "tiling/compare_range.h"
 #include "tiling/pixel_rect.h"
 #include "tiling/plain_pixels.h"
+#include "tiling/volume/volume_tiler.h"
 
 namespace pyengine {
 namespace {
@@ -82,14 +83,16 @@ struct Engine::Impl {
     info = Describe(file, analysis);
     pool = PoolFor(options);
     info.threads = pool->threads();
-    const SegmentationModel model{
-        .geometry = info.geometry,
-        .normalisation = NormalisationOfAll(),
-        .head = file.manifest.head,
-        .window = {.height = file.manifest.window_height, .width = file.manifest.window_width},
-        .mirror_y = file.manifest.mirror_y,
-        .mirror_x = file.manifest.mirror_x,
-        .why_not_tileable = info.not_tileable_reason};
+    const SegmentationModel model{.geometry = info.geometry,
+                                  .normalisation = NormalisationOfAll(),
+                                  .head = file.manifest.head,
+                                  .window = {.height = file.manifest.window_height,
+                                             .width = file.manifest.window_width,
+                                             .depth = file.manifest.window_depth},
+                                  .mirror_z = file.manifest.mirror_z,
+                                  .mirror_y = file.manifest.mirror_y,
+                                  .mirror_x = file.manifest.mirror_x,
+                                  .why_not_tileable = info.not_tileable_reason};
     const OpenRequest request{
         .path = path, .file = file, .model = model, .options = options, .pool = pool};
     segmenter = factory ? OpenCustom(factory, request, info) : OpenSegmenter(request, info);
@@ -213,6 +216,47 @@ struct Engine::Impl {
     if (own_heads) ApplyHeads(static_cast<float*>(data), out.plane_stride, out.plane_stride, true);
   }
 
+  // The door of all volumes.
+  void SegmentVolume(const ImageView& slices, int64_t depth, const VolumeOutput& out,
+                     const SegmentOptions& options) const {
+    const DefaultFloatEnvironment floats;
+    if (!info.geometry.volume)
+      throw Error(ErrorCode::kUnsupported,
+                  "this network is over images (y, x), not volumes: segment the slices");
+    CheckOptions(options);
+    CheckSize(slices.height, slices.width);
+    if (depth < 1 || slices.height % depth != 0 ||
+        (slices.rows != 0 && slices.rows != slices.height))
+      throw Error(ErrorCode::kInvalidArgument, "a volume of " + std::to_string(depth) +
+                                                   " slices cannot have " +
+                                                   std::to_string(slices.height) + " rows in all");
+    if (options.has_region())
+      throw Error(ErrorCode::kUnsupported, "volumes are segmented whole, without region");
+    RequireDense();
+    RequireOneOutput(out.kind);
+    if (!file.manifest.outputs.empty() && out.kind == OutputKind::kProbabilities)
+      throw Error(ErrorCode::kUnsupported,
+                  "a network over volumes with named results gives labels or logits");
+    if (out.whole == nullptr && !out.slab) throw Error(ErrorCode::kInvalidArgument, "out is null");
+    const bool windows = options.mode != TileMode::kExact;
+    if (options.augmentation != Augmentation::kNone &&
+        (options.augmentation != Augmentation::kMirror || !windows))
+      throw Error(ErrorCode::kUnsupported,
+                  "augmentation of volumes: tta=\"mirror\" mirrors windows, in mode \"nnunet\", "
+                  "\"gaussian\" or \"constant\"; other views are for images");
+    if (options.augmentation == Augmentation::kMirror) RequireMirrorAxes();
+    const CancellationScope cancellation(options.cancelled);
+    const Scheduler::Turn turn(options.scheduler.get(), options.priority);
+    const ThreadPool::Alone alone(options.one_thread);
+    const FiniteCheckScope finite_check(options.check_finite);
+    const PlainPixels plain(slices, info.geometry.channels,
+                            {.scale = options.source_scale, .offset = options.source_offset}, *pool,
+                            plain_buffers);
+    const CheckedImage checked(plain.view(), info.geometry.channels, *pool);
+    const NormalisedImage normalised(*this, checked, nullptr);
+    segmenter->SegmentVolume(VolumeImage(normalised.image, depth), out, options);
+  }
+
   // A region of what is computed of the whole.
   void SegmentAndCrop(const ImageView& view, const PixelRect& region, const OutputView& out,
                       const SegmentOptions& options) const {
@@ -303,7 +347,7 @@ struct Engine::Impl {
   }
 
   void RequireMirrorAxes() const {
-    if (!file.manifest.mirror_y && !file.manifest.mirror_x)
+    if (!file.manifest.mirror_z && !file.manifest.mirror_y && !file.manifest.mirror_x)
       throw Error(ErrorCode::kUnsupported,
                   "this engine file names no axes along which its network was trained to be "
                   "mirrored; for both say tta=\"flips\"");
@@ -330,7 +374,7 @@ struct Engine::Impl {
   void RequireImages() const {
     if (info.geometry.volume)
       throw Error(ErrorCode::kUnsupported,
-                  "this network is over volumes (z, y, x), not images; RunVolume() runs it");
+                  "this network is over volumes (z, y, x), not images: give all slices together");
   }
   void RequireVolumes() const {
     if (!info.geometry.volume)
@@ -509,6 +553,16 @@ void Engine::SegmentLabels(const ImageView& image, uint8_t* labels, int64_t row_
                            const SegmentOptions& options) const {
   impl_->Segment(image, {.begin = 0, .end = image.height}, OutputKind::kLabels, labels, row_stride,
                  options);
+}
+
+void Engine::SegmentVolume(const ImageView& slices, int64_t depth, OutputKind kind, void* out,
+                           const SegmentOptions& options) const {
+  impl_->SegmentVolume(slices, depth, {.kind = kind, .whole = out, .slab = nullptr}, options);
+}
+
+void Engine::SegmentVolume(const ImageView& slices, int64_t depth, OutputKind kind,
+                           const SlabFn& slab, const SegmentOptions& options) const {
+  impl_->SegmentVolume(slices, depth, {.kind = kind, .whole = nullptr, .slab = slab}, options);
 }
 
 void Engine::SegmentScores(const ImageView& image, OutputKind kind, float* scores,

@@ -119,7 +119,7 @@ def build_plan(
     if precision == "int8" and images is None:
         raise ValueError("int8 needs images, which tell the range of every layer's values")
     check_tolerance(tolerance)
-    height, width = tile_sides(tile)
+    _, height, width = tile_sides(tile)
     batch = positive("batch_size", batch_size)
     _core.check_engine_file(str(source))
     manifest, graph_json, tensors = deserialize(source.read_bytes())

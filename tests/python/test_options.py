@@ -26,8 +26,9 @@ def fields(body: str) -> dict[str, tuple[str, str]]:
     for line in body.split(";"):
         declared, _, initial = " ".join(line.split()).partition(" = ")
         if declared and "(" not in declared:
-            kind, name = re.fullmatch(r"(.*[ *>])(\w+)(?:\[\d+\])?", declared).groups()
-            found[name] = (kind.strip(), initial)
+            kind, names = re.fullmatch(r"(.*?[ *>])(\w+(?:, \w+)*)(?:\[\d+\])?", declared).groups()
+            for name in names.split(", "):
+                found[name] = (kind.strip(), initial)
     return found
 
 
@@ -38,7 +39,7 @@ CPP = "\n".join(
 )
 C = without_comments("\n".join(p.read_text() for p in sorted(HEADERS.glob("c_*.h"))))
 CPP_STRUCTS = {
-    name: fields(re.sub(r"bool (?:operator==|has_region).*?\n", "\n", body))
+    name: fields(re.sub(r"\n[^\n;]*\) const \{.*?\}", "", body, flags=re.DOTALL))  # no functions
     for name, body in re.findall(r"^struct (\w+) \{(.*?)^\};", CPP, re.DOTALL | re.MULTILINE)
 }
 C_STRUCTS = {
@@ -79,8 +80,9 @@ ELSEWHERE = {
     "ImageView.byte_order": "added to the type",
     "Classification": "arguments of pye_engine_classify()",
     "NetworkGeometry": "fields of pye_engine_info",
+    "AxisGeometry": "for executors of one's own, which are C++",
     "LabelView": "arguments",
-    "TileSize": "two fields each",
+    "TileSize": "a field for each side",
     "Window": "four fields each",
     "Tile": "for executors of one's own, which are C++",
 }
@@ -111,6 +113,10 @@ FUNCTIONS = {
     "SegmentLabelsOnDevice": "pye_segment_labels_on_device",
     "SegmentScoresOnDevice": "pye_segment_scores_on_device",
     "BandRows": "pye_band_rows",
+    "SegmentVolume": "pye_segment_volume",
+    "RunVolume": "pye_engine_run_volume",
+    "RunVolumeOutputShape": "pye_engine_run_volume_output_shape",
+    "ProfileVolume": None,  # of an executor of one's own
     "SegmentBand": "pye_segment_band",
     "Classify": "pye_engine_classify",
     "Normalise": "pye_engine_normalise",
@@ -128,9 +134,10 @@ def flat(struct: str) -> set[str]:
     names = set()
     for name, (kind, _) in CPP_STRUCTS[struct].items():
         if kind in ("TileSize", "Window"):
-            names |= {f"{name}_{side}" for side in CPP_STRUCTS[kind]}
+            # C's plans are of images.
+            names |= {f"{name}_{side}" for side in CPP_STRUCTS[kind].keys() - {"depth", "front"}}
         elif kind == "NetworkGeometry":
-            names |= set(CPP_STRUCTS[kind])
+            names |= {n for n, (of, _) in CPP_STRUCTS[kind].items() if of != "AxisGeometry"}
         elif f"{struct}.{name}" not in ELSEWHERE:
             names.add(name)
     return {name.removesuffix("_px") for name in names}

@@ -103,6 +103,8 @@ internal static class Native {
     public long result_count;
     public int more_preprocessing;
     public int preprocessing_needs_image;
+    public long sample_depth_px;
+    public int volume;
   }
 
   [StructLayout(LayoutKind.Sequential)]
@@ -157,6 +159,7 @@ internal static class Native {
     public IntPtr scheduler;
     public int priority;
     public int check_finite;
+    public long tile_depth_px;
   }
 
   [StructLayout(LayoutKind.Sequential)]

@@ -74,6 +74,8 @@ public struct Region {
 public sealed class SegmentOptions {
   public long TileHeight { get; set; }
   public long TileWidth { get; set; }
+  /// <summary>Of volumes.</summary>
+  public long TileDepth { get; set; }
   public int BatchSize { get; set; }
   public long MaxMemoryBytes { get; set; }
   public Mode Mode { get; set; }
@@ -332,6 +334,7 @@ internal sealed class Call : IDisposable {
     PyEngine.Native.pye_segment_options_init(ref Native, Size.Of<Native.pye_segment_options>());
     Native.tile_height_px = options.TileHeight;
     Native.tile_width_px = options.TileWidth;
+    Native.tile_depth_px = options.TileDepth;
     Native.batch_size = options.BatchSize;
     Native.max_memory_bytes = options.MaxMemoryBytes;
     Native.mode = (int)options.Mode;

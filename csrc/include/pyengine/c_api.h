@@ -264,6 +264,8 @@ typedef struct pye_engine_info {
                                    pye_engine_normalise() does. */
   int32_t preprocessing_needs_image; /**< 1: some of it depends on the whole image, so that bands
                                           of rows cannot be segmented from C. */
+  int64_t sample_depth_px;           /**< As sample_height_px: slices; 1: images. */
+  int32_t volume;                    /**< 1: the network is over (z, y, x): pye_segment_volume(). */
 } pye_engine_info;
 
 /** One class. */
@@ -383,6 +385,7 @@ typedef struct pye_segment_options {
   int32_t priority;               /**< Among those of the scheduler: higher ones first. */
   int32_t check_finite; /**< Not 0: NaN or infinity that arises in the network ends the call
                              (PYE_NOT_FINITE), naming the layer; on the CPU. */
+  int64_t tile_depth_px;          /**< Output tile of volumes; 0 = chosen by the cost model. */
 } pye_segment_options;
 
 /** How an image will be cut. */
@@ -456,6 +459,22 @@ PYENGINE_EXPORT pye_status pye_engine_plan(const pye_engine* engine, int64_t hei
                                            const pye_segment_options* options, pye_tile_plan* plan);
 
 /**
+ * A volume, for networks over (z, y, x) (`volume` of pye_engine_info). In PYE_EXACT bit for bit
+ * what one box gives; PYE_NNUNET, PYE_GAUSSIAN and PYE_CONSTANT average windows.
+ * \param slice   The first slice; those of a volume follow each other at `slice_stride_bytes`.
+ * \param depth   Slices.
+ * \param slice_stride_bytes  height * row_stride_bytes of `slice`; any for one slice.
+ * \param kind    A pye_output.
+ * \param out     Dense: uint8_t (depth, height, width) or float (classes, depth, height, width).
+ * \param options May be NULL. No region.
+ * PYE_UNSUPPORTED: the network is over images, or slices lie otherwise.
+ */
+PYENGINE_EXPORT pye_status pye_segment_volume(const pye_engine* engine, const pye_image* slice,
+                                              int64_t depth, int64_t slice_stride_bytes,
+                                              int32_t kind, void* out,
+                                              const pye_segment_options* options);
+
+/**
  * Which rows of an image of this size pye_segment_band() needs for rows `row_begin` to `row_end` of
  * the result: fills `first_row` and `rows`. `options` may be NULL.
  */
@@ -512,6 +531,16 @@ PYENGINE_EXPORT pye_status pye_engine_normalise(const pye_engine* engine, const 
  * PYE_INVALID_ARGUMENT: the network does not accept this size. */
 PYENGINE_EXPORT pye_status pye_engine_run_output_shape(const pye_engine* engine, int64_t height,
                                                        int64_t width, int64_t shape[3]);
+
+/** Shape (classes, depth, height, width) of the result of pye_engine_run_volume(), likewise. */
+PYENGINE_EXPORT pye_status pye_engine_run_volume_output_shape(const pye_engine* engine,
+                                                              int64_t depth, int64_t height,
+                                                              int64_t width, int64_t shape[4]);
+
+/** pye_engine_run() of a network over volumes: inputs (count, channels, depth, height, width). */
+PYENGINE_EXPORT pye_status pye_engine_run_volume(const pye_engine* engine, const float* in,
+                                                 float* out, int64_t count, int64_t depth,
+                                                 int64_t height, int64_t width);
 
 /**
  * The network itself: no tiling, no normalisation, its own padding.

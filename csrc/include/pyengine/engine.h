@@ -89,6 +89,21 @@ class PYENGINE_EXPORT Engine {
   void SegmentScores(const ImageView& image, OutputKind kind, float* scores,
                      const SegmentOptions& options = {}) const;
 
+  /// A volume, for networks over (z, y, x) (NetworkGeometry::volume). In exact mode bit for bit
+  /// what one box gives, whatever the boxes are.
+  /// \param slices  All slices, one below the other: an image of depth * height rows.
+  /// \param depth   Slices.
+  /// \param out     Labels (depth, height, width) of uint8, or float (classes, depth, height,
+  ///   width), dense.
+  /// \throws Error as SegmentLabels(); kUnsupported also for networks over images, a region, and
+  ///   augmentation but kMirror in mode kNnUnet, kGaussian or kConstant.
+  void SegmentVolume(const ImageView& slices, int64_t depth, OutputKind kind, void* out,
+                     const SegmentOptions& options = {}) const;
+  /// The same, handed to `slab` as soon as slices are finished: nothing of the size of the result
+  /// is held. `slab` comes on the caller's thread.
+  void SegmentVolume(const ImageView& slices, int64_t depth, OutputKind kind, const SlabFn& slab,
+                     const SegmentOptions& options = {}) const;
+
   /// The same for an image and results in the memory of the engine's GPU, enqueued on
   /// `cuda_stream` (a cudaStream_t; null: the default stream) without waiting. Exact mode only.
   /// Values are not looked at: NaN and infinity go through. The progress callback is told when

@@ -108,6 +108,11 @@ enum class Augmentation {
 /// Called after each batch of tiles; returning false cancels the call, also after the last one.
 using ProgressFn = std::function<bool(int64_t tiles_done, int64_t tiles_total)>;
 
+/// Told of finished slices of a volume's result, in order: labels (slices, height, width), or float
+/// scores whose classes are `class_stride` values apart. `data` lives as long as the call.
+using SlabFn = std::function<void(int64_t first_slice, int64_t slices, const void* data,
+                                  int64_t class_stride)>;
+
 /// Asked about every 5 ms while a network computes; returning true cancels the call.
 using CancelFn = std::function<bool()>;
 
@@ -115,6 +120,7 @@ using CancelFn = std::function<bool()>;
 struct SegmentOptions {
   int64_t tile_height_px = 0;  ///< Output tile; 0 = chosen by the cost model.
   int64_t tile_width_px = 0;   ///< As tile_height_px.
+  int64_t tile_depth_px = 0;   ///< As tile_height_px, of volumes.
   int batch_size = 0;          ///< Tiles per network call; 0 = 1 on the CPU, the plan's on a GPU.
   /// Working memory beside image and result. 0: 1 GiB; where that takes more than a quarter longer
   /// (or is too little), half of what was free when the engine was opened. The result is the same.

@@ -5,6 +5,7 @@
 #include "c_api/guard.h"
 #include "c_api/handle.h"
 #include "c_api/structs.h"
+#include "core/checked_math.h"
 #include "pyengine/c_api.h"
 #include "pyengine/engine.h"
 
@@ -99,6 +100,23 @@ pye_status pye_segment_band(const pye_engine* engine, const pye_image* image, co
   });
 }
 
+pye_status pye_segment_volume(const pye_engine* engine, const pye_image* slice, int64_t depth,
+                              int64_t slice_stride_bytes, int32_t kind, void* out,
+                              const pye_segment_options* options) {
+  return Guard([&] {
+    ImageView slices = ViewOf(slice);
+    Require(depth >= 1, "a volume of " + std::to_string(depth) + " slices");
+    const int64_t rows = CheckedMul(depth, std::max<int64_t>(slices.height, 0), "volume");
+    if (depth > 1 && slice_stride_bytes !=
+                         CheckedMul(slices.height, slices.row_stride_bytes, "slice_stride_bytes"))
+      throw Error(ErrorCode::kUnsupported,
+                  "slice_stride_bytes " + std::to_string(slice_stride_bytes) +
+                      " must be height * row_stride_bytes: slices follow each other");
+    slices.height = rows;
+    EngineOf(engine).SegmentVolume(slices, depth, OutputKindOf(kind), out, OptionsOf(options));
+  });
+}
+
 pye_status pye_segment_labels_on_device(const pye_engine* engine, const pye_image* image,
                                         uint8_t* labels, int64_t row_stride_bytes,
                                         void* cuda_stream, const pye_segment_options* options) {
@@ -146,6 +164,25 @@ pye_status pye_engine_run(const pye_engine* engine, const float* in, float* out,
     RequirePointer(out, "out");
     Require(count >= 1, "count " + std::to_string(count) + " must be at least 1");
     EngineOf(engine).Run(in, out, count, height, width);
+  });
+}
+
+pye_status pye_engine_run_volume_output_shape(const pye_engine* engine, int64_t depth,
+                                              int64_t height, int64_t width, int64_t shape[4]) {
+  return Guard([&] {
+    RequirePointer(shape, "shape");
+    EngineOf(engine).RunVolumeOutputShape({.height = height, .width = width, .depth = depth},
+                                          shape);
+  });
+}
+
+pye_status pye_engine_run_volume(const pye_engine* engine, const float* in, float* out,
+                                 int64_t count, int64_t depth, int64_t height, int64_t width) {
+  return Guard([&] {
+    RequirePointer(in, "in");
+    RequirePointer(out, "out");
+    Require(count >= 1, "count " + std::to_string(count) + " must be at least 1");
+    EngineOf(engine).RunVolume(in, out, count, {.height = height, .width = width, .depth = depth});
   });
 }
 

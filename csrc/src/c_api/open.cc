@@ -156,7 +156,9 @@ pye_status pye_engine_describe(const pye_engine* engine, pye_engine_info* info) 
           .fixed_width_px = g.fixed_width,
           .result_count = static_cast<int64_t>(i.results.size()),
           .more_preprocessing = i.more_preprocessing ? 1 : 0,
-          .preprocessing_needs_image = i.preprocessing_needs_image ? 1 : 0},
+          .preprocessing_needs_image = i.preprocessing_needs_image ? 1 : 0,
+          .sample_depth_px = i.sample_depth,
+          .volume = g.volume ? 1 : 0},
          "pye_engine_info");
   });
 }

@@ -38,6 +38,7 @@ inline constexpr std::tuple kEngineOptionFields{
 inline constexpr std::tuple kSegmentOptionFields{
     PYENGINE_FIELD(tile_height_px),
     PYENGINE_FIELD(tile_width_px),
+    PYENGINE_FIELD(tile_depth_px),
     PYENGINE_FIELD(batch_size),
     PYENGINE_FIELD(max_memory_bytes),
     PYENGINE_FIELD(mode),

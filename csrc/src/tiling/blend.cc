@@ -15,7 +15,7 @@
 namespace pyengine {
 
 std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode) {
-  if (mode == TileMode::kNnUnet) return NnUnetWeights(height, width);
+  if (mode == TileMode::kNnUnet) return NnUnetWeights({.height = height, .width = width});
   std::vector<float> weights(static_cast<size_t>(height * width), 1.0f);
   if (mode != TileMode::kGaussian) return weights;
   const auto axis = [](int64_t i, int64_t size) {

@@ -32,21 +32,24 @@ std::vector<int64_t> NnUnetOrigins(int64_t size, int64_t window) {
   return origins;
 }
 
-std::vector<float> NnUnetWeights(int64_t height, int64_t width) {
+std::vector<float> NnUnetWeights(TileSize window) {
   const auto axis = [](int64_t i, int64_t size) {
     const int64_t centre = size / 2;
     const double z = double(i - centre) / (double(size) / 8);
     return Exp(-z * z / 2);
   };
-  std::vector<float> weights(static_cast<size_t>(height * width));
+  std::vector<float> weights;
+  weights.reserve(static_cast<size_t>(window.depth * window.height * window.width));
   auto smallest = static_cast<float>(kPeak);
-  for (int64_t y = 0; y < height; ++y)
-    for (int64_t x = 0; x < width; ++x) {
-      const auto weight =
-          static_cast<float>(RoundedToHalf(kPeak * axis(y, height) * axis(x, width)));
-      weights[static_cast<size_t>(y * width + x)] = weight;
-      if (weight > 0) smallest = std::min(smallest, weight);
-    }
+  for (int64_t z = 0; z < window.depth; ++z)
+    for (int64_t y = 0; y < window.height; ++y)
+      for (int64_t x = 0; x < window.width; ++x) {
+        // An axis of one pixel counts 1: a window of one slice weighs as an image does.
+        const auto weight = static_cast<float>(RoundedToHalf(
+            kPeak * axis(z, window.depth) * axis(y, window.height) * axis(x, window.width)));
+        weights.push_back(weight);
+        if (weight > 0) smallest = std::min(smallest, weight);
+      }
   for (float& weight : weights) weight = std::max(weight, smallest);
   return weights;
 }

@@ -22,8 +22,9 @@ struct SegmentationModel {
   NetworkGeometry geometry;
   Normalisation normalisation;
   Head head = Head::kNone;
-  TileSize window = {};                     // of nnU-Net's windows; 0: the file names none
-  bool mirror_y = false, mirror_x = false;  // along which axes it was trained to be mirrored
+  TileSize window = {};  // of nnU-Net's windows; 0: the file names none
+  bool mirror_z = false, mirror_y = false,
+       mirror_x = false;         // along which axes it was trained to be mirrored
   std::string why_not_tileable;  // told to callers who ask for tiles of a network that has none
 };
 
@@ -42,6 +43,9 @@ class DeviceArrays {
  protected:
   ~DeviceArrays() = default;
 };
+
+class VolumeImage;
+struct VolumeOutput;
 
 // Images, sizes, bands, results and options come from the facade, which has checked them
 // (checked_image.h, checks.h). All methods may be called from several threads at once.
@@ -67,6 +71,10 @@ class Segmenter {
 
   // Whether it computes the options' region alone. Otherwise they have none when they come here.
   virtual bool CutsRegions(const SegmentOptions& /*options*/) const { return false; }
+
+  // A volume, for networks over (z, y, x). The default has none.
+  virtual void SegmentVolume(const VolumeImage& volume, const VolumeOutput& output,
+                             const SegmentOptions& options) const;
 
   // The network itself, and the times of its operations: as Executor's.
   virtual void Run(const float* in, float* out, int64_t n, TileSize size) const = 0;

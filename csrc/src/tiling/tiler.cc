@@ -2,12 +2,19 @@
 
 #include <utility>
 
+#include "pyengine/error.h"
 #include "tiling/blend.h"
 #include "tiling/exact.h"
 #include "tiling/gather.h"
+#include "tiling/volume/volume_tiler.h"
 #include "tiling/whole.h"
 
 namespace pyengine {
+
+void Segmenter::SegmentVolume(const VolumeImage& /*volume*/, const VolumeOutput& /*output*/,
+                              const SegmentOptions& /*options*/) const {
+  throw Error(ErrorCode::kUnsupported, "networks over volumes run on the CPU: device=\"cpu\"");
+}
 
 Tiler::Tiler(std::shared_ptr<Executor> executor, const SegmentationModel& model,
              std::shared_ptr<ThreadPool> pool)
@@ -34,6 +41,11 @@ void Tiler::Segment(const CheckedImage& image, Range rows, const OutputView& out
   const ImageView& view = image.view();
   const auto layout = layouts_.Find(runner_.executor(), view.height, view.width, options);
   SegmentExact(runner_, *layout, image, rows, out, options);
+}
+
+void Tiler::SegmentVolume(const VolumeImage& volume, const VolumeOutput& output,
+                          const SegmentOptions& options) const {
+  pyengine::SegmentVolume(runner_, volume, output, options, memory_.most_bytes);
 }
 
 void Tiler::Run(const float* in, float* out, int64_t n, TileSize size) const {

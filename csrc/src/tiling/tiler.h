@@ -19,6 +19,8 @@ class Tiler final : public Segmenter {
                  const SegmentOptions& options) const override;
   void Segment(const CheckedImage& image, Range rows, const OutputView& out,
                const SegmentOptions& options) const override;
+  void SegmentVolume(const VolumeImage& volume, const VolumeOutput& output,
+                     const SegmentOptions& options) const override;
   bool CutsRegions(const SegmentOptions& options) const override {
     return options.mode == TileMode::kExact;
   }

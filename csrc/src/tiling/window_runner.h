@@ -29,6 +29,7 @@ class WindowRunner {
                std::shared_ptr<ThreadPool> pool);
 
   Executor& executor() const { return *executor_; }
+  ThreadPool& pool() const { return *pool_; }
   const SegmentationModel& model() const { return model_; }
   const NetworkGeometry& net() const { return model_.geometry; }
 
