@@ -179,8 +179,8 @@ TEST(ParseGraph, PassesOverFieldsThatAnOperatorDoesNotHave) {
   EXPECT_EQ(pool.nodes[0].bias, "");
   const Graph conv = Parse(Node("conv2d", all));
   EXPECT_EQ(conv.nodes[0].groups, 3);
-  EXPECT_EQ(conv.nodes.y.border, BorderMode::kReflect);
-  EXPECT_EQ(conv.nodes.y.output_padding[0], 0);
+  EXPECT_EQ(conv.nodes[0].border, BorderMode::kReflect);
+  EXPECT_EQ(conv.nodes[0].output_padding.y, 0);
 }
 
 }  // namespace
