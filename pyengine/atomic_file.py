@@ -152,14 +152,27 @@ def _hidden_folder(path: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder, path.name)
         os.close(lock)
+
+
+def _remove(folder: Path, name: str) -> None:
+    """Remove a hidden folder; where all it holds is one file, without a descriptor to spare."""
+    with contextlib.suppress(OSError):
+        (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
+        return
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _locked_folder(parent: Path, prefix: str) -> tuple[Path, int]:
     while True:
         folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
-        lock = os.open(folder, os.O_RDONLY)
+        try:
+            lock = os.open(folder, os.O_RDONLY)
+        except OSError:
+            folder.rmdir()
+            raise
         # Some network file systems lock no folders; there, leftovers stay.
         with contextlib.suppress(OSError):
             fcntl.flock(lock, fcntl.LOCK_EX)
