@@ -24,6 +24,39 @@ def check_axes(image: onnx.ValueInfoProto) -> None:
         )
 
 
+def check_no_cycle(graph: onnx.GraphProto) -> None:
+    """Refuse nodes that wait for their own results, which walks along the graph would never leave.
+
+    Raises
+    ------
+    ValueError
+        Names the tensor; also one that is made twice.
+    """
+    made = {t.name for t in graph.input} | {t.name for t in graph.initializer}
+    for node in graph.node:
+        for name in filter(None, node.output):
+            if name in made:
+                raise ValueError(f"the network makes the tensor '{name}' twice")
+            made.add(name)
+    producers = {name: i for i, node in enumerate(graph.node) for name in node.output if name}
+    waits = [{producers[n] for n in node.input if n in producers} for node in graph.node]
+    readers: list[list[int]] = [[] for _ in waits]
+    for i, others in enumerate(waits):
+        for other in others:
+            readers[other].append(i)
+    ready = [i for i, others in enumerate(waits) if not others]
+    done = 0
+    while ready:
+        done += 1
+        for reader in readers[(i := ready.pop())]:
+            waits[reader].discard(i)
+            if not waits[reader]:
+                ready.append(reader)
+    if done < len(waits):
+        node = next(n for n, others in zip(graph.node, waits, strict=True) if others)
+        raise ValueError(f"the network's tensor '{node.output[0]}' depends on itself")
+
+
 def evaluate(node: onnx.NodeProto, constants: dict[str, Array], opset: int) -> dict[str, Array]:
     """The outputs of a node whose inputs are all known, by ONNX's reference operators."""
     import onnx

@@ -18,7 +18,7 @@ from pyengine.inputs.source import (
     check_shape,
     is_path,
 )
-from pyengine.onnx_nodes import check_axes
+from pyengine.onnx_nodes import check_axes, check_no_cycle
 
 if TYPE_CHECKING:
     import onnx
@@ -73,6 +73,7 @@ def onnx_source(
     model: onnx.ModelProto, sample_shape: tuple[int, ...] | None, description: str
 ) -> Source:
     """A model to be built; without `sample_shape`, its input says the size."""
+    check_no_cycle(model.graph)
     prepared = prepare(model)
     model = prepared.model
     inputs = image_inputs(model)
