@@ -27,6 +27,13 @@ int64_t Any(FuzzedDataProvider& bytes) {
                                                  : bytes.ConsumeIntegral<int64_t>();
 }
 
+// A struct that may say it is larger than it is, as one of a newer header is.
+template <class T>
+struct Roomy {
+  T value{};
+  char more[256] = {};
+};
+
 struct Buffers {
   std::vector<uint8_t> pixels, labels;
   std::vector<float> scores;
@@ -76,7 +83,9 @@ pye_segment_options Options(FuzzedDataProvider& bytes, int* patience) {
     options.tile_width_px = Any(bytes);
   }
   if (bytes.ConsumeBool()) options.batch_size = static_cast<int32_t>(Any(bytes));
-  if (bytes.ConsumeBool()) options.max_memory_bytes = Any(bytes) * (int64_t{1} << 20);
+  if (bytes.ConsumeBool() &&
+      __builtin_mul_overflow(Any(bytes), int64_t{1} << 20, &options.max_memory_bytes))
+    options.max_memory_bytes = Any(bytes);
   if (bytes.ConsumeBool()) options.mode = static_cast<int32_t>(Any(bytes));
   if (bytes.ConsumeBool())
     options.overlap = bytes.PickValueInArray({0.0, 0.5, 1.0, 7.0, -1.0, 1e300, 0.0 / 0.0});
@@ -88,7 +97,7 @@ pye_segment_options Options(FuzzedDataProvider& bytes, int* patience) {
     options.user = patience;
   }
   if (bytes.ConsumeIntegralInRange<int>(0, 15) == 0)
-    options.size = bytes.ConsumeIntegral<uint8_t>();
+    options.size = bytes.ConsumeIntegralInRange<size_t>(0, sizeof options);
   return options;
 }
 
@@ -121,9 +130,9 @@ void Call(FuzzedDataProvider& bytes, const pye_engine* engine, const pye_engine_
       break;
     }
     case 2: {
-      pye_tile_plan plan{};
-      plan.size = bytes.ConsumeBool() ? sizeof plan : bytes.ConsumeIntegral<uint8_t>();
-      status = pye_engine_plan(engine, h, w, given, &plan);
+      Roomy<pye_tile_plan> plan;
+      plan.value.size = bytes.ConsumeBool() ? sizeof plan.value : bytes.ConsumeIntegral<uint8_t>();
+      status = pye_engine_plan(engine, h, w, given, &plan.value);
       break;
     }
     case 3: {
@@ -171,9 +180,9 @@ void Call(FuzzedDataProvider& bytes, const pye_engine* engine, const pye_engine_
       pye_layer_info layer{};
       layer.size = sizeof layer;
       status = pye_engine_layer(engine, Any(bytes), &layer);
-      pye_class_info one{};
-      one.size = bytes.ConsumeIntegral<uint8_t>();
-      (void)pye_engine_class(engine, Any(bytes), &one);
+      Roomy<pye_class_info> one;
+      one.value.size = bytes.ConsumeIntegral<uint8_t>();
+      (void)pye_engine_class(engine, Any(bytes), &one.value);
       (void)pye_engine_label_name(engine, Any(bytes));
       break;
     }
