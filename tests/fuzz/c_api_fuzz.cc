@@ -34,6 +34,11 @@ struct Roomy {
   char more[256] = {};
 };
 
+// A row stride that is too small, or overflows: a larger one would be a promise of memory.
+int64_t Narrow(FuzzedDataProvider& bytes, int64_t width) {
+  return bytes.PickValueInArray<int64_t>({0, -1, INT64_MIN, INT64_MAX, width > 0 ? width - 1 : 0});
+}
+
 struct Buffers {
   std::vector<uint8_t> pixels, labels;
   std::vector<float> scores;
@@ -119,7 +124,8 @@ void Call(FuzzedDataProvider& bytes, const pye_engine* engine, const pye_engine_
       buffers.labels.assign(static_cast<size_t>(Pixels(image)), 0);
       status = pye_segment_labels(
           engine, &image, buffers.labels.data(),
-          bytes.ConsumeIntegralInRange<int>(0, 7) ? image.width : ~Any(bytes), given);
+          bytes.ConsumeIntegralInRange<int>(0, 7) ? image.width : Narrow(bytes, image.width),
+          given);
       break;
     }
     case 1: {
