@@ -45,9 +45,12 @@ class Pages(NamedTuple):
 
     def page(self, tiff: Any, number: int) -> Any:
         """A page of tifffile that knows all its tags."""
+        import tifffile
+
         page = self.pages[number]
         page = tiff.pages[page] if isinstance(page, int) else page
-        return page.aspage() if page.is_frame and not page.is_virtual else page
+        # Frames know few tags; those without a place in the file are all that there is.
+        return page.aspage() if isinstance(page, tifffile.TiffFrame) and page.offset else page
 
 
 def find_pages(tiff: Any, level: int) -> Pages:
