@@ -63,6 +63,21 @@ def needs_onnxruntime(path: str) -> bool:
         return False
 
 
+def open_session(model: bytes, options: Any) -> Any:
+    """A session of onnxruntime on the CPU, which gives its best setting up where that fails.
+
+    Its optimiser moves transposes past operators, also past resizes that it then cannot run.
+    """
+    import onnxruntime
+
+    providers = ["CPUExecutionProvider"]
+    try:
+        return onnxruntime.InferenceSession(model, options, providers=providers)
+    except Exception:
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        return onnxruntime.InferenceSession(model, options, providers=providers)
+
+
 def session_network(model: bytes, threads: int | None, name: str) -> Network:
     """An ONNX model as a function of (N, C, H, W) float32; see `stored_network`."""
     try:
@@ -76,7 +91,7 @@ def session_network(model: bytes, threads: int | None, name: str) -> Network:
     if threads:
         options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        session = open_session(model, options)
     except Exception as error:
         raise _core.UnsupportedError(f"{name}: onnxruntime cannot run it: {error}") from error
     (image,) = session.get_inputs()

@@ -18,6 +18,7 @@ from pyengine.inputs.source import (
     check_shape,
     is_path,
 )
+from pyengine.onnx_network import open_session
 from pyengine.onnx_nodes import check_axes, check_no_cycle
 
 if TYPE_CHECKING:
@@ -161,9 +162,7 @@ def onnx_runner(model: onnx.ModelProto, description: str) -> Network:
     quiet = onnxruntime.SessionOptions()
     quiet.log_severity_level = 4  # what fails is told by exceptions
     try:
-        session = onnxruntime.InferenceSession(
-            model.SerializeToString(), quiet, providers=["CPUExecutionProvider"]
-        )
+        session = open_session(model.SerializeToString(), quiet)
     except Exception as error:
         raise ValueError(f"{description}: onnxruntime cannot run it: {error}") from error
     name = session.get_inputs()[0].name

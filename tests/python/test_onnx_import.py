@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import pyengine
+from pyengine.onnx_network import open_session
 
 sys.path.append(str(Path(__file__).parents[1]))
 
@@ -278,6 +279,25 @@ def test_what_is_refused_is_named(case: Case, words: list[str], tmp_path: Path) 
     for word in (*words, "operator ", "executor='onnxruntime'"):
         assert word in str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_only_onnxruntimes_optimiser_breaks_is_built(tmp_path: Path) -> None:
+    """It moves transposes past a cubic resize, whose axes are then not those that it can resize."""
+
+    def dense(g: Graph, x: str) -> str:
+        last = g.add("MatMul", g.add("Transpose", x, perm=NHWC), g.weight(6, 6))
+        return g.add("Transpose", last, perm=NCHW)
+
+    cubic = resize((1.5, 0.5), mode="cubic")
+    model = model_of(lambda g, x: dense(g, cubic(g, dense(g, x))))
+    with pytest.raises(Exception, match="Cubic"):
+        run_onnx(model, np.zeros(SHAPE, F))
+    pyengine.build(model, tmp_path / "x.pyengine", task="classification", tolerance=1e-4)
+    x = np.random.default_rng(5).standard_normal(SHAPE, dtype=np.float32)
+    session = open_session(model.SerializeToString(), onnxruntime.SessionOptions())
+    (want,) = session.run(None, {"image": x})
+    got = pyengine.Engine(tmp_path / "x.pyengine").run(x)
+    assert np.abs(got - want).max() <= TOLERANCE * np.ptp(want)
 
 
 def test_a_sample_of_other_axes_is_named(tmp_path: Path) -> None:
