@@ -43,6 +43,7 @@ from pyengine.device_array import DeviceArray
 from pyengine.engine import Engine
 from pyengine.entropy import uncertainty
 from pyengine.executor_status import ExecutorStatus, executors
+from pyengine.foreground import tissue
 from pyengine.info import Classification, EngineInfo, LayerInfo, LayerTime, MemoryUse, TilePlan
 from pyengine.input_range import InputRangeWarning
 from pyengine.measurements import (
@@ -107,5 +108,6 @@ __all__ = [
     "show",
     "thickness_map",
     "uncertainty",
+    "tissue",
     "verify",
 ]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypedDict, TypeVar, g
 import numpy as np
 
 from pyengine import _core
+from pyengine.foreground import CELL_PX
 from pyengine.threads import ThreadOptions, core_engine, core_threads
 
 if TYPE_CHECKING:
@@ -117,7 +118,7 @@ def number(name: str, value: float) -> float:
     return float(value)
 
 
-def function(name: str, value: Callable[[], bool] | None) -> Callable[[], bool] | None:
+def function(name: str, value: Callable[..., T] | None) -> Callable[..., T] | None:
     """Something to call, or None."""
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be callable, got {value!r}")
@@ -254,6 +255,9 @@ class SegmentKeywords(TypedDict, total=False):
         `FloatingPointError` is raised where NaN or infinity arises in the network, naming the
         first layer that gave it (of another executor, its result). On the CPU; reads each layer's
         result once more.
+    every_tile : bool
+        In "exact" mode on the CPU a part of a tile whose whole window is one constant is computed
+        once and copied where it comes again, with the same bits. True: all is computed.
     """
 
     tile: Annotated[
@@ -281,6 +285,7 @@ class SegmentKeywords(TypedDict, total=False):
         ),
     ]
     check_finite: Annotated[bool, Option(False, flag, ("check_finite",))]
+    every_tile: Annotated[bool, Option(False, flag, ("every_tile",))]
 
 
 @cache
@@ -302,10 +307,22 @@ def engine_options(
 
 
 def segment_options(
-    progress: Callable[[int, int], bool | None] | None = None, **given: Unpack[SegmentKeywords]
+    progress: Callable[[int, int], bool | None] | None = None,
+    foreground: Sequence[int] = (),
+    report: Callable[[int, int, int], None] | None = None,
+    **given: Unpack[SegmentKeywords],
 ) -> _core.SegmentOptions:
-    """Checked options of one image; raises TypeError or ValueError with the name and the rule."""
-    return _core.SegmentOptions(progress=progress, **_checked(SegmentKeywords, given))
+    """Checked options of one image; raises TypeError or ValueError with the name and the rule.
+
+    `foreground` is as `foreground_cells` gives it.
+    """
+    return _core.SegmentOptions(
+        progress=progress,
+        foreground=foreground,
+        foreground_cell_px=CELL_PX if foreground else 0,
+        report=function("report", report),
+        **_checked(SegmentKeywords, given),
+    )
 
 
 def segment_fields(**given: Unpack[SegmentKeywords]) -> dict[str, Any]:

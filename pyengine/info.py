@@ -134,6 +134,12 @@ class TilePlan:
     """Estimated time of all tiles, in no unit: ratios of plans of one engine matter."""
     slowdown: float
     """`cost` over that of the best plan that more memory would allow."""
+    origin: tuple[int, int]
+    """Where the first tile begins: at the region, or above and left of it."""
+    origin_step: int
+    """Tiles begin at multiples of it."""
+    reach: int
+    """How far beyond a tile the image's end still matters to it."""
 
     def _repr_html_(self) -> str:
         facts = [

@@ -65,7 +65,9 @@ py::dict Plan(const Engine& engine, int64_t height, int64_t width, const Segment
                   "context"_a = py::make_tuple(p.window.top, p.window.left),
                   "grid"_a = py::make_tuple(p.tiles_down, p.tiles_across),
                   "batch_size"_a = p.batch_size, "memory_bytes"_a = p.memory_bytes,
-                  "cost"_a = p.cost, "slowdown"_a = p.slowdown);
+                  "cost"_a = p.cost, "slowdown"_a = p.slowdown,
+                  "origin"_a = py::make_tuple(p.top_px, p.left_px),
+                  "origin_step"_a = p.origin_step_px, "reach"_a = p.reach_px);
 }
 
 void Prepare(const Engine& engine, int64_t height, int64_t width, const SegmentOptions& options) {
@@ -148,8 +150,17 @@ py::tuple BandRows(const Engine& engine, std::tuple<int64_t, int64_t> size,
 py::array SegmentBand(const Engine& engine, const BorrowedImage& rows, OutputKind kind,
                       std::tuple<int64_t, int64_t> band, const SegmentOptions& options,
                       const ImageStatistics* statistics) {
-  const auto [begin, end] = band;
-  py::array out = NewOutput(engine, kind, end - begin, rows.view.width);
+  auto [begin, end] = band;
+  const ImageView& view = rows.view;
+  int64_t first = begin, last = end, width = view.width;
+  if (options.has_region()) {
+    first = std::max(begin, options.region_top_px);
+    last = std::max(first, std::min(end, options.region_top_px + options.region_height_px));
+    width = options.region_width_px;
+  }
+  // An array as large as the part, once it is known to lie within the image.
+  const bool within = width <= view.width && last - first <= view.height;
+  py::array out = NewOutput(engine, kind, within ? last - first : 1, within ? width : 1);
   void* data = out.mutable_data();
   WithoutGil([&, begin = begin, end = end] {
     engine.SegmentBand(rows.view, kind, begin, end, data, options, statistics);

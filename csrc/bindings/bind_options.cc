@@ -47,6 +47,14 @@ CancelFn CancelOf(py::object callback) {
   };
 }
 
+TileReportFn ReportOf(py::object callback) {
+  if (callback.is_none()) return nullptr;
+  return [shared = Share(std::move(callback))](const TileReport& tiles) {
+    const py::gil_scoped_acquire gil;
+    (*shared)(tiles.computed_px, tiles.repeated_px, tiles.background_px);
+  };
+}
+
 template <class T>
 void Set(T& field, const py::handle& value) {
   field = value.cast<T>();
@@ -60,6 +68,9 @@ void Set(CancelFn& field, const py::handle& value) {
 
 void Set(RunTasksFn& /*field*/, const py::handle& /*value*/) {
   throw py::type_error("run_tasks is for hosts in C and C++: Python's lock would serve one thread");
+}
+void Set(TileReportFn& field, const py::handle& value) {
+  field = ReportOf(py::reinterpret_borrow<py::object>(value));
 }
 
 // A struct that is made of keywords and does not change.

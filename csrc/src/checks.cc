@@ -90,6 +90,18 @@ void CheckRegion(const SegmentOptions& o, int64_t height, int64_t width) {
          std::to_string(height) + " x " + std::to_string(width) + " px");
 }
 
+void CheckForeground(const SegmentOptions& o, int64_t height, int64_t width) {
+  if (o.foreground.empty() && o.foreground_cell_px == 0) return;
+  if (o.foreground_cell_px < 1)
+    Refuse("foreground_cell_px " + std::to_string(o.foreground_cell_px) + " must be positive");
+  const int64_t down = CeilDiv(height, o.foreground_cell_px);
+  const int64_t across = CeilDiv(width, o.foreground_cell_px);
+  if (static_cast<int64_t>(o.foreground.size()) != down * across)
+    Refuse("foreground has " + std::to_string(o.foreground.size()) + " cells of " +
+           std::to_string(o.foreground_cell_px) + " px, the image " + std::to_string(down) + " x " +
+           std::to_string(across));
+}
+
 void CheckBand(int64_t height, Range rows) {
   if (rows.begin < 0 || rows.end > height || rows.empty())
     Refuse("rows " + std::to_string(rows.begin) + " to " + std::to_string(rows.end) +

@@ -23,6 +23,9 @@ void CheckOptions(const ThreadOptions& options);
 // The options' region lies within the image.
 void CheckRegion(const SegmentOptions& options, int64_t height, int64_t width);
 
+// The options' foreground has the cells of such an image.
+void CheckForeground(const SegmentOptions& options, int64_t height, int64_t width);
+
 // `rows` are some of the image's.
 void CheckBand(int64_t height, Range rows);
 

@@ -25,6 +25,7 @@
 #include "pyengine/error.h"
 #include "tiling/augment.h"
 #include "tiling/compare_range.h"
+#include "tiling/foreground.h"
 #include "tiling/pixel_rect.h"
 #include "tiling/plain_pixels.h"
 #include "tiling/volume/volume_tiler.h"
@@ -184,10 +185,15 @@ struct Engine::Impl {
     if (rows.size() != view.height || (view.rows != 0 && view.rows != view.height))
       RequireBands(options);
     RequireOneOutput(kind);
+    CheckForeground(options, view.height, view.width);
+    RequireBackground(kind, options);
     const PixelRect region = RegionOf(options, view.height, view.width);
-    const OutputView out =
-        CheckOutput(kind, data, options.has_region() ? region.rows : rows, region.columns.size(),
-                    row_stride, info.geometry.classes, region.columns.begin);
+    const PixelRect wanted{.rows = {.begin = std::max(rows.begin, region.rows.begin),
+                                    .end = std::min(rows.end, region.rows.end)},
+                           .columns = region.columns};
+    CheckBand(view.height, wanted.rows);
+    const OutputView out = CheckOutput(kind, data, wanted.rows, wanted.columns.size(), row_stride,
+                                       info.geometry.classes, wanted.columns.begin);
     if (options.has_region() &&
         (options.augmentation != Augmentation::kNone || !segmenter->CutsRegions(options)))
       return SegmentAndCrop(view, region, out, options);
@@ -214,6 +220,8 @@ struct Engine::Impl {
     else
       SegmentTurned(image, to, options);
     if (own_heads) ApplyHeads(static_cast<float*>(data), out.plane_stride, out.plane_stride, true);
+    Foreground(options, view.width)
+        .PaintBackground(wanted, info.geometry.classes, file.manifest.head, out, *pool);
   }
 
   // The door of all volumes.
@@ -287,8 +295,10 @@ struct Engine::Impl {
           ErrorCode::kUnsupported,
           "augmentation: this network's results are not averaged over turned views, as what "
           "they say, of directions for one, turns with the image");
+    SegmentOptions everywhere = options;  // the foreground does not turn with the image
+    everywhere.foreground.clear();
     SegmentAugmented(
-        image, out, options, info.geometry.classes, file.manifest.head,
+        image, out, everywhere, info.geometry.classes, file.manifest.head,
         {.y = file.manifest.mirror_y, .x = file.manifest.mirror_x}, *pool,
         [&](const CheckedImage& turned, const OutputView& logits, const SegmentOptions& once) {
           segmenter->Segment(turned, {.begin = 0, .end = turned.view().height}, logits, once);
@@ -300,9 +310,11 @@ struct Engine::Impl {
     const DefaultFloatEnvironment floats;
     RequireTask("segmentation");
     CheckOptions(options);
-    if (options.augmentation != Augmentation::kNone || options.has_region() || options.check_finite)
+    if (options.augmentation != Augmentation::kNone || options.has_region() ||
+        options.check_finite || !options.foreground.empty())
       throw Error(ErrorCode::kUnsupported,
-                  "images on a GPU are segmented without augmentation, region and check_finite");
+                  "images on a GPU are segmented without augmentation, region, foreground and "
+                  "check_finite");
     const bool known = view.type == PixelType::kUint8 || view.type == PixelType::kUint16 ||
                        view.type == PixelType::kFloat32;
     if (!known || view.byte_order != ByteOrder::kNative || options.source_scale != 1 ||
@@ -351,6 +363,15 @@ struct Engine::Impl {
       throw Error(ErrorCode::kUnsupported,
                   "this engine file names no axes along which its network was trained to be "
                   "mirrored; for both say tta=\"flips\"");
+  }
+
+  // What a mask leaves out must have a value.
+  void RequireBackground(OutputKind kind, const SegmentOptions& options) const {
+    if (options.foreground.empty() || kind == OutputKind::kLabels) return;
+    if (kind == OutputKind::kLogits || !file.manifest.outputs.empty())
+      throw Error(ErrorCode::kUnsupported,
+                  "foreground: background is a label, or a probability of a network with one "
+                  "result; ask for one of these");
   }
 
   // Labels are those of one output.
@@ -439,8 +460,8 @@ struct Engine::Impl {
 
   // Whether some rows of an image may be segmented without the others.
   void RequireBands(const SegmentOptions& options) const {
-    if (options.has_region())
-      throw Error(ErrorCode::kUnsupported, "a region needs the whole image, not a band of it");
+    if (options.has_region() && !segmenter->CutsRegions(options))
+      throw Error(ErrorCode::kUnsupported, "a region of a band needs exact mode on the CPU");
     if (options.augmentation != Augmentation::kNone)
       throw Error(ErrorCode::kUnsupported, "augmentation needs the whole image, not a band of it");
     if (options.mode == TileMode::kExact && !info.geometry.tileable)
@@ -529,6 +550,8 @@ void Engine::Prepare(int64_t height, int64_t width, const SegmentOptions& option
   SegmentOptions silent = options;
   silent.progress = nullptr;
   silent.cancelled = nullptr;
+  silent.report = nullptr;
+  silent.every_tile = true;  // all sizes, all threads
   SegmentLabels({.data = zeros.data(),
                  .height = height,
                  .width = width,
@@ -598,6 +621,10 @@ void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t 
   CheckOptions(options);
   CheckSize(height, width);
   CheckBand(height, {.begin = row_begin, .end = row_end});
+  CheckRegion(options, height, width);
+  const Range region = RegionOf(options, height, width).rows;
+  CheckBand(height,
+            {.begin = std::max(row_begin, region.begin), .end = std::min(row_end, region.end)});
   const Range need =
       impl_->segmenter->BandRows(height, width, {.begin = row_begin, .end = row_end}, options);
   rows[0] = need.begin;
@@ -607,7 +634,8 @@ void Engine::BandRows(int64_t height, int64_t width, int64_t row_begin, int64_t 
 void Engine::SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin,
                          int64_t row_end, void* out, const SegmentOptions& options,
                          const ImageStatistics* statistics) const {
-  impl_->Segment(image, {.begin = row_begin, .end = row_end}, kind, out, image.width, options,
+  const int64_t width = options.has_region() ? options.region_width_px : image.width;
+  impl_->Segment(image, {.begin = row_begin, .end = row_end}, kind, out, width, options,
                  statistics);
 }
 

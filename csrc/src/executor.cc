@@ -16,6 +16,10 @@ int64_t Executor::TileGrid() const {
   return geometry_.alignment;
 }
 
+bool Executor::Repeatable() const {
+  return false;
+}
+
 int64_t Executor::TileReach() const {
   return 0;
 }

@@ -83,6 +83,7 @@ ELSEWHERE = {
     "AxisGeometry": "for executors of one's own, which are C++",
     "LabelView": "arguments",
     "TileSize": "a field for each side",
+    "TileReport": "arguments of pye_tile_report",
     "Window": "four fields each",
     "Tile": "for executors of one's own, which are C++",
 }
@@ -92,6 +93,7 @@ ONLY_C = {
     "run_tasks_user": "handed to the callback",
     "core_count": "a vector's size",
     "library_folder_count": "a vector's size",
+    "foreground_count": "a vector's size",
     "label_count": "a vector's size",
     "streams_bytes": "streams know their memory themselves",
     "layer_count": "a vector's size",
@@ -193,7 +195,11 @@ TABLES = [
         _core.EngineOptions,
         {"isa", "device", "library_folders", "run_tasks"},
     ),
-    (arguments.SegmentKeywords, _core.SegmentOptions, {"progress"}),
+    (
+        arguments.SegmentKeywords,
+        _core.SegmentOptions,
+        {"progress", "foreground", "foreground_cell_px", "report"},
+    ),
 ]
 
 

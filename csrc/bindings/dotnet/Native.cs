@@ -160,6 +160,11 @@ internal static class Native {
     public int priority;
     public int check_finite;
     public long tile_depth_px;
+    public int every_tile;
+    public IntPtr foreground;
+    public UIntPtr foreground_count;
+    public long foreground_cell_px;
+    public IntPtr report;
   }
 
   [StructLayout(LayoutKind.Sequential)]

@@ -358,6 +358,12 @@ typedef int32_t (*pye_progress)(void* user, int64_t tiles_done, int64_t tiles_to
  * return not 0 to cancel. */
 typedef int32_t (*pye_cancelled)(void* user);
 
+/** Told at the end of a call, once for each pass over the image, on the thread that called, what
+ * became of the pixels of its exact tiles: computed, copied since their windows are one constant
+ * that was met before, left out since they are no foreground. */
+typedef void (*pye_tile_report)(void* user, int64_t computed_px, int64_t repeated_px,
+                                int64_t background_px);
+
 /** How one image is segmented. */
 typedef struct pye_segment_options {
   size_t size;              /**< sizeof(pye_segment_options); set by the init function. */
@@ -369,7 +375,7 @@ typedef struct pye_segment_options {
   int32_t mode;             /**< A pye_mode. */
   double overlap;           /**< Blending only: fraction of the tile (< 1) or pixels (>= 1). */
   pye_progress progress;    /**< May be NULL. */
-  void* user;               /**< Handed to `progress` and `cancelled`. */
+  void* user;               /**< Handed to `progress`, `cancelled` and `report`. */
   int32_t one_thread;       /**< Not 0: the call stays on the caller's thread. */
   int32_t augmentation;     /**< A pye_augmentation. */
   int32_t padding;          /**< A pye_padding. */
@@ -386,6 +392,12 @@ typedef struct pye_segment_options {
   int32_t check_finite; /**< Not 0: NaN or infinity that arises in the network ends the call
                              (PYE_NOT_FINITE), naming the layer; on the CPU. */
   int64_t tile_depth_px;          /**< Output tile of volumes; 0 = chosen by the cost model. */
+  int32_t every_tile; /**< Not 0: tiles of one constant are computed each, not one and copied. */
+  const uint8_t* foreground;  /**< Where the image is worth computing, by square cells, row by row:
+                                   0 for those that become background, label 0. NULL: all of it. */
+  size_t foreground_count;    /**< Cells: those down times those across. */
+  int64_t foreground_cell_px; /**< Side of a cell. */
+  pye_tile_report report;     /**< May be NULL. */
 } pye_segment_options;
 
 /** How an image will be cut. */
@@ -399,15 +411,20 @@ typedef struct pye_tile_plan {
   int64_t window_left_px;   /**< Of these, columns left of the tile. */
   int64_t tiles_down;
   int64_t tiles_across;
-  int32_t batch_size;   /**< Tiles per network call. */
-  int64_t memory_bytes; /**< Estimated working memory. */
-  double cost;          /**< Estimated time of all tiles; only ratios of plans matter. */
-  double slowdown;      /**< `cost` over that of the best plan that more memory would allow. */
+  int32_t batch_size;     /**< Tiles per network call. */
+  int64_t memory_bytes;   /**< Estimated working memory. */
+  double cost;            /**< Estimated time of all tiles; only ratios of plans matter. */
+  double slowdown;        /**< `cost` over that of the best plan that more memory would allow. */
+  int64_t top_px;         /**< Where the first tile begins: at the options' region, or above it. */
+  int64_t left_px;        /**< As top_px. */
+  int64_t origin_step_px; /**< Tiles begin at multiples of it. */
+  int64_t reach_px;       /**< How far beyond a tile the image's end still matters to it. */
 } pye_tile_plan;
 
 /** A band of rows of the result, and the rows of the image that are at hand for it. */
 typedef struct pye_band {
-  int64_t row_begin; /**< First row of the result; a multiple of the plan's tile height. */
+  int64_t row_begin; /**< First row of the result; a multiple of the plan's tile height, counted
+                          from its top, or no later than the region begins. */
   int64_t row_end;   /**< Last row of the result + 1. */
   int64_t first_row; /**< First row of the image that is at hand (or needed). */
   int64_t rows;      /**< Rows of the image from there on. */

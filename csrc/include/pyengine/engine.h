@@ -131,9 +131,11 @@ class PYENGINE_EXPORT Engine {
                 const SegmentOptions& options, int64_t rows[2]) const;
 
   /// Rows [row_begin, row_end) of the result, from an image of which only some rows are present:
-  /// at least BandRows(). In exact mode `row_begin` must be a multiple of the tile height; the
-  /// other modes compute windows that reach into two bands for both. `out` holds uint8 (rows, W) or
-  /// float32 (K, rows, W). Bands, with the same options for all, are bit for bit the whole result.
+  /// at least BandRows(). In exact mode `row_begin` must be a multiple of the tile height,
+  /// counted from TilePlan::top_px, or no later than the region begins; the other modes compute
+  /// windows that reach into two bands for both. `out` holds uint8 (rows, W) or float32
+  /// (K, rows, W), of what of the rows is in the region. Bands, with the same options for all, are
+  /// bit for bit the whole result.
   /// \throws Error as SegmentLabels(); kInvalidArgument also where rows of the image are missing,
   ///   or `statistics` of the whole image where EngineInfo::preprocessing_needs_image.
   void SegmentBand(const ImageView& image, OutputKind kind, int64_t row_begin, int64_t row_end,

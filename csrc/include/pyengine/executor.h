@@ -133,6 +133,10 @@ class PYENGINE_EXPORT Executor {
   /// and crops.
   virtual void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile);
 
+  /// Whether equal windows of equal tiles always have equal logits, bit for bit and whatever goes
+  /// with them: of windows that are one constant, one is then computed. The default says no.
+  virtual bool Repeatable() const;
+
   /// Times of RunTile's operations on one h x w tile (or of Run's, where there are no tiles), over
   /// `passes` passes. The default knows none.
   virtual std::vector<OpTime> Profile(int64_t h, int64_t w, int passes);

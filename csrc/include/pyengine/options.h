@@ -116,6 +116,16 @@ using SlabFn = std::function<void(int64_t first_slice, int64_t slices, const voi
 /// Asked about every 5 ms while a network computes; returning true cancels the call.
 using CancelFn = std::function<bool()>;
 
+/// What became of the pixels of a call's exact tiles.
+struct TileReport {
+  int64_t computed_px = 0;
+  int64_t repeated_px = 0;    ///< Copied: their windows are one constant that was met before.
+  int64_t background_px = 0;  ///< Left out: they are no foreground.
+};
+
+/// Called at the end of a call, once for each pass over the image.
+using TileReportFn = std::function<void(const TileReport&)>;
+
 /// How one image is segmented.
 struct SegmentOptions {
   int64_t tile_height_px = 0;  ///< Output tile; 0 = chosen by the cost model.
@@ -154,6 +164,15 @@ struct SegmentOptions {
   /// first layer that gave it; of an executor of the caller's own its results are looked at. Reads
   /// each layer's result once more. Not on a GPU.
   bool check_finite = false;
+  /// On the CPU a part of a tile whose whole window is one constant is computed once, and copied
+  /// where it comes again; the result is the same. True: all is computed.
+  bool every_tile = false;
+  /// Where the image is worth computing, by square cells from its first pixel on, row by row: 0 for
+  /// cells that become background, label 0. Parts of exact tiles without others are not computed.
+  /// Empty: all of it is. Labels, or probabilities of one result.
+  std::vector<uint8_t> foreground;
+  int64_t foreground_cell_px = 0;  ///< Side of a cell.
+  TileReportFn report;             ///< Of exact tiles on the CPU.
   bool has_region() const { return region_height_px != 0 || region_width_px != 0; }
 };
 

@@ -18,6 +18,10 @@ struct TilePlan {
   int64_t memory_bytes = 0;  ///< Estimated working memory.
   double cost = 0;           ///< Estimated time of all tiles; only ratios of plans matter.
   double slowdown = 1;       ///< `cost` over that of the best plan that more memory would allow.
+  int64_t top_px = 0;        ///< Where the first tile begins: at the options' region, or above it.
+  int64_t left_px = 0;       ///< As top_px.
+  int64_t origin_step_px = 1;  ///< Tiles begin at multiples of it.
+  int64_t reach_px = 0;        ///< How far beyond a tile the image's end still matters to it.
 };
 
 }  // namespace pyengine

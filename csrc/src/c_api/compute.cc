@@ -68,7 +68,11 @@ pye_status pye_engine_plan(const pye_engine* engine, int64_t height, int64_t wid
           .batch_size = p.batch_size,
           .memory_bytes = p.memory_bytes,
           .cost = p.cost,
-          .slowdown = p.slowdown},
+          .slowdown = p.slowdown,
+          .top_px = p.top_px,
+          .left_px = p.left_px,
+          .origin_step_px = p.origin_step_px,
+          .reach_px = p.reach_px},
          "pye_tile_plan");
   });
 }

@@ -151,6 +151,14 @@ void Take(Options& options, const Given& given, const auto& field) {
     if (from != nullptr) to = from;
   } else if constexpr (std::is_same_v<To, std::vector<std::string>>) {
     to = Folders(from, given.library_folder_count);
+  } else if constexpr (std::is_same_v<To, std::vector<uint8_t>>) {
+    Require(from != nullptr || given.foreground_count == 0, "foreground has a count and no cells");
+    if (from != nullptr) to.assign(from, from + given.foreground_count);
+  } else if constexpr (std::is_same_v<To, TileReportFn>) {
+    if (from != nullptr)
+      to = [from, user = given.user](const TileReport& tiles) {
+        from(user, tiles.computed_px, tiles.repeated_px, tiles.background_px);
+      };
   } else if constexpr (std::is_same_v<To, ProgressFn>) {
     if (from != nullptr)
       to = [from, user = given.user](int64_t done, int64_t total) {

@@ -57,6 +57,10 @@ inline constexpr std::tuple kSegmentOptionFields{
     PYENGINE_FIELD(source_scale),
     PYENGINE_FIELD(source_offset),
     PYENGINE_FIELD(check_finite),
+    PYENGINE_FIELD(every_tile),
+    PYENGINE_FIELD(foreground),
+    PYENGINE_FIELD(foreground_cell_px),
+    PYENGINE_FIELD(report),
 };
 #undef PYENGINE_FIELD
 

@@ -33,6 +33,7 @@ class CpuExecutor final : public Executor {
   int64_t TileReach() const override { return std::max(tile_reach_.y, tile_reach_.x); }
   TileSize BoxGrid() const override { return SizeOf(tile_grid_); }
   TileSize BoxReach() const override { return SizeOf(tile_reach_); }
+  bool Repeatable() const override { return true; }
   Window WindowFor(const Tile& tile) const override;
   void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) override;
   int64_t TileMemoryBytes(const Tile& tile) const override;

@@ -121,6 +121,7 @@ TilePlan DeviceTiler::Plan(int64_t height, int64_t width, const SegmentOptions& 
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
   plan.memory_bytes = static_cast<int64_t>(Session::kStreams * (window_bytes + logit_bytes));
   plan.cost = double(tiles) * double(plan.window.height) * double(plan.window.width);
+  plan.origin_step_px = net_.alignment;
   return plan;
 }
 

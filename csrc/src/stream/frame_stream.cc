@@ -38,6 +38,7 @@ StreamOptions Checked(StreamOptions options) {
   CheckSize(options.height, options.width);
   CheckRegion(options.segment, options.height, options.width);
   CheckOptions(options.thread);
+  options.segment.every_tile = true;  // nothing is allocated or faster for a blank frame
   CheckRange("slices", options.slices, 1, kMostSlices);
   CheckRange("queue", options.queue, 1, kMostFrames);
   CheckRange("results", options.results, 1, kMostFrames);

@@ -64,8 +64,9 @@ class Segmenter {
   virtual Range BandRows(int64_t height, int64_t width, Range rows,
                          const SegmentOptions& options) const = 0;
 
-  // Segments `rows`. In exact mode they begin with a row of tiles, or are all of the image's where
-  // there are none; on a device all of them where windows overlap. The view holds BandRows().
+  // Segments `rows`, or what of them is in the options' region. In exact mode they begin with a row
+  // of tiles or no later than the region, or are all of the image's where there are none; on a
+  // device all of them where windows overlap. The view holds BandRows().
   virtual void Segment(const CheckedImage& image, Range rows, const OutputView& out,
                        const SegmentOptions& options) const = 0;
 

@@ -12,6 +12,8 @@ namespace pyengine {
 namespace {
 
 constexpr size_t kKeptLayouts = 16;
+// About the context of a tile: narrower cells read the same pixels again and again.
+constexpr int64_t kCellPx = 256;
 // From here on, memory beyond the usual is worth taking.
 constexpr double kSlow = 1.25;
 
@@ -64,6 +66,10 @@ TilePlan ChoosePlan(const Executor& executor, TileSize image, const PixelRect& p
   plan.tiles_down = CeilDiv(height, plan.tile.height);
   plan.tiles_across = CeilDiv(width, plan.tile.width);
   plan.memory_bytes = memory(plan.tile);
+  plan.top_px = part.rows.begin;
+  plan.left_px = part.columns.begin;
+  plan.origin_step_px = executor.TileGrid();
+  plan.reach_px = reach;
   return plan;
 }
 
@@ -80,6 +86,14 @@ PixelRect OnGrid(const PixelRect& region, int64_t grid, TileSize image) {
   part.rows.end = std::min(part.rows.end, image.height);
   part.columns.end = std::min(part.columns.end, image.width);
   return part;
+}
+
+// A whole number of them makes a tile, unless one tile spans the image.
+int64_t CellWidth(const TilePlan& plan, int64_t grid) {
+  int64_t steps = std::max<int64_t>(1, kCellPx / grid);
+  if (plan.tiles_across > 1)
+    while (plan.tile.width / grid % steps != 0) --steps;
+  return steps * grid;
 }
 
 }  // namespace
@@ -102,7 +116,9 @@ TileLayout::TileLayout(const Executor& executor, const TilePlan& chosen, TileSiz
                        const PixelRect& part)
     : plan(chosen),
       rows_(image.height, part.rows, plan.tile.height, executor.TileReach()),
-      columns_(image.width, part.columns, plan.tile.width, executor.TileReach()) {
+      columns_(image.width, part.columns, plan.tile.width, executor.TileReach()),
+      cells_(image.width, part.columns, CellWidth(plan, executor.TileGrid()),
+             executor.TileReach()) {
   // Rows of a window follow from the rows of tiles alone, columns from the columns.
   for (int64_t kind = 0; kind < rows_.kinds(); ++kind) {
     const Window w = executor.WindowFor(At(rows_.first_of(kind), 0));
@@ -111,6 +127,10 @@ TileLayout::TileLayout(const Executor& executor, const TilePlan& chosen, TileSiz
   for (int64_t kind = 0; kind < columns_.kinds(); ++kind) {
     const Window w = executor.WindowFor(At(0, columns_.first_of(kind)));
     column_windows_.push_back({.begin = -w.left, .end = w.width - w.left});
+  }
+  for (int64_t kind = 0; kind < cells_.kinds(); ++kind) {
+    const Window w = executor.WindowFor(Piece(0, CellColumns(cells_.first_of(kind))));
+    cell_windows_.push_back({.begin = -w.left, .end = w.width - w.left});
   }
   for (int64_t row = 0; row < rows_.kinds(); ++row)
     for (int64_t column = 0; column < columns_.kinds(); ++column)
@@ -123,6 +143,10 @@ Tile TileLayout::At(int64_t row, int64_t column) const {
           .to_end = {.height = rows_.to_end(row), .width = columns_.to_end(column)}};
 }
 
+Range TileLayout::Rows(int64_t row) const {
+  return {.begin = rows_.origin(row), .end = rows_.origin(row) + rows_.size(row)};
+}
+
 Range TileLayout::WindowRows(int64_t row) const {
   const Range& window = row_windows_[rows_.kind(row)];
   const int64_t origin = rows_.origin(row);
@@ -133,6 +157,29 @@ Range TileLayout::WindowColumns(int64_t column) const {
   const Range& window = column_windows_[columns_.kind(column)];
   const int64_t origin = columns_.origin(column);
   return {.begin = origin + window.begin, .end = origin + window.end};
+}
+
+Range TileLayout::CellsOf(int64_t column) const {
+  const int64_t per_tile = plan.tile.width / cells_.tile();
+  if (plan.tiles_across == 1) return {.begin = 0, .end = cells_.count()};
+  return {.begin = column * per_tile, .end = std::min((column + 1) * per_tile, cells_.count())};
+}
+
+Range TileLayout::CellColumns(int64_t cell) const {
+  return {.begin = cells_.origin(cell), .end = cells_.origin(cell) + cells_.size(cell)};
+}
+
+Range TileLayout::CellWindow(int64_t cell) const {
+  const Range& window = cell_windows_[cells_.kind(cell)];
+  const int64_t origin = cells_.origin(cell);
+  return {.begin = origin + window.begin, .end = origin + window.end};
+}
+
+Tile TileLayout::Piece(int64_t row, Range columns) const {
+  return {.size = {.height = rows_.size(row), .width = columns.size()},
+          .to_end = {.height = rows_.to_end(row),
+                     .width = std::min(columns_.image() - columns.begin,
+                                       columns.size() + columns_.reach())}};
 }
 
 TileSize TileLayout::LargestWindow() const {

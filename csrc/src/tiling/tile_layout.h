@@ -34,6 +34,9 @@ class TileAxis {
   TileAxis() = default;
   TileAxis(int64_t image, Range part, int64_t tile, int64_t reach);
 
+  int64_t image() const { return image_; }
+  int64_t reach() const { return reach_; }
+  int64_t tile() const { return tile_; }
   int64_t count() const { return count_; }
   Range part() const { return part_; }
   int64_t origin(int64_t tile) const { return part_.begin + tile * tile_; }  // [px]
@@ -68,17 +71,27 @@ class TileLayout {
     return {.row = rows_.origin(row), .column = columns_.origin(column)};
   }
   Tile At(int64_t row, int64_t column) const;
+  Range Rows(int64_t row) const;  // that a row of tiles covers
   // What a row or column of tiles reads, on the plane.
   Range WindowRows(int64_t row) const;
   Range WindowColumns(int64_t column) const;
   TileSize LargestWindow() const;
+
+  // Tiles are divided into cells from left to right, each of which may be a tile of its own.
+  Range CellsOf(int64_t column) const;
+  Range CellColumns(int64_t cell) const;
+  // The columns that a cell reads, on the plane.
+  Range CellWindow(int64_t cell) const;
+  // Some cells side by side, as a tile.
+  Tile Piece(int64_t row, Range columns) const;
+
   // What the rows of tiles that the band `rows` touches read together.
   Range PlaneRows(Range rows) const;
 
  private:
-  TileAxis rows_, columns_;
-  // From a tile's origin, by its kind.
-  std::vector<Range> row_windows_, column_windows_;
+  TileAxis rows_, columns_, cells_;
+  // From a tile's origin, or a cell's, by its kind.
+  std::vector<Range> row_windows_, column_windows_, cell_windows_;
 };
 
 // Layouts of the images met last. Thread-safe.

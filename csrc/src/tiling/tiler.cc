@@ -1,5 +1,6 @@
 #include "tiling/tiler.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "pyengine/error.h"
@@ -30,6 +31,8 @@ Range Tiler::BandRows(int64_t height, int64_t width, Range rows,
   if (options.mode != TileMode::kExact)
     return BlendedBandRows(runner_.model(), height, width, rows, options);
   const auto layout = layouts_.Find(runner_.executor(), height, width, options);
+  const Range part = layout->part().rows;
+  rows = {.begin = std::max(rows.begin, part.begin), .end = std::min(rows.end, part.end)};
   return RowsBehind(layout->PlaneRows(rows), height, options.padding);
 }
 

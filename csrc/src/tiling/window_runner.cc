@@ -12,6 +12,8 @@ namespace pyengine {
 namespace {
 
 constexpr int64_t kRowsPerPiece = 16;
+// Logits of a few tiles of the usual size.
+constexpr int64_t kConstantTilesBytes = int64_t(64) << 20;
 
 void Grow(AlignedBuffer<float>& buffer, int64_t floats) {
   if (static_cast<int64_t>(buffer.size()) < floats)
@@ -28,7 +30,10 @@ void RequireFinite(const float* logits, int64_t count) {
 
 WindowRunner::WindowRunner(std::shared_ptr<Executor> executor, SegmentationModel model,
                            std::shared_ptr<ThreadPool> pool)
-    : executor_(std::move(executor)), model_(std::move(model)), pool_(std::move(pool)) {}
+    : executor_(std::move(executor)),
+      model_(std::move(model)),
+      pool_(std::move(pool)),
+      constant_tiles_(kConstantTilesBytes) {}
 
 WindowRunner::Lease WindowRunner::Borrow(int64_t window_floats, int64_t logit_floats) const {
   Lease buffers = buffers_.Borrow(&buffers_bytes_);
@@ -39,17 +44,27 @@ WindowRunner::Lease WindowRunner::Borrow(int64_t window_floats, int64_t logit_fl
   return buffers;
 }
 
+WindowRunner::Lease WindowRunner::Borrow(TileSize window, TileSize tile, int64_t tiles) const {
+  Lease buffers = Borrow(window.height * window.width * net().channels * tiles,
+                         tile.height * tile.width * net().classes * tiles);
+  buffers->columns.reserve(static_cast<size_t>(tiles));
+  buffers->deeds.reserve(static_cast<size_t>(tile.width));
+  buffers->constant.reserve(static_cast<size_t>(net().channels));
+  return buffers;
+}
+
 MemoryUse WindowRunner::Memory() const {
   MemoryUse use = executor_->Memory();
   int64_t idle = 0;
   buffers_.VisitIdle([&](const Buffers& buffers) { idle += buffers.held.get(); });
-  use.idle_bytes += idle;
+  use.idle_bytes += idle + constant_tiles_.bytes();
   use.in_use_bytes += std::max<int64_t>(0, buffers_bytes_ - idle);
   return use;
 }
 
 void WindowRunner::Trim() const {
   buffers_.Trim();
+  constant_tiles_.Clear();
   executor_->Trim();
 }
 

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "core/aligned_buffer.h"
 #include "core/held_bytes.h"
 #include "core/lender.h"
 #include "core/thread_pool.h"
 #include "pyengine/executor.h"
+#include "tiling/constant_tiles.h"
 #include "tiling/pixel_rect.h"
 #include "tiling/segmenter.h"
 
@@ -21,6 +23,9 @@ class WindowRunner {
   struct Buffers {
     explicit Buffers(std::atomic<int64_t>* total) : held(total) {}
     AlignedBuffer<float> windows, logits;
+    std::vector<int64_t> columns;  // of the tiles that wait in them
+    std::vector<uint8_t> deeds;    // with the cells of a tile
+    ChannelBits constant;          // that a window holds
     HeldBytes held;
   };
   using Lease = Lender<Buffers>::Lease;
@@ -36,7 +41,12 @@ class WindowRunner {
   // Room for at least so many floats.
   Lease Borrow(int64_t window_floats, int64_t logit_floats) const;
 
-  // The executor's and the buffers'.
+  // For so many tiles at a time.
+  Lease Borrow(TileSize window, TileSize tile, int64_t tiles) const;
+
+  ConstantTiles& constant_tiles() const { return constant_tiles_; }
+
+  // The executor's, the buffers' and that of constant tiles.
   MemoryUse Memory() const;
   void Trim() const;
 
@@ -59,6 +69,7 @@ class WindowRunner {
   std::shared_ptr<ThreadPool> pool_;
   mutable std::atomic<int64_t> buffers_bytes_{0};
   mutable Lender<Buffers> buffers_;
+  mutable ConstantTiles constant_tiles_;
 };
 
 }  // namespace pyengine
