@@ -25,6 +25,7 @@ from pyengine.callable_context import CallableContext, own_context
 from pyengine.checks import check_batch, check_image
 from pyengine.device_array import DeviceArray, check_result, on_device, view_of
 from pyengine.executor_status import library_folders
+from pyengine.foreground import Mask, Report, cells_of_image
 from pyengine.formats.format import MAX_PIXELS, ReadKeywords
 from pyengine.host_image import as_image
 from pyengine.info import Classification, EngineInfo, LayerTime, MemoryUse, TilePlan, read_info
@@ -34,7 +35,7 @@ from pyengine.onnx_network import needs_onnxruntime, stored_network
 from pyengine.outputs import NamedOutput, wanted
 from pyengine.progress import Progress, progress_callback
 from pyengine.segment_batch import segment_batch
-from pyengine.segment_file import segment_file
+from pyengine.segment_file import FileWork, segment_file
 from pyengine.shipped import resolve
 from pyengine.slabs import slabs, stacked
 from pyengine.slow_plan import SlowPlans
@@ -241,6 +242,8 @@ class Engine:
         stream: int | None = None,
         threshold: float | None = None,
         input_range: InputRangeOption | None = None,
+        mask: Mask | None = None,
+        report: Report | None = None,
         **options: Unpack[SegmentKeywords],
     ) -> Any:
         """Segment one image of any size, as if in one piece.
@@ -274,6 +277,16 @@ class Engine:
         input_range : (float, float) or "dtype", optional
             The values of the image that are 0 and the largest on the network's scale
             (``info.input["dtype"]``); "dtype": all of its type, of floats 0 to 1.
+        mask : array of shape (h, w), or callable, optional
+            Where the image is worth computing: not 0 for foreground, of any size, for all of the
+            image. A callable makes one of a thumbnail, whose pixels are means of equal blocks
+            (2048 px a side at most); such as `pyengine.tissue`. Foreground is by cells of 256 x
+            256 px, counted from the first pixel: the others become background (label 0, or its
+            probability 1), in exact mode without being computed.
+        report : callable, optional
+            ``report(computed, repeated, background)`` is told of the pixels of exact tiles on the
+            CPU, once for each pass over the image: those that were computed, copied (see
+            `every_tile`) and left out (see `mask`).
         **options : SegmentKeywords
 
         Returns
@@ -316,9 +329,9 @@ class Engine:
                     "images on the GPU: output must be labels, probabilities or logits"
                 )
             exact = options.get("mode", "exact") == "exact" and options.get("tta", "none") == "none"
-            if not exact or progress is not False:
+            if not exact or progress is not False or mask is not None:
                 raise ValueError(
-                    "images on the GPU: mode must be 'exact', without progress and tta"
+                    "images on the GPU: mode must be 'exact', without progress, tta and mask"
                 )
             return self._segment_on_device(image, kind, out, stream, segment_options(**options))
         if out is not None or stream is not None:
@@ -331,8 +344,11 @@ class Engine:
         )
         value_range.see(image)
         value_range.finish()
+        if mask is not None and depth is not None:
+            raise ValueError("mask: volumes are segmented whole")
+        cells = cells_of_image(mask, image)
         with progress_callback(progress) as callback:
-            given = segment_options(callback, **options)
+            given = segment_options(callback, cells, report, **options)
             if depth is not None:
                 return pick(core.segment_volume(_core.BorrowedImage(image), depth, kind, given))
             if self._info.tileable and options.get("mode", "exact") == "exact":
@@ -558,6 +574,8 @@ class Engine:
         max_pixels: int = MAX_PIXELS,
         threshold: float | None = None,
         input_range: InputRangeOption | None = None,
+        mask: Mask | None = None,
+        report: Report | None = None,
         **options: Unpack[SegmentKeywords],
     ) -> None:
         """Segment a file into a file, by row bands where the formats allow it.
@@ -588,6 +606,9 @@ class Engine:
             Of what must be decoded in one piece, such as a PNG or a compressed strip.
         threshold, input_range
             As in `segment`.
+        mask, report
+            As in `segment`. A callable is asked about each page, an array serves them all; what is
+            reported is the sum.
         **options : SegmentKeywords
 
         Raises
@@ -605,24 +626,44 @@ class Engine:
 
         Notes
         -----
+        Of a `region` only the rows that it needs are read.
         With `tta` each image is read whole; so is one of a network without tiles in mode "exact",
         and on a GPU in the other modes. On the CPU these go by bands of several windows.
         """
+        how: ReadKeywords = {"axes": axes, "level": level, "max_pixels": max_pixels}
         if takes_volumes(self._info.manifest):
             # It needs this module for types alone.
             from pyengine.volumes.case import segment_case
 
-            if threshold is not None or input_range is not None:
-                raise ValueError("threshold and input_range are not for networks of volumes")
-            how: ReadKeywords = {"axes": axes, "level": level, "max_pixels": max_pixels}
+            if any(option is not None for option in (threshold, input_range, mask, report)):
+                raise ValueError(
+                    "threshold, input_range, mask and report are not for networks of volumes"
+                )
             segment_case(self, os.fspath(src), os.fspath(dst), output, progress, options, how)
             return
+        segment_file(
+            self._file_work(
+                src, dst, how, output=output, progress=progress, threshold=threshold,
+                input_range=input_range, mask=mask, report=report, options=options,
+            )
+        )  # fmt: skip
+
+    def _file_work(
+        self,
+        src: str | os.PathLike[str],
+        dst: str | os.PathLike[str],
+        how: ReadKeywords,
+        *,
+        output: Output | str,
+        options: SegmentKeywords,
+        **more: Any,
+    ) -> FileWork:
+        """`segment_file` in stages, for batches of files."""
         if self._info.tileable:
             self._context.prove()
-        segment_file(
-            self._native, self._info, os.fspath(src), os.fspath(dst), output, progress, options,
-            {"axes": axes, "level": level, "max_pixels": max_pixels}, threshold, input_range,
-        )  # fmt: skip
+        return FileWork(
+            self._native, self._info, os.fspath(src), os.fspath(dst), output, options, how, **more
+        )
 
     def classify(self, image: npt.NDArray[Any]) -> Classification:
         """Class of a whole image.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -20,8 +21,11 @@ from pyengine.arguments import (
 )
 from pyengine.checks import check_image
 from pyengine.distinct_files import check_distinct
-from pyengine.formats.format import Band, Calibration, Reader, ReadKeywords, Result
+from pyengine.file_part import FilePart
+from pyengine.foreground import Mask, Report, foreground_cells
+from pyengine.formats.format import Array, Band, Calibration, Reader, ReadKeywords, Result
 from pyengine.formats.geometry import Geometry
+from pyengine.formats.held_reader import HELD_BYTES, HeldReader, held
 from pyengine.formats.registry import (
     check_holds,
     files_of,
@@ -38,37 +42,86 @@ from pyengine.outputs import NamedOutput, find, wanted
 from pyengine.progress import Progress, progress_callback
 
 
-def segment_file(
-    core: _core.Engine,
-    info: EngineInfo,
-    src: str,
-    dst: str,
-    output: Output | str,
-    progress: Progress,
-    options: SegmentKeywords,
-    how: ReadKeywords,
-    threshold: float | None = None,
-    input_range: InputRangeOption | None = None,
-) -> None:
-    """See `Engine.segment_file`."""
-    result, kind = _result_of(info, output), _kind_of(output)
-    target = locate_result(dst, kind)
-    if url_of(target.path) is None and not target.path.parent.is_dir():
-        raise FileNotFoundError(f"{target.path.parent}: no such folder")
-    check_distinct([*files_of(src), Path(info.path)], replaced_files(src, dst))
-    check_target(dst, kind)
-    if options.get("region") is not None:
-        raise _core.UnsupportedError("region: files are segmented whole; crop the file's result")
-    with open_image(src, info.input["channels"], **how) as reader:
-        check_holds(target.path, kind, reader.stacked)
-        options = scaled(info, reader.dtype, input_range, options)
-        value_range = InputRange(
-            info, reader.dtype, src, scaled=has_scale(options), input_range=input_range
-        )
-        job = _Job(core, info, reader, value_range, output, result, options, threshold)
-        with progress_callback(progress) as callback:
-            job.callback = callback
-            save_result(target, replace(job.result, source=locate(src)), job.bands())
+@dataclass
+class FileWork:
+    """A file segmented into a file, in three stages; see `Engine.segment_file` for the fields.
+
+    Attributes
+    ----------
+    ahead : bool
+        Whether an image that is small is read whole before it is computed, and its result written
+        after, so that the stages of several files may overlap (`pipeline`).
+    """
+
+    core: _core.Engine
+    info: EngineInfo
+    src: str
+    dst: str
+    output: Output | str
+    options: SegmentKeywords
+    how: ReadKeywords
+    threshold: float | None = None
+    input_range: InputRangeOption | None = None
+    mask: Mask | None = None
+    report: Report | None = None
+    progress: Progress = False
+    ahead: bool = False
+
+    def read(self) -> None:
+        """Look at source and target, and open the source."""
+        self._result, kind = _result_of(self.info, self.output), _kind_of(self.output)
+        self._target = locate_result(self.dst, kind)
+        if url_of(self._target.path) is None and not self._target.path.parent.is_dir():
+            raise FileNotFoundError(f"{self._target.path.parent}: no such folder")
+        source = [*files_of(self.src), Path(self.info.path)]
+        check_distinct(source, replaced_files(self.src, self.dst))
+        check_target(self.dst, kind)
+        self.reader = open_image(self.src, self.info.input["channels"], **self.how)
+        try:
+            check_holds(self._target.path, kind, self.reader.stacked)
+            if self.ahead:
+                self.reader = held(self.reader)
+        except BaseException:
+            self.reader.close()
+            raise
+
+    def compute(self) -> None:
+        """All that needs the engine; what is not held in memory is written meanwhile."""
+        with self.reader:
+            given = self.input_range
+            options = scaled(self.info, self.reader.dtype, given, self.options)
+            value_range = InputRange(
+                self.info, self.reader.dtype, self.src, scaled=has_scale(options), input_range=given
+            )
+            job = _Job(
+                self.core, self.info, self.reader, value_range, self.output, self._result, options,
+                self.threshold, self.mask,
+            )  # fmt: skip
+            self.shape, self.bands = replace(job.result, source=locate(self.src)), None
+            with progress_callback(self.progress) as callback:
+                job.callback = callback
+                if isinstance(self.reader, HeldReader) and job.result.size_bytes <= HELD_BYTES:
+                    self.bands = list(job.bands())
+                else:
+                    save_result(self._target, self.shape, job.bands())
+        if self.report is not None:
+            self.report(*job.pixels)
+
+    def write(self) -> None:
+        """What is not written yet."""
+        if self.bands is not None:
+            save_result(self._target, self.shape, iter(self.bands))
+
+    def close(self) -> None:
+        """Release the file, where `compute` is not reached."""
+        self.reader.close()
+
+
+def segment_file(work: FileWork) -> None:
+    """All stages, one after the other."""
+    work.read()
+    work.compute()
+    work.write()
 
 
 def replaced_files(src: str, dst: str) -> list[tuple[Path, str]]:
@@ -135,12 +188,15 @@ class _Job:
         result: NamedOutput | None,
         options: SegmentKeywords,
         threshold: float | None,
+        mask: Mask | None,
     ) -> None:
-        self.core, self.reader, self.options = core, reader, options
+        self.core, self.reader = core, reader
         self.range = value_range
         self.kind, self.pick = wanted(info.results, output, info.manifest["head"], threshold)
         self.named = result
-        given = segment_options(**options)
+        segment_options(**options)  # refused here where they are refused at all
+        self.mask = mask
+        self.pixels = (0, 0, 0)  # computed, copied, left out
         self.callback: Callable[[int, int], bool | None] | None = None
         self.height, self.width = reader.shape[:2]
         # The checks of `segment`, on an empty stand-in of the same shape and dtype.
@@ -154,15 +210,26 @@ class _Job:
         self.banded = options.get("tta", "none") == "none" and (
             info.tileable if self.exact else not on_gpu
         )
+        by_core = self.banded and self.exact and not on_gpu
+        region = options.get("region")
+        self.part = FilePart.of(region, (self.height, self.width), by_core)
+        self.options: SegmentKeywords = {**options, "region": region if by_core else None}
+        origin = 0
         if self.banded and self.exact:
-            plan = core.plan(self.height, self.width, given)
+            plan = core.plan(self.height, self.width, segment_options(**self.options))
             self.band_height, self.tiles = plan["tile"][0], plan["grid"][0] * plan["grid"][1]
+            origin = plan["origin"][0]
         elif self.banded:
             windows_px = tile_sides(options.get("tile"))[1] or _WINDOW_PX
             shrink = result.shrink if result is not None else 1
             self.band_height = _WINDOWS_A_BAND * windows_px * shrink
+        self.part = replace(self.part, origin=origin, band_height=self.band_height)
+        if region is not None and self._scaled(1) != 1:
+            raise _core.UnsupportedError(
+                "region: this result has another resolution; crop the file's result"
+            )
         labels, flat = output == "labels", output in ("labels", "uncertainty")
-        size = self._scaled(self.height), self._scaled(self.width)
+        size = self._scaled(self.part.rows), self._scaled(self.part.columns)
         channels = info.outputs if result is None else result.channels
         self.result = Result(
             size if flat else (channels, *size),
@@ -201,21 +268,33 @@ class _Job:
     def bands(self) -> Iterator[Band]:
         """The result in order."""
         size = self.height, self.width
+        cells: list[int] = []
         for page in range(self.reader.pages):
             statistics = self._statistics(page)
-            for begin in range(0, self.height, self.band_height):
-                given = segment_options(self._progress(page, begin), **self.options)
-                band = begin, min(begin + self.band_height, self.height)
+            if self.mask is not None and (page == 0 or callable(self.mask)):
+                cells = foreground_cells(self.mask, self.reader.shape, partial(self._rows, page))
+            for index, band in enumerate(self.part.bands()):
+                given = segment_options(
+                    self._progress(page, index), cells, self._count, **self.options
+                )
                 first, last = 0, self.height
                 if self.banded:
                     first, last = self.core.band_rows(size, band, given)
-                rows = np.ascontiguousarray(self.reader.rows(page, first, last))
+                rows = self._rows(page, first, last)
                 self.range.see(rows)
-                if page == self.reader.pages - 1 and last == self.height:
+                if page == self.reader.pages - 1 and band[1] >= self.part.bottom:
                     self.range.finish()
                 image = _core.BorrowedImage(rows, first, self.height)
                 result = self.core.segment_band(image, self.kind, band, given, statistics)
-                yield Band(page, self._scaled(begin), self.pick(result))
+                begin = self._scaled(self.part.first_row(band))
+                yield Band(page, begin, self.part.cut(self.pick(result), band))
+
+    def _rows(self, page: int, begin: int, end: int) -> Array:
+        return np.ascontiguousarray(self.reader.rows(page, begin, end))
+
+    def _count(self, computed: int, repeated: int, background: int) -> None:
+        so_far = self.pixels
+        self.pixels = so_far[0] + computed, so_far[1] + repeated, so_far[2] + background
 
     def _statistics(self, page: int) -> _core.ImageStatistics | None:
         """What preprocessing must know of a page that is read by bands."""
@@ -225,17 +304,17 @@ class _Job:
         while statistics.needs_image():
             for begin in range(0, self.height, self.band_height):
                 end = min(begin + self.band_height, self.height)
-                rows = np.ascontiguousarray(self.reader.rows(page, begin, end))
+                rows = self._rows(page, begin, end)
                 statistics.see(_core.BorrowedImage(rows, begin, self.height))
         return statistics
 
-    def _progress(self, page: int, begin: int) -> Callable[[int, int], bool | None] | None:
+    def _progress(self, page: int, band: int) -> Callable[[int, int], bool | None] | None:
         callback = self.callback
         if callback is None:
             return None
         pages = self.reader.pages
         if self.banded and not self.exact:  # of bands, which differ in windows
-            bands, band = -(-self.height // self.band_height), begin // self.band_height
+            bands = sum(1 for _ in self.part.bands())
             return lambda done, of: callback(page * bands + band + int(done == of), pages * bands)
         if not self.banded:  # only the core knows how many tiles the passes over a page take
             return lambda done, of: callback(page * of + done, pages * of)

@@ -27,14 +27,10 @@ def test_a_region_is_the_crop_of_the_whole(fluid, options) -> None:
         np.testing.assert_array_equal(part, whole[:, top : top + height, left : left + width])
 
 
-def test_regions_that_are_none_are_refused(fluid, tmp_path) -> None:
+def test_regions_that_are_none_are_refused(fluid) -> None:
     for region in [(0, 0, 121, 5), (-1, 0, 5, 5), (0, 0, 0, 5), (100, 0, 21, 5), (0, 0, 5), "abcd"]:
         with pytest.raises(ValueError, match="region"):
             fluid.segment(IMAGE, region=region)
-    np.save(tmp_path / "in.npy", IMAGE)
-    with pytest.raises(pyengine.UnsupportedError, match="region"):
-        fluid.segment_file(tmp_path / "in.npy", tmp_path / "out.npy", region=(0, 0, 8, 8))
-    assert [p.name for p in tmp_path.iterdir()] == ["in.npy"]
 
 
 def test_a_scale_brings_values_to_the_networks(fluid) -> None:
