@@ -50,6 +50,28 @@ def results_in(folder: Path) -> dict[str, Mapping[str, Any]]:
     return dict(_notes(folder).about)
 
 
+def end_of_notes(folder: Path) -> int:
+    """Where later notes of a folder will begin; for `is_made_since`."""
+    try:
+        return (folder / NOTES).stat().st_size
+    except OSError:
+        return 0
+
+
+def is_made_since(end: int, target: Path, name: str, made: Mapping[str, Any]) -> bool:
+    """Whether the last note of a result, of those behind `end`, says that it was made so."""
+    try:
+        with (target.parent / NOTES).open("rb") as file:
+            file.seek(end)
+            later = file.read()
+    except OSError:
+        return False
+    if json.dumps(name).encode() not in later:
+        return False
+    last = [note["made"] for note in _lines(later) if note["name"] == name]
+    return bool(last and last[-1] == json.loads(json.dumps(made)))
+
+
 def files_made_in(folder: Path) -> frozenset[str]:
     """Names of files in a folder that are this program's."""
     return _notes(folder).files
@@ -86,7 +108,7 @@ def _notes(folder: Path) -> _Notes:
 
 @functools.lru_cache(maxsize=8)
 def _read(path: Path, size: int, time_ns: int) -> _Notes:
-    notes = list(_lines(path))
+    notes = list(_lines(path.read_bytes()))
     last = {note["name"]: note for note in notes}  # the last note of a name counts
     return _Notes(
         {name: note["made"] for name, note in last.items()},
@@ -95,8 +117,8 @@ def _read(path: Path, size: int, time_ns: int) -> _Notes:
     )
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    for line in path.read_bytes().splitlines():
+def _lines(content: bytes) -> Iterator[dict[str, Any]]:
+    for line in content.splitlines():
         try:
             note = json.loads(line)
         except ValueError:  # a line that was cut

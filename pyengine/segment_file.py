@@ -76,7 +76,7 @@ class FileWork:
         source = [*files_of(self.src), Path(self.info.path)]
         check_distinct(source, replaced_files(self.src, self.dst))
         check_target(self.dst, kind)
-        self.reader = open_image(self.src, self.info.input["channels"], **self.how)
+        self.reader: Reader = open_image(self.src, self.info.input["channels"], **self.how)
         try:
             check_holds(self._target.path, kind, self.reader.stacked)
             if self.ahead:

@@ -46,7 +46,7 @@ class Segmented:
     engine : Engine
     options : SegmentKeywords
     values : mapping
-        ``threshold`` and ``input_range`` of the result.
+        ``threshold``, ``input_range`` and ``mask`` of the result.
     """
 
     source: str
@@ -64,11 +64,14 @@ class Companion(abc.ABC):
     ----------
     suffix : str
         In place of the result's.
+    computes : bool
+        Whether it needs the network.
     made : mapping
         What such files follow from, besides image, engine and the options of the result.
     """
 
     suffix: str
+    computes: bool = False
     made: Mapping[str, Any]
 
     def __init__(self, made: Mapping[str, Any] | None = None) -> None:
@@ -105,6 +108,8 @@ class Overlay(Companion):
 class Scores(Companion):
     """Another kind of result of the same network."""
 
+    computes = True
+
     def __init__(self, output: str) -> None:
         super().__init__()
         self._output, self.suffix = output, f".{output}.tif"
@@ -116,6 +121,7 @@ class Scores(Companion):
                 path,
                 output=self._output,
                 input_range=segmented.values["input_range"],
+                mask=segmented.values["mask"],
                 **segmented.file.how,
                 **segmented.options,
             )

@@ -20,6 +20,7 @@ from pyengine.cli.options import (
 )  # fmt: skip
 from pyengine.cli.report import add_report_options, run_report
 from pyengine.cli.segment import DEMOS, run_classify, run_demo, run_segment
+from pyengine.cli.where import add_scheduler_option, add_where_options
 from pyengine.formats.registry import all_written_suffixes, readable_suffixes
 from pyengine.inputs.registry import file_titles
 from pyengine.shipped import engines
@@ -48,6 +49,8 @@ def make_parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     add_engine_options(p, by_image=True)
     add_tile_options(p)
+    add_where_options(p)
+    add_scheduler_option(p)
     add_read_options(p)
     add_value_options(p)
     p.add_argument(

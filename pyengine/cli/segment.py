@@ -9,10 +9,12 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from pyengine import phantoms
 from pyengine.arguments import KINDS, Output, SegmentKeywords
 from pyengine.atomic_file import refuse_what_is_no_file
+from pyengine.claims import claims
 from pyengine.cli.batch_files import table_paths, write_montage, write_tables
 from pyengine.cli.companions import Companion, Measured, companions
 from pyengine.cli.measure_options import measure_options
@@ -24,8 +26,10 @@ from pyengine.cli.options import (
     size,
     tile_options,
 )  # fmt: skip
-from pyengine.cli.segment_job import Job, made_by
+from pyengine.cli.segment_job import Batch, Job
+from pyengine.cli.shared_batch import SharedBatch
 from pyengine.cli.volumes import run_volumes
+from pyengine.cli.where import part, part_of, refuse_where, region
 from pyengine.distinct_files import check_distinct
 from pyengine.engine import Engine
 from pyengine.formats import Array
@@ -40,6 +44,7 @@ from pyengine.formats.registry import (
 from pyengine.formats.remote import url_of
 from pyengine.input_range import InputRangeWarning
 from pyengine.overlay import overlay, save_image
+from pyengine.pipeline import pipeline
 from pyengine.progress import progress_callback
 from pyengine.segment_file import check_target, is_done, replaced_files
 from pyengine.shipped import resolve
@@ -63,6 +68,7 @@ def run_segment(args: argparse.Namespace) -> int:
         check_distinct([resolve(args.engine)], [(locate(output).path, "images")])
         engine = open_engine(args)
         if takes_volumes(engine.info.manifest):
+            refuse_where(args)
             return _told(*run_volumes(args, engine, output))
     args.mode, args.tta = args.mode or "exact", args.tta or "none"
     return _run_images(args, engine)
@@ -79,38 +85,63 @@ def _run_images(args: argparse.Namespace, engine: Engine | None) -> int:
     output = _one_output(args.output, args.output_kind)
     options: SegmentKeywords = {
         **tile_options(args), "tta": args.tta, "check_finite": args.check_finite,
+        "region": region(args.region),
     }  # fmt: skip
+    which = part(args.part)
     jobs = _jobs(inputs, output, args.format, args.output_kind)
+    if len(jobs) == 1 and which[1] > 1:
+        raise ValueError(f"--part {args.part}: parts are files, and there is one")
     beside = companions(args)
+    if beside and args.region is not None:
+        raise ValueError("--region: what goes beside results is of whole images; leave it out")
     _refuse_losses(jobs, args, beside)
     if args.engine is None:
         args.engine = only_fitting_engine([path for path, _ in inputs], read_options(args))
         print(f"pyengine: no --engine given; {args.engine} alone fits", file=sys.stderr)
+    if args.scheduler is not None:
+        _refuse_of_all(args, "--scheduler")
+        return _run_on_workers(part_of(jobs, which), args, options)
+    if which[1] > 1:
+        _refuse_of_all(args, "--part")
     engine = engine or open_engine(args)
     measure_options(args).classes_of(engine.info)
-    failed = skipped = 0
-    done: list[Job] = []
-    quiet = not sys.stderr.isatty()
+    batch = Batch(args, engine, options, beside)
+    batch.progress = sys.stderr.isatty() and len(jobs) == 1
+    with _strict_range(args.strict):
+        return _run_batch(part_of(jobs, which), batch, alone=len(jobs) == 1)
+
+
+def _run_batch(jobs: list[tuple[str, str]], batch: Batch, *, alone: bool) -> int:
+    """Do all; one bad image must not cost the rest, unless it is `alone`."""
     from tqdm import tqdm
 
-    made = made_by(engine, args)
-    with _strict_range(args.strict):
-        for path, target in tqdm(jobs, unit="image", disable=quiet or len(jobs) == 1):
-            try:
-                job = Job(path, target, args, made, beside)
-                if job.is_done:
-                    skipped += 1
+    failed = 0
+    done: list[Job] = []
+
+    def failure(path: str, error: Exception) -> None:
+        nonlocal failed
+        if alone:
+            raise error
+        failed += 1
+        _complain(path, error)
+
+    quiet = not sys.stderr.isatty() or alone
+    with claims() as taken, tqdm(total=len(jobs), unit="image", disable=quiet) as bar:
+        shared = SharedBatch(jobs, batch, taken, failure, IMAGE_ERRORS)
+        for jobs_at_hand in shared.groups():
+            for job, error in pipeline(jobs_at_hand, errors=IMAGE_ERRORS):
+                shared.done(job)
+                bar.update()
+                if error is None:
                     done.append(job)
-                    continue
-                job.run(engine, options, progress=not quiet and len(jobs) == 1)
-                done.append(job)
-            except IMAGE_ERRORS as error:
-                # One bad image must not cost the rest of a batch.
-                if len(jobs) == 1:
-                    raise
-                failed += 1
-                _complain(path, error)
-    _write_batch_files(args, engine, done)
+                else:
+                    job.close()
+                    failure(job.path, error)
+    place = {target: i for i, (_, target) in enumerate(jobs)}
+    done = sorted([*shared.skipped_jobs, *done], key=lambda job: place[job.target])
+    _write_batch_files(batch.args, batch.engine, done)
+    skipped = shared.skipped
+    _tell_of_pixels(batch.pixels)
     return _told(len(jobs) - failed - skipped, skipped, failed)
 
 
@@ -119,6 +150,43 @@ def _told(made: int, skipped: int, failed: int) -> int:
     if made + failed > 1 or skipped:
         print(f"{made} segmented, {skipped} skipped, {failed} failed")
     return 1 if failed else 0
+
+
+def _run_on_workers(
+    jobs: list[tuple[str, str]], args: argparse.Namespace, options: SegmentKeywords
+) -> int:
+    from pyengine.cli.distributed import run_distributed
+
+    failed = skipped = 0
+    pixels = [0, 0, 0]
+
+    def ended(path: str, outcome: Any) -> None:
+        nonlocal failed, skipped, pixels
+        skipped += outcome[0]
+        pixels = [a + b for a, b in zip(pixels, outcome[1], strict=True)]
+        if outcome[2] is not None:
+            failed += 1
+            _complain(path, OSError(outcome[2]))
+
+    run_distributed(jobs, args, options, IMAGE_ERRORS, ended)
+    _tell_of_pixels(pixels)
+    return _told(len(jobs) - failed - skipped, skipped, failed)
+
+
+def _refuse_of_all(args: argparse.Namespace, option: str) -> None:
+    """Refuse what is written of all images together, where this process makes only some."""
+    for name in ("measure", "montage"):
+        if getattr(args, name):
+            raise ValueError(f"--{name} is of all images: run it with --resume, without {option}")
+
+
+def _tell_of_pixels(pixels: list[int]) -> None:
+    """What was not computed, where that is something."""
+    computed, repeated, background = pixels
+    if repeated or background:
+        share = [f"{100 * count / sum(pixels):.0f} %" for count in (computed, repeated, background)]
+        print(f"{share[0]} of the pixels computed, {share[1]} as before (one value all around), "
+              f"{share[2]} left out as background", file=sys.stderr)  # fmt: skip
 
 
 def _jobs(

@@ -6,22 +6,25 @@ import argparse
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from pyengine.arguments import SegmentKeywords
 from pyengine.cli.companions import Companion, Segmented
 from pyengine.cli.options import input_range, read_options
+from pyengine.cli.where import mask
 from pyengine.engine import Engine
+from pyengine.formats.format import Location, ReadKeywords
 from pyengine.formats.registry import files_of, locate, locate_result
 from pyengine.formats.remote import url_of
-from pyengine.made_files import is_made, note_begin, note_made
+from pyengine.made_files import is_made, is_made_since, note_begin, note_made
 from pyengine.measurements.labelled_file import LabelledFile
 from pyengine.measurements.spacing import parse_spacing
-from pyengine.segment_file import is_done, replaced_files
+from pyengine.segment_file import FileWork, is_done, replaced_files
 
 # Options of reading and of labels that change results; noted where they are given.
-_CHANGES = ("axes", "level", "threshold", "input_range")
+_CHANGES = ("axes", "level", "threshold", "input_range", "region", "mask", "tissue")
 
 
 def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
@@ -37,44 +40,92 @@ def made_by(engine: Engine, args: argparse.Namespace) -> dict[str, Any]:
     }  # fmt: skip
 
 
-class Job:
-    """One image: its result, its companions, and the notes of what they were made from."""
+@dataclass
+class Batch:
+    """What the images of a command share.
 
-    def __init__(
-        self,
-        path: str,
-        target: str,
-        args: argparse.Namespace,
-        made_by: dict[str, Any],
-        companions: Sequence[Companion],
-    ) -> None:
-        self.path, self.target, self.kind = path, target, args.output_kind
-        self.how = read_options(args)
-        self.values: dict[str, Any] = {
-            "threshold": args.threshold, "input_range": input_range(args.input_range)
-        }  # fmt: skip
-        self.output = args.result or args.output_kind
+    Attributes
+    ----------
+    args : argparse.Namespace
+    engine : Engine
+    options : SegmentKeywords
+    companions : sequence of Companion
+    progress : bool
+        Whether each image shows its own.
+    """
+
+    args: argparse.Namespace
+    engine: Engine
+    options: SegmentKeywords
+    companions: Sequence[Companion] = ()
+    progress: bool = False
+    made_by: dict[str, Any] = field(init=False)
+    how: ReadKeywords = field(init=False)
+    values: dict[str, Any] = field(init=False)
+    pixels: list[int] = field(default_factory=lambda: [0, 0, 0])
+    """Computed, copied, left out."""
+
+    def __post_init__(self) -> None:
+        self.made_by = made_by(self.engine, self.args)
+        self.how = read_options(self.args)
+        self.values = {
+            "threshold": self.args.threshold,
+            "input_range": input_range(self.args.input_range),
+            "mask": mask(self.args),
+        }
+
+    def count(self, *pixels: int) -> None:
+        """What became of an image's pixels; see `Engine.segment`."""
+        self.pixels = [all_of + of_one for all_of, of_one in zip(self.pixels, pixels, strict=True)]
+
+
+class Job:
+    """One image: its result, its companions, and the notes of what they were made from.
+
+    A `Work` of `pipeline`.
+
+    Parameters
+    ----------
+    path, target : str
+    batch : Batch
+    since : int
+        Notes behind it tell what others made meanwhile; see `end_of_notes`.
+    """
+
+    def __init__(self, path: str, target: str, batch: Batch, since: int = 0) -> None:
+        args = batch.args
+        self.path, self.target, self.batch, self.kind = path, target, batch, args.output_kind
+        self.how = batch.how
         self.result = locate_result(target, self.kind)
+        self.name = result_name(self.result)
         self.spacing = parse_spacing(args.spacing) if args.spacing else None
-        self.made = {**made_by, "source": _state(path, self.result.path)}
-        self.has_result = (
-            args.resume
-            and is_done(target, self.kind)
-            and is_made(self.result.path, self._name, self.made)
+        self.made = {**batch.made_by, "source": _state(path, self.result.path)}
+        self._since = since
+        self._work: FileWork | None = None
+        self.has_result = is_done(target, self.kind) and self._is_made(
+            self.result.path, self.name, self.made
         )
         self.lacking = [
             (companion, file)
-            for companion, file in ((one, one.path(target)) for one in companions)
+            for companion, file in ((one, one.path(target)) for one in batch.companions)
             if not (
-                self.has_result and file.exists() and is_made(file, file.name, self._of(companion))
+                self.has_result
+                and file.exists()
+                and self._is_made(file, file.name, self._of(companion))
             )
         ]
         self.is_done = self.has_result and not self.lacking
+        # What computes, too, does so where the network runs.
+        self._writes_behind = self.kind == "labels" and not any(
+            companion.computes for companion, _ in self.lacking
+        )
 
-    @property
-    def _name(self) -> str:
-        name = self.result.name
-        return self.result.path.name + (f":/{name}" if name is not None else "")
+    def _is_made(self, path: Path, name: str, made: Mapping[str, Any]) -> bool:
+        if url_of(path) is not None:
+            return bool(self.batch.args.resume) and is_made(path, name, made)
+        if self.batch.args.resume and is_made(path, name, made):
+            return True
+        return is_made_since(self._since, path, name, made)
 
     def _of(self, companion: Companion) -> Mapping[str, Any]:
         return {**self.made, **({"as": companion.made} if companion.made else {})}
@@ -87,26 +138,48 @@ class Job:
             self.spacing, self.how,
         )  # fmt: skip
 
-    def run(self, engine: Engine, options: SegmentKeywords, progress: bool) -> None:
-        """Make what is not there."""
-        path = self.result.path
-        if url_of(path) is None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        if not self.has_result:
-            note_begin(path, self._name, bool(replaced_files(self.path, self.target)))
-            engine.segment_file(
-                self.path,
-                self.target,
-                output=self.output,
-                progress=progress,
-                **self.how,
-                **self.values,
-                **options,
-            )
-            note_made(path, self._name, self.made, self._about(engine))
+    def read(self) -> None:
+        """Open the image, and read it where it is small."""
+        if self.has_result:
+            return
+        batch = self.batch
+        work = batch.engine._file_work(
+            self.path, self.target, batch.how, output=batch.args.result or self.kind,
+            options=batch.options, progress=batch.progress, report=batch.count, ahead=True,
+            **batch.values,
+        )  # fmt: skip
+        work.read()
+        self._work = work
+
+    def compute(self) -> None:
+        """Segment it."""
+        if self._work is not None:
+            replaces = bool(replaced_files(self.path, self.target))
+            note_begin(self.result.path, self.name, replaces)
+            self._work.compute()
+        if not self._writes_behind:
+            self._write()
+
+    def write(self) -> None:
+        """Write what is not there."""
+        if self._writes_behind:
+            self._write()
+
+    def close(self) -> None:
+        """Release the image of a job that is given up."""
+        if self._work is not None:
+            self._work.close()
+
+    def _write(self) -> None:
+        batch = self.batch
+        if self._work is not None:
+            self._work.write()
+            note_made(self.result.path, self.name, self.made, self._about(batch.engine))
+            self._work = None
         segmented = Segmented(
-            self.path, self.file(engine), self.kind == "labels", engine, options, self.values
-        )
+            self.path, self.file(batch.engine), self.kind == "labels", batch.engine, batch.options,
+            batch.values,
+        )  # fmt: skip
         for companion, file in self.lacking:
             file.parent.mkdir(exist_ok=True)
             note_begin(file, file.name, replaces=True)
@@ -126,6 +199,11 @@ class Job:
             "axes": self.how["axes"], "level": self.how["level"], "classes": info.classes, "colors": info.colors,
             "spacing_mm": spacing and (spacing.depth, spacing.height, spacing.width),
         }  # fmt: skip
+
+
+def result_name(result: Location) -> str:
+    """Of a result, in its folder."""
+    return result.path.name + (f":/{result.name}" if result.name is not None else "")
 
 
 def _state(source: str, result: Path) -> dict[str, Any]:
