@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import tifffile
 import torch
+from conftest import random_image
 from PIL import Image
 from torch import nn
 
@@ -284,7 +285,7 @@ def test_the_demo_needs_neither_torch_nor_onnx(tmp_path) -> None:
 
 @pytest.mark.parametrize("target", ["out.npy", "old.h5:/labels"])
 def test_a_killed_run_leaves_no_half_file(tmp_path, target) -> None:
-    np.save(tmp_path / "in.npy", np.zeros((4000, 2000), np.uint8))
+    np.save(tmp_path / "in.npy", random_image(np.random.default_rng(0), 4000, 2000))
     with h5py.File(tmp_path / "old.h5", "w") as file:
         file["raw"] = np.arange(1000)
     before = snapshot(tmp_path)

@@ -389,10 +389,10 @@ typedef struct pye_segment_options {
   double source_offset;     /**< See source_scale. */
   const pye_scheduler* scheduler; /**< Shared with other calls and streams; may be NULL. */
   int32_t priority;               /**< Among those of the scheduler: higher ones first. */
-  int32_t check_finite; /**< Not 0: NaN or infinity that arises in the network ends the call
-                             (PYE_NOT_FINITE), naming the layer; on the CPU. */
-  int64_t tile_depth_px;          /**< Output tile of volumes; 0 = chosen by the cost model. */
-  int32_t every_tile; /**< Not 0: tiles of one constant are computed each, not one and copied. */
+  int32_t check_finite;  /**< Not 0: NaN or infinity that arises in the network ends the call
+                              (PYE_NOT_FINITE), naming the layer; on the CPU. */
+  int64_t tile_depth_px; /**< Output tile of volumes; 0 = chosen by the cost model. */
+  int32_t every_tile;    /**< Not 0: tiles of one constant are computed each, not one and copied. */
   const uint8_t* foreground;  /**< Where the image is worth computing, by square cells, row by row:
                                    0 for those that become background, label 0. NULL: all of it. */
   size_t foreground_count;    /**< Cells: those down times those across. */
