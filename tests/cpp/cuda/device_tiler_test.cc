@@ -239,7 +239,7 @@ TEST(DeviceTiler, RunIsTheNetworkItself) {
   both.executor->Run(in.data(), want.data(), n, h, w);
   both.on_device.Run(in.data(), got.data(), n, {.height = h, .width = w});
   EXPECT_EQ(want, got);
-  EXPECT_THROW(both.on_device.Run(in.data(), got.data(), 1, 68, 36), Error);
+  EXPECT_THROW(both.on_device.Run(in.data(), got.data(), 1, {.height = 68, .width = 36}), Error);
 }
 
 TEST(DeviceTiler, RowsOfTheDestinationMayLieApart) {

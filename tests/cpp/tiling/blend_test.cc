@@ -51,7 +51,7 @@ TEST(NnUnetWindows, LieAndWeighAsInNnUnet) {
   EXPECT_EQ(NnUnetOrigins(64, 64), std::vector<int64_t>{0});
   EXPECT_EQ(NnUnetOrigins(21, 32), std::vector<int64_t>{-5});
   EXPECT_EQ(NnUnetOrigins(65, 64), (std::vector<int64_t>{0, 1}));
-  const std::vector<float> w = NnUnetWeights(32, 40);
+  const std::vector<float> w = NnUnetWeights({.height = 32, .width = 40});
   EXPECT_EQ(w[16 * 40 + 20], 10.0f);
   EXPECT_EQ(w[0], 1.1324882507324219e-06f);
   EXPECT_EQ(w[31 * 40 + 39], 6.496906280517578e-06f);
