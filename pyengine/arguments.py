@@ -214,7 +214,9 @@ class SegmentKeywords(TypedDict, total=False):
     batch_size : int, optional
         Tiles per network call. Default: 1 on the CPU, on a GPU as many as its plan takes.
     max_memory : int, optional
-        Working memory beside image and result, in bytes. Default: 1 GiB.
+        Working memory beside image and result, in bytes. Default: 1 GiB. What it does not hold of
+        a network without exact tiles lies in a file without a name, in the folder ``TMPDIR``, else
+        in ``/var/tmp``; OSError where that has no room.
     mode : {"exact", "gaussian", "constant", "nnunet"}
         "exact" gives every pixel its full context. The others average the logits of overlapping
         windows, for networks that cannot be tiled exactly. "nnunet" does so as nnU-Net: windows of

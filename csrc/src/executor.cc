@@ -115,6 +115,20 @@ int64_t Executor::RunVolumeMemoryBytes(TileSize) const {
   return 0;
 }
 
+void Executor::RunRows(int64_t h, int64_t w, const ReadRows& read, const WriteRows& write,
+                       const RunLimits& limits) {
+  const NetworkGeometry& g = geometry_;
+  const int64_t out_h = h - 2 * g.margin, out_w = w - 2 * g.margin;
+  std::vector<float> in(
+      static_cast<size_t>(CheckedMul(g.channels, CheckedMul(h, w, "image"), "image")));
+  std::vector<float> out(
+      static_cast<size_t>(CheckedMul(g.classes, CheckedMul(out_h, out_w, "image"), "image")));
+  read(0, h, in.data(), h * w);
+  Run(in.data(), out.data(), 1, h, w);
+  write(0, out_h, out.data(), out_h * out_w);
+  if (limits.progress) limits.progress(1, 1);
+}
+
 MemoryUse Executor::Memory() const {
   return {};
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -93,6 +94,19 @@ struct MemoryUse {
   int64_t idle_bytes = 0;     ///< Working memory kept for later calls.
 };
 
+/// Rows of an image from `y` on: (channels, rows, width), channels `plane_stride` floats apart.
+using ReadRows = std::function<void(int64_t y, int64_t rows, float* to, int64_t plane_stride)>;
+/// Rows of a result, likewise.
+using WriteRows =
+    std::function<void(int64_t y, int64_t rows, const float* from, int64_t plane_stride)>;
+
+/// What Executor::RunRows may take, and whom it tells.
+struct RunLimits {
+  int64_t memory_bytes = 0;  ///< Working memory.
+  /// Learns how many parts of the work are done, of how many; what it throws ends the run.
+  std::function<void(int64_t done, int64_t total)> progress;
+};
+
 /// Computes the network. Implementations must be safe to call from several threads.
 class PYENGINE_EXPORT Executor {
  public:
@@ -148,6 +162,11 @@ class PYENGINE_EXPORT Executor {
   /// Working memory of Run for one image [bytes]; 0 = not known.
   virtual int64_t RunMemoryBytes(int64_t h, int64_t w) const;
   virtual int64_t RunVolumeMemoryBytes(TileSize size) const;
+
+  /// As Run with one image, which comes and goes by bands of rows: for images whose planes memory
+  /// does not hold. The results are those of Run. The default holds all of it.
+  virtual void RunRows(int64_t h, int64_t w, const ReadRows& read, const WriteRows& write,
+                       const RunLimits& limits);
 
   /// What it holds. The default knows nothing.
   virtual MemoryUse Memory() const;

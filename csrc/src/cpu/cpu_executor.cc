@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <numeric>
 
+#include "core/cancellation.h"
 #include "core/checked_math.h"
 #include "cpu/op_cost.h"
 
@@ -13,6 +14,8 @@ namespace {
 constexpr size_t kKeptPlans = 24;
 // Arenas are not: as many are kept as calls usually run at a time.
 constexpr size_t kIdleArenas = 4;
+// Of an image or a result that are read or written between a caller and a file.
+constexpr int64_t kBandFloats = int64_t(1) << 20;
 
 std::vector<Region> WholeRegions(const std::vector<Extent>& extents) {
   std::vector<Region> regions(extents.size());
@@ -96,7 +99,11 @@ std::shared_ptr<const Plan> CpuExecutor::FindPlan(const Key& key) {
     *plan = MakePlan(tile_program_, TileRegions(key.tile), pool_->threads());
   } else {
     const std::vector<Extent> extents = Extents(graph_, AxesOf(key.tile.size));
-    *plan = MakePlan(whole_program_, WholeRegions(extents), pool_->threads());
+    const std::vector<Region> regions = WholeRegions(extents);
+    *plan = key.memory_bytes > 0
+                ? MakePlanWithin(whole_program_, regions, pool_->threads(),
+                                 key.memory_bytes / static_cast<int64_t>(sizeof(float)))
+                : MakePlan(whole_program_, regions, pool_->threads());
     plan->extents = extents;
   }
   std::scoped_lock lock(mutex_);
@@ -150,6 +157,49 @@ void CpuExecutor::RunVolume(const float* in, float* out, int64_t n, TileSize siz
   const int64_t out_floats = graph_.tensors[graph_.output].channels * Product(out_size.size);
   for (int64_t i = 0; i < n; ++i)
     RunPlan(graph_, kernels_, *pool_, *context, in + i * in_floats, out + i * out_floats);
+}
+
+void CpuExecutor::RunRows(int64_t h, int64_t w, const ReadRows& read, const WriteRows& write,
+                          const RunLimits& limits) {
+  const TileSize size{.height = h, .width = w};
+  auto context = Borrow({.program = &whole_program_,
+                         .tile = {.size = size, .to_end = size},
+                         .memory_bytes = limits.memory_bytes});
+  const Plan& plan = *context->plan;
+  const auto floats_of = [&](size_t storage) {
+    return RoundUp(CheckedMul(plan.buffers[storage].block_floats,
+                              whole_program_.storages[storage].blocks(), "image"),
+                   kFileAlignFloats);
+  };
+  const int64_t in_floats = floats_of(0), out_floats = floats_of(plan.buffers.size() - 1);
+  const FileMemory memory(
+      ScratchFolder(),
+      CheckedMul(CheckedAdd(CheckedAdd(in_floats, out_floats, "image"), plan.file_floats, "image"),
+                 sizeof(float), "image"));
+  float* const in = memory.data();
+  float* const out = in + in_floats;
+  // Calls `body` with the row and the number of rows of each band of planes that begin at `planes`.
+  const auto for_each_band = [&](const Buffer& b, int64_t blocks, const float* planes,
+                                 auto&& body) {
+    const int64_t rows = std::max<int64_t>(1, kBandFloats / (b.row_stride * blocks));
+    for (int64_t y = 0; y < b.rows; y += rows) {
+      ThrowIfCancelled();
+      const int64_t n = std::min(rows, b.rows - y);
+      body(y, n);
+      for (int64_t block = 0; block < blocks; ++block)
+        memory.Release(planes + block * b.block_floats + y * b.row_stride, n * b.row_stride);
+    }
+  };
+  const Buffer &image = plan.buffers.front(), &result = plan.buffers.back();
+  for_each_band(image, geometry().channels, in, [&](int64_t y, int64_t rows) {
+    read(y, rows, in + y * image.row_stride, image.block_floats);
+  });
+  RunPlanInFile(graph_, kernels_, *pool_, *context,
+                {.memory = memory, .in = in, .out = out, .planes = out + out_floats},
+                limits.progress);
+  for_each_band(result, geometry().classes, out, [&](int64_t y, int64_t rows) {
+    write(y, rows, out + y * result.row_stride, result.block_floats);
+  });
 }
 
 int64_t CpuExecutor::TileMemoryBytes(const Tile& tile) const {

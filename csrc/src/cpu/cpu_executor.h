@@ -42,14 +42,20 @@ class CpuExecutor final : public Executor {
   std::vector<OpTime> ProfileVolume(TileSize size, int passes) override;
   int64_t RunMemoryBytes(int64_t h, int64_t w) const override;
   int64_t RunVolumeMemoryBytes(TileSize size) const override;
+  // Planes beyond `limits` lie in a file in ScratchFolder().
+  void RunRows(int64_t h, int64_t w, const ReadRows& read, const WriteRows& write,
+               const RunLimits& limits) override;
   MemoryUse Memory() const override;
   void Trim() override { contexts_.Trim(); }
 
  private:
   struct Key {
     const Program* program;
-    Tile tile;  // whole_program_: the input's size, twice
-    bool operator==(const Key& o) const { return program == o.program && tile == o.tile; }
+    Tile tile;                 // whole_program_: the input's size, twice
+    int64_t memory_bytes = 0;  // as of MakePlanWithin; 0: as much as it takes
+    bool operator==(const Key& o) const {
+      return program == o.program && tile == o.tile && memory_bytes == o.memory_bytes;
+    }
   };
 
   static TileSize SizeOf(const Axes& axes) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <map>
 #include <numeric>
+#include <optional>
 
 #include "core/checked_math.h"
 #include "cpu/rolling.h"
@@ -13,10 +14,19 @@ namespace {
 
 constexpr int64_t kFloatsPerLine = 16;  // 64-byte cache line
 
+// Times, in groups, between which a storage holds what is needed; none: nobody writes it.
+struct Lifetime {
+  int first = -1, last = -1;
+  bool any() const { return first >= 0; }
+  bool Meets(const Lifetime& o) const { return last >= o.first && o.last >= first; }
+};
+
 class Planner {
  public:
-  Planner(const Program& program, const std::vector<Region>& regions, int threads)
-      : program_(program), regions_(regions), threads_(threads) {
+  // `memory_floats`: as of MakePlanWithin; none: as much as it takes.
+  Planner(const Program& program, const std::vector<Region>& regions, int threads,
+          std::optional<int64_t> memory_floats)
+      : program_(program), regions_(regions), threads_(threads), memory_floats_(memory_floats) {
     plan_.program = &program;
   }
 
@@ -32,12 +42,12 @@ class Planner {
       plan_.ops[pool].pooled_by = conv;
     }
     ScheduleBorders();
-    plan_.schedule = MakeSchedule(program_, plan_, groups, threads_);
+    plan_.schedule = MakeSchedule(program_, plan_, groups, threads_, memory_floats_.has_value());
     RollBuffers(program_, groups, plan_);
-    PlaceBuffers(groups, fused);
+    SizeScratch();
+    PlaceBuffers(Lifetimes(groups, fused));
     PlaceConstantRows();
     for (size_t i = 0; i < program_.ops.size(); ++i) PlacePlanes(program_.ops[i], plan_.ops[i]);
-    SizeScratch();
     return std::move(plan_);
   }
 
@@ -113,51 +123,76 @@ class Planner {
     return fused;
   }
 
-  // Storages that are never alive together may share memory: largest first, each at the lowest
-  // place that does not meet another one alive at the same time. Time is counted in groups.
   // A plane of fused maxima is alive from the convolution on.
-  void PlaceBuffers(const std::vector<int>& groups, const std::map<int, int>& fused) {
-    const size_t count = program_.storages.size();
-    std::vector<int> first(count, -1), last(count, -1);
+  std::vector<Lifetime> Lifetimes(const std::vector<int>& groups,
+                                  const std::map<int, int>& fused) const {
+    std::vector<Lifetime> lives(program_.storages.size());
     for (size_t i = 0; i < program_.ops.size(); ++i) {
       const Op& op = program_.ops[i];
       for (const auto* refs : {&op.in[0], &op.in[1], &op.in[2], &op.out})
         for (const BlockRef& ref : *refs) {
-          if (first[ref.storage] < 0) first[ref.storage] = groups[i];
-          last[ref.storage] = groups[i];
+          Lifetime& life = lives[ref.storage];
+          if (!life.any()) life.first = groups[i];
+          life.last = groups[i];
         }
       const auto pool = fused.find(static_cast<int>(i));
       if (pool == fused.end()) continue;
-      for (const BlockRef& ref : program_.ops[pool->second].out) first[ref.storage] = groups[i];
+      for (const BlockRef& ref : program_.ops[pool->second].out)
+        lives[ref.storage].first = groups[i];
     }
-    std::vector<int64_t> size(count, 0);
-    std::vector<size_t> order;
-    for (size_t s = 0; s < count; ++s) {
-      if (program_.storages[s].external || first[s] < 0) continue;
-      size[s] = RoundUp(
-          CheckedMul(plan_.buffers[s].slice_floats, plan_.buffers[s].slices_held, "activation"),
-          kFloatsPerLine);
-      order.push_back(s);
-    }
+    return lives;
+  }
+
+  void PlaceBuffers(const std::vector<Lifetime>& lives) {
+    std::vector<size_t> order;  // largest first
+    for (size_t s = 0; s < program_.storages.size(); ++s)
+      if (!program_.storages[s].external && lives[s].any()) order.push_back(s);
     std::stable_sort(order.begin(), order.end(),
-                     [&](size_t a, size_t b) { return size[a] > size[b]; });
+                     [&](size_t a, size_t b) { return FloatsOf(a) > FloatsOf(b); });
+    plan_.arena_floats = Place(order, lives, kFloatsPerLine);
+    if (!memory_floats_) return;
+    const int64_t left = *memory_floats_ - threads_ * plan_.scratch_floats;
+    std::vector<size_t> in_file;
+    while (plan_.arena_floats > left && !order.empty()) {
+      in_file.push_back(order.front());
+      order.erase(order.begin());
+      plan_.arena_floats = Place(order, lives, kFloatsPerLine);
+    }
+    plan_.file_floats = Place(in_file, lives, kFileAlignFloats);
+    for (size_t s : in_file) plan_.buffers[s].in_file = true;
+    for (size_t s = 0; s < program_.storages.size(); ++s)
+      if (program_.storages[s].external) plan_.buffers[s].in_file = true;
+  }
+
+  int64_t FloatsOf(size_t storage) const {
+    const Buffer& b = plan_.buffers[storage];
+    return CheckedMul(b.slice_floats, b.slices_held, "activation");
+  }
+
+  // Storages that are never alive together may share memory: in the order given, each at the lowest
+  // place that does not meet another one alive at the same time. Returns what they take together.
+  int64_t Place(const std::vector<size_t>& order, const std::vector<Lifetime>& lives,
+                int64_t align_floats) {
+    int64_t floats = 0;
     std::vector<size_t> placed;  // by offset
+    const auto size = [&](size_t s) { return RoundUp(FloatsOf(s), align_floats); };
     for (size_t s : order) {
       int64_t offset = 0;
       for (size_t other : placed) {
-        if (last[other] < first[s] || last[s] < first[other]) continue;
+        if (!lives[other].Meets(lives[s])) continue;
         const Buffer& b = plan_.buffers[other];
-        if (offset + size[s] <= b.offset) break;
-        offset = std::max(offset, b.offset + size[other]);
+        if (offset + size(s) <= b.offset) break;
+        offset = std::max(offset, b.offset + size(other));
       }
       plan_.buffers[s].offset = offset;
-      plan_.arena_floats = std::max(plan_.arena_floats, CheckedAdd(offset, size[s], "activation"));
+      floats = std::max(floats, CheckedAdd(offset, size(s), "activation"));
       placed.insert(std::upper_bound(placed.begin(), placed.end(), s,
                                      [&](size_t a, size_t b) {
                                        return plan_.buffers[a].offset < plan_.buffers[b].offset;
                                      }),
                     s);
     }
+    return floats;
   }
 
   // Slices beyond the ends that are all alike: a row for each number that they are of.
@@ -275,13 +310,19 @@ class Planner {
   const Program& program_;
   const std::vector<Region>& regions_;
   const int threads_;
+  const std::optional<int64_t> memory_floats_;
   Plan plan_;
 };
 
 }  // namespace
 
 Plan MakePlan(const Program& program, const std::vector<Region>& regions, int threads) {
-  return Planner(program, regions, threads).Run();
+  return Planner(program, regions, threads, std::nullopt).Run();
+}
+
+Plan MakePlanWithin(const Program& program, const std::vector<Region>& regions, int threads,
+                    int64_t memory_floats) {
+  return Planner(program, regions, threads, memory_floats).Run();
 }
 
 }  // namespace pyengine

@@ -23,7 +23,8 @@ struct Buffer {
   int64_t plane_floats = 0;  // of one slice of one block
   int64_t block_floats = 0;  // distance of neighbouring blocks
   int64_t slice_floats = 0;  // distance of neighbouring slices
-  int64_t offset = 0;        // in the arena, or in the caller's memory [floats]
+  bool in_file = false;      // beyond what memory holds: core/platform/file_memory.h
+  int64_t offset = 0;        // in the arena, the file, or the caller's memory [floats]
   // The row in the arena that stands for all rows of slices beyond the ends, or -1.
   int64_t outside = -1;
 };
@@ -90,10 +91,20 @@ struct Plan {
   std::vector<Extent> extents;             // finite programs only
   std::vector<ConstantRow> constant_rows;  // written once, when the plan is taken up
   int64_t arena_floats = 0;                // activations
+  int64_t file_floats = 0;                 // those that lie in a file
   int64_t scratch_floats = 0;              // per thread, behind the activations
 };
 
 // `regions`: per tensor, the part to compute (finite programs: the whole extent).
 Plan MakePlan(const Program& program, const std::vector<Region>& regions, int threads);
+
+// The same results for an image within `memory_floats`, threads' own memory included: the largest
+// planes lie in a file as far as needed, with the network's input and output, and whatever can be
+// is computed by bands, so that few of their rows are in use at a time.
+Plan MakePlanWithin(const Program& program, const std::vector<Region>& regions, int threads,
+                    int64_t memory_floats);
+
+// A file's parts begin with a page, of whatever size the system has them.
+constexpr int64_t kFileAlignFloats = int64_t(1) << 14;
 
 }  // namespace pyengine

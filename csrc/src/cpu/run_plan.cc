@@ -21,28 +21,43 @@ using Clock = std::chrono::steady_clock;
 
 class PlanRunner {
  public:
-  PlanRunner(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context)
-      : graph_(graph), kernels_(kernels), pool_(pool), context_(context) {}
+  PlanRunner(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
+             const float* in, float* out, const PlanFile* file = nullptr)
+      : graph_(graph),
+        kernels_(kernels),
+        pool_(pool),
+        context_(context),
+        in_(in),
+        out_(out),
+        file_(file) {}
 
-  void Run(const float* in, float* out, double* seconds);
+  void Run(double* seconds, const std::function<void(int64_t, int64_t)>& progress = nullptr);
 
  private:
+  // Where the offsets of a storage's buffer count from.
+  float* Base(size_t storage) const;
   void RunStep(const Op& op, const Work& work);
   void RequireFinite(const Op& op, const Work& work);
   void FillBorderRows(int storage, const Work& work);
-  void PointPlanes(const float* in, float* out);
+  void PointPlanes();
   void RollRows(const Roll& roll);
+  void ReleaseRows(const Work& work) const;
+  void Release(const BlockRef& ref, int64_t y_begin, int64_t y_end) const;
 
   const Graph& graph_;
   const KernelTable& kernels_;
   ThreadPool& pool_;
   Context& context_;
+  const float* const in_;
+  float* const out_;
+  const PlanFile* const file_;
 };
 
-void PlanRunner::Run(const float* in, float* out, double* seconds) {
+void PlanRunner::Run(double* seconds, const std::function<void(int64_t, int64_t)>& progress) {
   const Plan& plan = *context_.plan;
   const Program& program = *plan.program;
-  PointPlanes(in, out);
+  PointPlanes();
+  int64_t done = 0;
   if (seconds) std::fill_n(seconds, program.ops.size(), 0.0);
   const bool check_finite = FiniteCheckScope::Wanted();
   for (const Work& work : plan.schedule) {
@@ -57,21 +72,26 @@ void PlanRunner::Run(const float* in, float* out, double* seconds) {
     }
     for (int s : op.borders_after) FillBorderRows(s, work);
     if (seconds) seconds[work.op] += std::chrono::duration<double>(Clock::now() - start).count();
+    if (file_ != nullptr) ReleaseRows(work);
+    if (progress) progress(++done, static_cast<int64_t>(plan.schedule.size()));
   }
 }
 
-// Every storage begins with its first row.
-void PlanRunner::PointPlanes(const float* in, float* out) {
+float* PlanRunner::Base(size_t storage) const {
   const Plan& plan = *context_.plan;
-  const std::vector<Storage>& storages = plan.program->storages;
-  for (size_t s = 0; s < storages.size(); ++s) context_.first_row[s] = plan.buffers[s].y0;
-  const int last = static_cast<int>(storages.size()) - 1;
+  if (plan.program->storages[storage].external)
+    // Kernels never write through their input planes.
+    return storage + 1 == plan.program->storages.size() ? out_ : const_cast<float*>(in_);
+  return plan.buffers[storage].in_file ? file_->planes : context_.arena.data();
+}
+
+// Every storage begins with its first row.
+void PlanRunner::PointPlanes() {
+  const Plan& plan = *context_.plan;
+  for (size_t s = 0; s < plan.buffers.size(); ++s) context_.first_row[s] = plan.buffers[s].y0;
   for (size_t p = 0; p < plan.specs.size(); ++p) {
     const PlaneSpec& spec = plan.specs[p];
-    float* base = context_.arena.data();
-    // Kernels never write through their input planes.
-    if (storages[spec.storage].external) base = spec.storage == last ? out : const_cast<float*>(in);
-    context_.planes[p] = {.data = base + spec.offset, .row_stride = spec.row_stride};
+    context_.planes[p] = {.data = Base(spec.storage) + spec.offset, .row_stride = spec.row_stride};
   }
 }
 
@@ -80,7 +100,7 @@ void PlanRunner::RollRows(const Roll& roll) {
   const Buffer& buffer = plan.buffers[roll.storage];
   const int64_t distance = roll.by * buffer.row_stride;
   pool_.ParallelFor(plan.program->storages[roll.storage].blocks(), [&](int64_t block) {
-    float* front = context_.arena.data() + buffer.offset + block * buffer.block_floats;
+    float* front = Base(roll.storage) + buffer.offset + block * buffer.block_floats;
     std::memmove(front, front + distance,
                  static_cast<size_t>(roll.rows * buffer.row_stride) * sizeof(float));
   });
@@ -105,7 +125,7 @@ void PlanRunner::FillBorderRows(int s, const Work& work) {
   const int64_t blocks = storage.blocks();
   pool_.ParallelFor(blocks * slices.size(), [&](int64_t i) {
     const int64_t slice = (slices.begin + i / blocks) % b.slices_held;
-    const Plane plane{.data = context_.arena.data() + b.offset + i % blocks * b.block_floats +
+    const Plane plane{.data = Base(s) + b.offset + i % blocks * b.block_floats +
                               slice * b.slice_floats - context_.first_row[s] * b.row_stride -
                               b.x0 * storage.lanes,
                       .row_stride = b.row_stride};
@@ -156,6 +176,32 @@ void PlanRunner::RequireFinite(const Op& op, const Work& work) {
                   (first == last ? std::string() : " to " + std::to_string(last)));
 }
 
+// What the next work needs of these rows comes back without reading the disk, as a rule.
+void PlanRunner::ReleaseRows(const Work& work) const {
+  const Op& op = context_.plan->program->ops[work.op];
+  const OpPlan& plan = context_.plan->ops[work.op];
+  for (const BlockRef& ref : op.out)
+    Release(ref, plan.out_at.y + work.y_begin * plan.out_step.y,
+            plan.out_at.y + work.y_end * plan.out_step.y);
+  if (work.y_end == work.y_begin) return;
+  for (int i = 0; i < kOpInputs; ++i)
+    for (const BlockRef& ref : op.in[i])
+      Release(ref, plan.in_at[i].y + op.step->FirstInputRow(plan, work.y_begin),
+              plan.in_at[i].y + op.step->InputRowsEnd(plan, work.y_end));
+}
+
+void PlanRunner::Release(const BlockRef& ref, int64_t y_begin, int64_t y_end) const {
+  const Buffer& b = context_.plan->buffers[ref.storage];
+  if (!b.in_file) return;
+  const int64_t first = context_.first_row[ref.storage];
+  const int64_t begin = std::max<int64_t>(0, y_begin + ref.shift.y - first);
+  const int64_t end = std::min(b.rows_held, y_end + ref.shift.y - first);
+  if (end > begin)
+    file_->memory.Release(
+        Base(ref.storage) + b.offset + ref.block * b.block_floats + begin * b.row_stride,
+        (end - begin) * b.row_stride);
+}
+
 }  // namespace
 
 void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
@@ -185,7 +231,13 @@ void Context::Fit(std::shared_ptr<const Plan> wanted, ThreadPool& pool) {
 
 void RunPlan(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
              const float* in, float* out, double* seconds) {
-  PlanRunner(graph, kernels, pool, context).Run(in, out, seconds);
+  PlanRunner(graph, kernels, pool, context, in, out).Run(seconds);
+}
+
+void RunPlanInFile(const Graph& graph, const KernelTable& kernels, ThreadPool& pool,
+                   Context& context, const PlanFile& file,
+                   const std::function<void(int64_t, int64_t)>& progress) {
+  PlanRunner(graph, kernels, pool, context, file.in, file.out, &file).Run(nullptr, progress);
 }
 
 }  // namespace pyengine

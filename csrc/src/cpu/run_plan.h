@@ -1,11 +1,13 @@
 // Runs a plan: operation by operation, in the order of its schedule, shared among threads.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
 #include "core/aligned_buffer.h"
 #include "core/held_bytes.h"
+#include "core/platform/file_memory.h"
 #include "core/thread_pool.h"
 #include "cpu/plan.h"
 #include "graph/graph.h"
@@ -33,5 +35,19 @@ struct Context {
 // Throws Error(kNotFinite) where a scope of finite_check.h asks for it.
 void RunPlan(const Graph& graph, const KernelTable& kernels, ThreadPool& pool, Context& context,
              const float* in, float* out, double* seconds = nullptr);
+
+// Where the planes of a plan from MakePlanWithin lie, its input and output included.
+struct PlanFile {
+  const FileMemory& memory;
+  const float* in;
+  float* out;
+  float* planes;
+};
+
+// Rows in the file leave memory with the work that used them. `progress` learns how many of the
+// plan's works are done.
+void RunPlanInFile(const Graph& graph, const KernelTable& kernels, ThreadPool& pool,
+                   Context& context, const PlanFile& file,
+                   const std::function<void(int64_t, int64_t)>& progress);
 
 }  // namespace pyengine

@@ -23,8 +23,9 @@ constexpr int64_t kBandStepRows = 12;
 
 class Scheduler {
  public:
-  Scheduler(const Program& program, const Plan& plan, const std::vector<int>& groups, int threads)
-      : program_(program), plan_(plan), groups_(groups), threads_(threads) {
+  Scheduler(const Program& program, const Plan& plan, const std::vector<int>& groups, int threads,
+            bool banded)
+      : program_(program), plan_(plan), groups_(groups), threads_(threads), banded_(banded) {
     band_axis_ = program.band_axis();
     done_.assign(program.ops.size(), 0);
     writer_.assign(program.storages.size(), -1);
@@ -37,7 +38,8 @@ class Scheduler {
       while (end < count && groups_[end] == groups_[begin]) ++end;
       for (size_t i = begin; i < end; ++i) writer_[program_.ops[i].out[0].storage] = int(i);
       const int last = static_cast<int>(end) - 1;
-      const int64_t band = end - begin == 1 ? Lines(last) : BandLines(begin, end);
+      const bool bands = end - begin > 1 || (banded_ && program_.ops[last].step->in_bands());
+      const int64_t band = bands ? BandLines(begin, end) : Lines(last);
       while (done_[last] < Lines(last)) Advance(last, done_[last] + band);
       // What later groups need beyond the last one's rows.
       for (size_t i = begin; i < end; ++i) Advance(static_cast<int>(i), Lines(static_cast<int>(i)));
@@ -97,6 +99,7 @@ class Scheduler {
   const Plan& plan_;
   const std::vector<int>& groups_;
   const int threads_;
+  const bool banded_;
   Axis band_axis_ = Axis::kY;
   std::vector<int64_t> done_;  // rows or slices computed so far, per operation
   std::vector<int> writer_;    // operation of this group that writes a storage, or -1
@@ -156,8 +159,8 @@ std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buf
 }
 
 std::vector<Work> MakeSchedule(const Program& program, const Plan& plan,
-                               const std::vector<int>& groups, int threads) {
-  return Scheduler(program, plan, groups, threads).Run();
+                               const std::vector<int>& groups, int threads, bool banded) {
+  return Scheduler(program, plan, groups, threads, banded).Run();
 }
 
 }  // namespace pyengine

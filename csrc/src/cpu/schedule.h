@@ -21,8 +21,9 @@ int64_t InterleavedBytes();
 // each other. `buffers`: one per storage.
 std::vector<int> GroupOps(const Program& program, const std::vector<Buffer>& buffers);
 
-// The rows of all operations in order, and how `threads` threads share them.
+// The rows of all operations in order, and how `threads` threads share them. `banded`: operations
+// that are alone in their group are computed by bands, too.
 std::vector<Work> MakeSchedule(const Program& program, const Plan& plan,
-                               const std::vector<int>& groups, int threads);
+                               const std::vector<int>& groups, int threads, bool banded);
 
 }  // namespace pyengine

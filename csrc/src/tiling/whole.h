@@ -5,8 +5,8 @@
 
 namespace pyengine {
 
-// `default_memory_bytes`: for options that do not say. Throws Error(kUnsupported) if smaller tiles
-// are asked for, or more memory is needed than allowed.
+// `default_memory_bytes`: for options that do not say. Where it is too little, the executor keeps
+// planes in a file. Throws Error(kUnsupported) if smaller tiles are asked for.
 void SegmentWhole(const WindowRunner& runner, const CheckedImage& image, const OutputView& out,
                   const SegmentOptions& options, int64_t default_memory_bytes);
 

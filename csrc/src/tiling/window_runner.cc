@@ -69,14 +69,15 @@ void WindowRunner::Trim() const {
 }
 
 void WindowRunner::Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x,
-                          int64_t height, int64_t width, float* window) const {
+                          int64_t height, int64_t width, float* window,
+                          int64_t plane_stride) const {
   const Normalisation& n = image.NormalisationOr(model_.normalisation);
   const int64_t pieces = CeilDiv(height, kRowsPerPiece);
   pool_->ParallelFor(pieces * net().channels, [&](int64_t i) {
     const int64_t channel = i / pieces, begin = i % pieces * kRowsPerPiece;
     for (int64_t r = begin; r < std::min(height, begin + kRowsPerPiece); ++r)
       GatherRow(image.view(), padding, channel, y + r, x, width, n,
-                window + (channel * height + r) * width);
+                window + channel * plane_stride + r * width);
   });
 }
 
@@ -91,8 +92,8 @@ void WindowRunner::Run(const float* in, float* logits, int64_t n, int64_t h, int
   RequireFinite(logits, n * (h - lost) * (w - lost) * net().classes);
 }
 
-void WindowRunner::Write(const float* logits, TileSize size, int64_t y, int64_t x,
-                         const PixelRect& wanted, const OutputView& out) const {
+void WindowRunner::Write(const float* logits, int64_t plane_stride, TileSize size, int64_t y,
+                         int64_t x, const PixelRect& wanted, const OutputView& out) const {
   const int64_t top = std::max<int64_t>(0, wanted.rows.begin - y);
   const int64_t bottom = std::min(size.height, wanted.rows.end - y);
   const int64_t left = std::max<int64_t>(0, wanted.columns.begin - x);
@@ -101,8 +102,8 @@ void WindowRunner::Write(const float* logits, TileSize size, int64_t y, int64_t 
   pool_->ParallelFor(CeilDiv(std::max<int64_t>(0, bottom - top), kRowsPerPiece), [&](int64_t i) {
     const int64_t begin = top + i * kRowsPerPiece;
     for (int64_t r = begin; r < std::min(bottom, begin + kRowsPerPiece); ++r)
-      WriteScores(logits + r * size.width + left, size.height * size.width, net().classes,
-                  model_.head, out, y + r, x + left, right - left);
+      WriteScores(logits + r * size.width + left, plane_stride, net().classes, model_.head, out,
+                  y + r, x + left, right - left);
   });
 }
 

@@ -52,7 +52,12 @@ class WindowRunner {
 
   // Normalised pixels of the plane, from (y, x) on: (channels, height, width).
   void Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
-              int64_t width, float* window) const;
+              int64_t width, float* window) const {
+    Gather(image, padding, y, x, height, width, window, height * width);
+  }
+  // With channels `plane_stride` floats apart.
+  void Gather(const CheckedImage& image, PaddingMode padding, int64_t y, int64_t x, int64_t height,
+              int64_t width, float* window, int64_t plane_stride) const;
 
   // The executor's functions of these names. Logits are looked at where finite_check.h asks for it.
   void RunTile(const float* windows, float* logits, int64_t n, const Tile& tile) const;
@@ -61,7 +66,12 @@ class WindowRunner {
   // Those pixels of logits (classes, size.height, size.width), which lie at (y, x), that are within
   // `wanted`.
   void Write(const float* logits, TileSize size, int64_t y, int64_t x, const PixelRect& wanted,
-             const OutputView& out) const;
+             const OutputView& out) const {
+    Write(logits, size.height * size.width, size, y, x, wanted, out);
+  }
+  // With classes `plane_stride` floats apart.
+  void Write(const float* logits, int64_t plane_stride, TileSize size, int64_t y, int64_t x,
+             const PixelRect& wanted, const OutputView& out) const;
 
  private:
   std::shared_ptr<Executor> executor_;

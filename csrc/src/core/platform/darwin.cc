@@ -1,10 +1,13 @@
 // What macOS has of its own. Compiled as a check of portability; it has not been run.
+#include <fcntl.h>
 #include <mach/mach.h>
 #include <pthread.h>
 #include <pthread/qos.h>
 #include <sys/sysctl.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <limits>
 
 #include "core/platform/available_memory.h"
@@ -26,6 +29,15 @@ int64_t SystemNumber(const char* name) {
 
 std::string FileOfLibrary(void* /*handle*/, const std::string& asked) {
   return asked;
+}
+
+int ReserveFile(int file, int64_t bytes) noexcept {
+  fstore_t store{};
+  store.fst_flags = F_ALLOCATEALL;
+  store.fst_posmode = F_PEOFPOSMODE;
+  store.fst_length = bytes;
+  if (::fcntl(file, F_PREALLOCATE, &store) == -1) return errno;
+  return ::ftruncate(file, bytes) == 0 ? 0 : errno;
 }
 
 // Threads cannot be pinned. Of Apple's processors the fast cores count: loops end with their

@@ -1,5 +1,6 @@
 // What Linux has of its own.
 #include <dlfcn.h>
+#include <fcntl.h>
 #include <link.h>
 #include <pthread.h>
 #include <sched.h>
@@ -8,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
 #include <fstream>
 #include <limits>
@@ -101,6 +103,12 @@ std::string WordIn(const std::string& path) {
 }
 
 }  // namespace
+
+int ReserveFile(int file, int64_t bytes) noexcept {
+  int error = EINTR;
+  while (error == EINTR) error = ::posix_fallocate(file, 0, bytes);
+  return error;
+}
 
 std::string FileOfLibrary(void* handle, const std::string& asked) {
   link_map* map = nullptr;

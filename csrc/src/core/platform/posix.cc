@@ -4,6 +4,8 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,6 +17,7 @@
 
 #include "core/platform/aligned_memory.h"
 #include "core/platform/dynamic_library.h"
+#include "core/platform/file_memory.h"
 #include "core/platform/regular_file.h"
 #include "core/platform/threads.h"
 #include "pyengine/error.h"
@@ -87,6 +90,68 @@ void RegularFile::Read(int64_t begin, int64_t count, void* to) const {
     begin += got;
     count -= got;
   }
+}
+
+// ---- files as memory
+namespace {
+
+// A file without a name, of so many bytes. Throws Error(kIo) with the reason.
+int NamelessFile(const std::string& folder, int64_t bytes) {
+  // Beyond this limit the system would send a signal instead of an error.
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+      limit.rlim_cur < static_cast<rlim_t>(bytes))
+    Refuse("the process may write files of " + std::to_string(limit.rlim_cur) + " bytes alone");
+  std::string name = folder + "/pyengine-XXXXXX";
+  const int file = ::mkstemp(name.data());
+  if (file < 0) Refuse(Reason());
+  ::unlink(name.c_str());
+  ::fcntl(file, F_SETFD, FD_CLOEXEC);
+  const int error = ReserveFile(file, bytes);
+  if (error == 0) return file;
+  ::close(file);
+  Refuse(std::strerror(error));
+}
+
+}  // namespace
+
+std::string ScratchFolder() {
+  const char* named = std::getenv("TMPDIR");
+  if (named != nullptr && *named != '\0') return named;
+  return ::access("/var/tmp", W_OK) == 0 ? "/var/tmp" : "/tmp";
+}
+
+FileMemory::FileMemory(const std::string& folder, int64_t bytes) : bytes_(bytes) {
+  try {
+    const int file = NamelessFile(folder, bytes);
+    void* mapped =
+        ::mmap(nullptr, static_cast<size_t>(bytes), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+    if (mapped == MAP_FAILED) {
+      const std::string reason = Reason();
+      ::close(file);
+      Refuse(reason);
+    }
+    data_ = mapped;
+    handle_ = file;
+  } catch (const Error& e) {
+    throw Error(e.code(), "temporary file of " + std::to_string(bytes) + " bytes in " + folder +
+                              ": " + e.what());
+  }
+}
+
+FileMemory::~FileMemory() {
+  ::munmap(data_, static_cast<size_t>(bytes_));
+  ::close(static_cast<int>(handle_));
+}
+
+void FileMemory::Release(const float* begin, int64_t count) const noexcept {
+  static const auto page = static_cast<intptr_t>(::sysconf(_SC_PAGESIZE));
+  auto* const base = static_cast<char*>(data_);
+  // Whole pages alone: neighbours' pages may be in use. The mapping begins with one.
+  const intptr_t from = reinterpret_cast<const char*>(begin) - base;
+  const intptr_t to = from + count * static_cast<intptr_t>(sizeof(float));
+  const intptr_t first = (from + page - 1) / page * page, last = to / page * page;
+  if (last > first) ::madvise(base + first, static_cast<size_t>(last - first), MADV_DONTNEED);
 }
 
 // ---- libraries

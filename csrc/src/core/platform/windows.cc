@@ -12,6 +12,7 @@
 #include "core/platform/aligned_memory.h"
 #include "core/platform/available_memory.h"
 #include "core/platform/dynamic_library.h"
+#include "core/platform/file_memory.h"
 #include "core/platform/processors.h"
 #include "core/platform/regular_file.h"
 #include "core/platform/threads.h"
@@ -143,6 +144,51 @@ void RegularFile::Read(int64_t begin, int64_t count, void* to) const {
     begin += got;
     count -= got;
   }
+}
+
+// ---- files as memory
+std::string ScratchFolder() {
+  wchar_t folder[MAX_PATH + 1];
+  const DWORD length = ::GetTempPathW(MAX_PATH + 1, folder);
+  return length > 0 && length <= MAX_PATH ? Utf8({folder, length}) : ".";
+}
+
+FileMemory::FileMemory(const std::string& folder, int64_t bytes) : bytes_(bytes) {
+  const auto refuse = [&](DWORD error) {
+    Refuse("temporary file of " + std::to_string(bytes) + " bytes in " + folder + ": " +
+           Reason(error));
+  };
+  wchar_t name[MAX_PATH + 1];
+  if (::GetTempFileNameW(Utf16(folder).c_str(), L"pye", 0, name) == 0) refuse(::GetLastError());
+  const HANDLE file =
+      ::CreateFileW(name, GENERIC_READ | GENERIC_WRITE, FILE_SHARE_DELETE, nullptr, CREATE_ALWAYS,
+                    FILE_ATTRIBUTE_TEMPORARY | FILE_FLAG_DELETE_ON_CLOSE, nullptr);
+  if (file == INVALID_HANDLE_VALUE) refuse(::GetLastError());
+  // A mapping takes its space of the disk when it is made.
+  const HANDLE mapping =
+      ::CreateFileMappingW(file, nullptr, PAGE_READWRITE, static_cast<DWORD>(bytes >> 32),
+                           static_cast<DWORD>(bytes), nullptr);
+  DWORD error = ::GetLastError();
+  if (mapping != nullptr) {
+    data_ = ::MapViewOfFile(mapping, FILE_MAP_ALL_ACCESS, 0, 0, static_cast<SIZE_T>(bytes));
+    error = ::GetLastError();
+    ::CloseHandle(mapping);  // the view keeps it
+  }
+  if (data_ == nullptr) {
+    ::CloseHandle(file);
+    refuse(error);
+  }
+  handle_ = reinterpret_cast<intptr_t>(file);
+}
+
+FileMemory::~FileMemory() {
+  ::UnmapViewOfFile(data_);
+  ::CloseHandle(AsHandle(handle_));
+}
+
+void FileMemory::Release(const float* begin, int64_t count) const noexcept {
+  // Unlocking pages that are not locked takes them out of the working set.
+  ::VirtualUnlock(const_cast<float*>(begin), static_cast<SIZE_T>(count) * sizeof(float));
 }
 
 // ---- libraries

@@ -112,6 +112,8 @@ class Step {
   virtual int64_t FirstInputRow(const OpPlan& plan, int64_t y) const = 0;
   virtual int64_t InputRowsEnd(const OpPlan& plan, int64_t y_end) const = 0;
   virtual Resolution resolution() const = 0;
+  // Whether some rows can be computed at a time, though all of the input must be there.
+  virtual bool in_bands() const { return by_rows(); }
   // Outputs per side of a slice that are computed, and round, together.
   virtual int64_t patch_px() const { return 1; }
   // Input slices that one output slice reads, at most, where that does not follow from the size.

@@ -25,6 +25,7 @@ class TransposedPhase : public WithActivation<Step> {
   const char* algorithm() const override { return "direct"; }
   // Several phases write the rows of one plane.
   bool by_rows() const override { return false; }
+  bool in_bands() const override { return true; }
   int64_t FirstInputRow(const OpPlan& /*plan*/, int64_t y) const override { return y; }
   int64_t InputRowsEnd(const OpPlan& /*plan*/, int64_t y_end) const override {
     return y_end + shape_.taps.y - 1;
