@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 import warnings
 from pathlib import Path
@@ -230,6 +232,34 @@ def test_the_check_of_the_context_is_bounded_by_the_sample(tmp_path: Path) -> No
     engine = pyengine.Engine(tmp_path / "x.pyengine")
     assert engine.info.halo >= 128
     assert max(max(size) for size in sizes) <= 192
+
+
+BUILD_U2NET = """
+import resource, sys, torch
+sys.path.append(sys.argv[1])
+from networks.u2net import U2Net
+import pyengine
+torch.manual_seed(0)
+report = pyengine.build(U2Net().eval(), sys.argv[2], (1, 3, 320, 320))
+assert report.passed
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+@pytest.mark.networks
+@pytest.mark.skipif(sys.platform != "linux", reason="counts memory in kilobytes")
+def test_u2net_is_built_at_its_real_size_within_4_gb(tmp_path: Path) -> None:
+    """Its context of 3,296 px on each side is not computed on an image that holds it."""
+    path, tests = tmp_path / "x.pyengine", Path(__file__).parents[1]
+    built = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", BUILD_U2NET, str(tests), str(path)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert built.returncode == 0, built.stderr
+    assert int(built.stdout) << 10 < 4_000_000_000
+    info = pyengine.Engine(path).info
+    assert info.tileable
+    assert info.halo == 3296
 
 
 def test_a_build_costs_a_few_inferences(tmp_path: Path) -> None:
