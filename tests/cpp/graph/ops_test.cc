@@ -61,7 +61,8 @@ std::vector<int64_t> Taps(const Node& node, Axis axis, int64_t i) {
     case OpKind::kPad:
       return {i - before};
     case OpKind::kOnnx:
-      return {i - before, i + (node.amounts.after[axis])};
+      if (axis == Axis::kZ) return {i};  // of networks over images alone
+      return {i - before, i + node.amounts.after[axis]};
     case OpKind::kLinear:
     case OpKind::kAffine:
     case OpKind::kActivation:
