@@ -69,7 +69,8 @@ struct Node {
   Amounts amounts;  // conv and pool padding; pad and crop amounts
   BorderMode border = BorderMode::kZero;
   float border_value = 0;
-  bool direct = false;  // convolution: not by Winograd, which rounds a whole patch by its largest value
+  bool direct =
+      false;  // convolution: not by Winograd, which rounds a whole patch by its largest value
   bool count_include_pad = true;
   bool ceil_mode = false;  // a last window may reach beyond the padding
   bool align_corners = false;
