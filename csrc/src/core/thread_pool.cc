@@ -41,12 +41,13 @@ class ThreadPool::Team {
   bool Run(int64_t n, Body body, void* context);
 
  protected:
-  // Has Work called for every thread, the caller's included, and returns when no index is left.
-  virtual void Serve() = 0;
   // What thread `thread` does of a loop: its share, then what the others have left.
   void Work(int thread);
 
  private:
+  // Has Work called for every thread, the caller's included, and returns when no index is left.
+  virtual void Serve() = 0;
+
   std::mutex busy_;  // held by the caller whose loop is served
   Body body_ = nullptr;
   void* context_ = nullptr;

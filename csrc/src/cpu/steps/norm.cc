@@ -61,7 +61,7 @@ class JoinMoments final : public WholePlane {
     const Axes& size = std::get<WholePlanePart>(run.plan.part).size;
     const SliceRun slice = run.Slice(0);
     const int64_t per_group = run.op.in_channels / groups_;
-    const double pixels = double(Product(size));
+    const auto pixels = double(Product(size));
     run.pool.ParallelFor(groups_, [&](int64_t group) {
       const int64_t first = group * per_group;
       const auto of_channel = [&](int64_t c) {

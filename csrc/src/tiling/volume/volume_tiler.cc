@@ -83,7 +83,7 @@ void SegmentAtOnce(const WindowRunner& runner, const VolumeImage& volume,
       (options.tile_width_px > 0 && options.tile_width_px < size.width))
     throw Error(ErrorCode::kUnsupported,
                 "this network has no exact tiles: " + why +
-                    "; use mode=\"nnunet\" or \"gaussian\", or leave tile out");
+                    R"(; use mode="nnunet" or "gaussian", or leave tile out)");
   const auto accepted = [](const AxisGeometry& axis, int64_t least) {
     return AcceptedInput(axis, least + 2 * axis.margin);
   };
@@ -96,14 +96,14 @@ void SegmentAtOnce(const WindowRunner& runner, const VolumeImage& volume,
   if (result.height < size.height || result.width < size.width || result.depth < size.depth)
     throw Error(ErrorCode::kUnsupported,
                 "this network is for volumes of " + Text(result) + " voxels, this one has " +
-                    Text(size) + "; mode=\"nnunet\" and \"gaussian\" take windows of that size");
+                    Text(size) + R"(; mode="nnunet" and "gaussian" take windows of that size)");
   const int64_t needed = runner.executor().RunVolumeMemoryBytes(in);
   if (needed > budget)
     throw Error(ErrorCode::kUnsupported,
                 "the volume needs " + std::to_string(needed) +
                     " bytes in one piece, max_memory is " + std::to_string(budget) +
                     ", and this network has no exact tiles: " + why +
-                    "; use mode=\"nnunet\" or \"gaussian\", or raise max_memory");
+                    R"(; use mode="nnunet" or "gaussian", or raise max_memory)");
   auto buffers = runner.Borrow(Voxels(in) * net.channels, Voxels(result) * net.classes);
   GatherBox(runner, volume, options.padding, -net.z.margin, -net.y.margin, -net.x.margin, in,
             buffers->windows.data());

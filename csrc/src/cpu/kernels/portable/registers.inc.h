@@ -60,7 +60,7 @@ static inline Register RoundRegister(Register x) {
   return (x + shift) - shift;
 }
 static inline Register ScaleByPowerOfTwoRegister(Register x, Register n) {
-  const Register numbers = Register(RegisterBits(n) & (n == n));  // of others there is no integer
+  const auto numbers = Register(RegisterBits(n) & (n == n));  // of others there is no integer
   const RegisterBits exponent = __builtin_convertvector(numbers, RegisterBits);
   return Register(RegisterBits(x) + exponent * (1 << 23));
 }
