@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from pyengine import _core
 from pyengine.inputs.module import Module
 from pyengine.inputs.nnunet_folder import ResultsFolder
 from pyengine.inputs.nnunet_network import network_of
@@ -31,11 +30,6 @@ class NnUnet(InputKind):
         require("torch", "nnunet")
         require("dynamic_network_architectures", "nnunet")
         folder = ResultsFolder(Path(source), options)
-        if len(folder.patch) != 2 and not hasattr(_core.Engine, "run_volume"):
-            raise ValueError(
-                f"{folder.path}: configuration {folder.configuration_name!r} has three dimensions; "
-                "2-D ones are built"
-            )
         manifest = manifest_of(folder)
         shape = sample_shape or (1, len(folder.channel_names), *folder.patch)
         loaded = Module().load(network_of(folder), shape, {})

@@ -118,13 +118,6 @@ def test_what_the_folder_says_is_in_the_file(tmp_path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        pytest.param(
-            {"patch": (8, 32, 32)},
-            "has three dimensions; 2-D ones are built",
-            marks=pytest.mark.skipif(
-                hasattr(pyengine._core.Engine, "run_volume"), reason="this core has such networks"
-            ),
-        ),
         ({"trainer": "nnUNetTrainerMine"}, "trained by nnUNetTrainerMine"),
         ({"previous_stage": "2d_lowres"}, "is the second stage of a cascade"),
         ({"preprocessor_name": "MyPreprocessor"}, "prepared by MyPreprocessor"),

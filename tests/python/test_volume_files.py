@@ -11,7 +11,6 @@ import pytest
 from nnunet_folder import write_results_folder
 
 import pyengine
-from pyengine import _core
 from pyengine.builder.nnunet_comparison import compare_with_nnunet
 from pyengine.cli import main
 from pyengine.volumes import segment_volume
@@ -74,8 +73,6 @@ CASES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_labels_of_volumes_are_those_of_nnunet(tmp_path, case) -> None:
     pytest.importorskip("nnunetv2")
-    if "3-D" in case and not hasattr(_core.Engine, "run_volume"):
-        pytest.skip("this core has no networks over three axes")
     results = write_results_folder(
         tmp_path / "results", reader="NibabelIO", **{"patch": (16, 24), **CASES[case]}
     )
@@ -295,7 +292,7 @@ def test_refusals_before_work_begins(built, tmp_path) -> None:
     np.save(tmp_path / "stack.npy", np.ones((5, 20, 20), np.float32))
     with pytest.raises(ValueError, match="stack.npy: says nothing of its spacing"):
         engine.segment_file(tmp_path / "stack.npy", tmp_path / "o.npy")
-    with pytest.raises(ValueError, match="threshold and input_range are not for"):
+    with pytest.raises(ValueError, match="threshold, input_range, mask and report are not for"):
         engine.segment_file(source, tmp_path / "o.nii.gz", threshold=0.4)
     with pytest.raises(ValueError, match="of volumes, labels are written"):
         engine.segment_file(source, tmp_path / "o.nii.gz", output="probabilities")
