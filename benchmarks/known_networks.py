@@ -68,14 +68,14 @@ def smp_unet(base: int) -> Any:
 
 
 def monai_unet(base: int) -> Any:
-    """MONAI's UNet of four halvings with its default norm, two residual units a level."""
+    """MONAI's UNet of four halvings, all else by default: instance norm, PReLU, strides."""
     import torch
     from monai.networks.nets import UNet
 
     torch.manual_seed(0)
     return UNet(
         spatial_dims=2, in_channels=1, out_channels=2, channels=[base << i for i in range(5)],
-        strides=(2, 2, 2, 2), num_res_units=2,
+        strides=(2, 2, 2, 2),
     ).eval()  # fmt: skip
 
 
