@@ -134,6 +134,7 @@ struct SegmentOptions {
   int batch_size = 0;          ///< Tiles per network call; 0 = 1 on the CPU, the plan's on a GPU.
   /// Working memory beside image and result. 0: 1 GiB; where that takes more than a quarter longer
   /// (or is too little), half of what was free when the engine was opened. The result is the same.
+  /// What a whole image needs beyond it lies in a temporary file.
   int64_t max_memory_bytes = 0;
   TileMode mode = TileMode::kExact;
   double overlap = 0.25;  ///< Blending only: fraction of the tile (< 1) or pixels (>= 1).
