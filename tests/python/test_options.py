@@ -80,6 +80,7 @@ ELSEWHERE = {
     "ImageView.byte_order": "added to the type",
     "Classification": "arguments of pye_engine_classify()",
     "NetworkGeometry": "fields of pye_engine_info",
+    "RunLimits": "for executors of one's own, which are C++",
     "AxisGeometry": "for executors of one's own, which are C++",
     "LabelView": "arguments",
     "TileSize": "a field for each side",
