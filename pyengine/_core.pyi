@@ -98,8 +98,10 @@ class Scheduler(metaclass=_BoundType):
 
     def __init__(self) -> None: ...
 
-class ThreadPolicy(metaclass=_BoundType):
-    __members__: ClassVar[dict[str, ThreadPolicy]]
+class ThreadPolicy(_Words):
+    normal: ClassVar[ThreadPolicy]
+    fifo: ClassVar[ThreadPolicy]
+    round_robin: ClassVar[ThreadPolicy]
 
 class ThreadOptions(metaclass=_BoundType):
     """What a host wishes of threads; `pyengine.threads` makes it."""
