@@ -149,3 +149,18 @@ def test_import_works_from_the_source_folder_and_elsewhere(where, tmp_path) -> N
         done.stdout.strip()
         == "['em-membranes', 'oct-fluid', 'retinal-vessels', 'ultrasound-nerve']"
     ), done.stderr
+
+
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="not a checkout: nothing is tracked")
+def test_the_root_holds_what_is_meant_and_no_large_file_but_the_engines() -> None:
+    command = ["git", "-C", str(ROOT), "ls-files", "-z"]
+    tracked = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
+    top = {name.partition("/")[0] for name in tracked if name}
+    assert {name for name in top if not name.startswith(".")} == {
+        "CHANGELOG.md", "CMakeLists.txt", "CMakePresets.json", "CONTRIBUTING.md", "LICENSE",
+        "MANIFEST.in", "NOTICE", "README.md", "SECURITY.md", "benchmarks", "csrc", "docs",
+        "licences", "packaging", "pyengine", "pyproject.toml", "setup.py", "tests", "train",
+    }  # fmt: skip
+    files = [ROOT / name for name in tracked if name and (ROOT / name).is_file()]
+    large = [file for file in files if file.stat().st_size > 500_000]
+    assert {file.suffix for file in large} == {".pyengine"}
