@@ -37,7 +37,8 @@ void DeviceTiler::SegmentBlended(const CheckedImage& checked, const OutputView& 
   const auto windows = static_cast<int64_t>(blend.rows.size() * blend.columns.size());
   plan.batch_size = static_cast<int>(std::min<int64_t>(network_->max_batch(), windows));
   const auto [window_bytes, logit_bytes] = BatchBytes(plan);
-  const std::vector<float> weights = BlendWeights(blend.height, blend.width, options.mode);
+  const std::vector<float> weights =
+      BlendWeights({.height = blend.height, .width = blend.width}, options.mode);
   const int64_t pixels = image.height * image.width;
   const int64_t sums_floats = pixels * (net_.classes + 1);
   const auto in_bytes = static_cast<size_t>(pixels * image.channels * ValueBytes(image.type));

@@ -8,40 +8,47 @@
 #include "pyengine/error.h"
 #include "tiling/choose_tile.h"
 #include "tiling/gather.h"
+#include "tiling/mirrored_run.h"
 #include "tiling/nnunet_windows.h"
 #include "tiling/progress.h"
 #include "tiling/tile_layout.h"
 
 namespace pyengine {
 
-std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode) {
-  if (mode == TileMode::kNnUnet) return NnUnetWeights({.height = height, .width = width});
-  std::vector<float> weights(static_cast<size_t>(height * width), 1.0f);
-  if (mode != TileMode::kGaussian) return weights;
+std::vector<float> BlendWeights(TileSize window, TileMode mode) {
+  if (mode == TileMode::kNnUnet) return NnUnetWeights(window);
+  const auto voxels = static_cast<size_t>(window.depth * window.height * window.width);
+  if (mode != TileMode::kGaussian) return std::vector<float>(voxels, 1.0f);
+  // An axis of one pixel counts 1.
   const auto axis = [](int64_t i, int64_t size) {
     const double z = (double(i) - double(size - 1) / 2) / (double(size) / 8);
     return Exp(-z * z / 2);
   };
-  for (int64_t y = 0; y < height; ++y)
-    for (int64_t x = 0; x < width; ++x)
-      weights[y * width + x] = static_cast<float>(std::max(1e-3, axis(y, height) * axis(x, width)));
+  std::vector<float> weights;
+  weights.reserve(voxels);
+  for (int64_t z = 0; z < window.depth; ++z)
+    for (int64_t y = 0; y < window.height; ++y)
+      for (int64_t x = 0; x < window.width; ++x)
+        weights.push_back(static_cast<float>(std::max(
+            1e-3, axis(z, window.depth) * axis(y, window.height) * axis(x, window.width))));
   return weights;
+}
+
+int64_t OverlapPx(double overlap, int64_t window) {
+  const double px = overlap < 1 ? std::floor(overlap * double(window)) : overlap;
+  if (!(px >= 0) || px >= double(window))
+    throw Error(ErrorCode::kInvalidArgument, "overlap " + std::to_string(overlap) +
+                                                 " must be >= 0 and smaller than the tile of " +
+                                                 std::to_string(window) + " px");
+  return static_cast<int64_t>(px);
 }
 
 BlendPlan PlanBlend(int64_t image_height, int64_t image_width, int64_t height, int64_t width,
                     double overlap) {
-  const auto pixels = [&](int64_t window) {
-    const double px = overlap < 1 ? std::floor(overlap * double(window)) : overlap;
-    if (!(px >= 0) || px >= double(window))
-      throw Error(ErrorCode::kInvalidArgument, "overlap " + std::to_string(overlap) +
-                                                   " must be >= 0 and smaller than the tile of " +
-                                                   std::to_string(window) + " px");
-    return static_cast<int64_t>(px);
-  };
   return {.height = height,
           .width = width,
-          .rows = BlendOrigins(image_height, height, pixels(height)),
-          .columns = BlendOrigins(image_width, width, pixels(width))};
+          .rows = BlendOrigins(image_height, height, OverlapPx(overlap, height)),
+          .columns = BlendOrigins(image_width, width, OverlapPx(overlap, width))};
 }
 
 BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t width,
@@ -52,7 +59,7 @@ BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t widt
       width_(width),
       window_height_(window_height),
       window_width_(window_width),
-      weights_(BlendWeights(window_height, window_width, mode)),
+      weights_(BlendWeights({.height = window_height, .width = window_width}, mode)),
       sums_(static_cast<size_t>(classes * window_height * width), 0.0f),
       coverage_(static_cast<size_t>(window_height * width), 0.0f),
       first_row_(first_row),
@@ -128,44 +135,6 @@ PaddingMode PaddingOf(const SegmentOptions& options) {
   return options.mode == TileMode::kNnUnet ? PaddingMode::kConstant : options.padding;
 }
 
-// Dense planes with rows, columns or both in reverse, added to `out` or copied there.
-void Flip(const float* in, int64_t planes, TileSize size, bool y, bool x, bool add, float* out) {
-  for (int64_t i = 0; i < planes * size.height; ++i) {
-    const int64_t plane = i / size.height, row = i % size.height;
-    const float* from = in + (plane * size.height + (y ? size.height - 1 - row : row)) * size.width;
-    float* to = out + i * size.width;
-    for (int64_t c = 0; c < size.width; ++c) {
-      const float value = from[x ? size.width - 1 - c : c];
-      to[c] = add ? to[c] + value : value;
-    }
-  }
-}
-
-// Runs `n` windows, and their mirror images where asked for: the mean of the logits, in the order
-// of nnU-Net.
-void RunWindows(const WindowRunner& runner, bool mirror, const BlendPlan& plan, int64_t n,
-                WindowRunner::Buffers& buffers) {
-  const SegmentationModel& model = runner.model();
-  const int64_t margin = 2 * model.geometry.margin;
-  const TileSize in{.height = plan.height + margin, .width = plan.width + margin};
-  const TileSize out{.height = plan.height, .width = plan.width};
-  const int64_t in_planes = n * model.geometry.channels, out_planes = n * model.geometry.classes;
-  float* logits = buffers.logits.data();
-  runner.Run(buffers.windows.data(), logits, n, in.height, in.width);
-  if (!mirror) return;
-  std::vector<float> turned(static_cast<size_t>(in_planes * in.height * in.width));
-  std::vector<float> answer(static_cast<size_t>(out_planes * out.height * out.width));
-  float passes = 1;
-  for (const auto& [y, x] : {std::pair{true, false}, {false, true}, {true, true}}) {
-    if ((y && !model.mirror_y) || (x && !model.mirror_x)) continue;
-    Flip(buffers.windows.data(), in_planes, in, y, x, false, turned.data());
-    runner.Run(turned.data(), answer.data(), n, in.height, in.width);
-    Flip(answer.data(), out_planes, out, y, x, true, logits);
-    ++passes;
-  }
-  for (size_t i = 0; i < answer.size(); ++i) logits[i] /= passes;
-}
-
 }  // namespace
 
 Range BlendedBandRows(const SegmentationModel& model, int64_t height, int64_t width, Range band,
@@ -196,12 +165,17 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range
                       0, view.width);
       },
       std::max<int64_t>(0, rows.front()));
-  const bool mirror = options.augmentation == Augmentation::kMirror;
   const auto columns = static_cast<int64_t>(plan.columns.size());
   const int64_t batch = std::clamp<int64_t>(options.batch_size, 1, columns);
   const int64_t in_floats = in_h * in_w * net.channels;
   const int64_t out_floats = plan.height * plan.width * net.classes;
   auto buffers = runner.Borrow(in_floats * batch, out_floats * batch);
+  MirroredRun run(runner.model(), options.augmentation == Augmentation::kMirror,
+                  {.height = in_h, .width = in_w}, {.height = plan.height, .width = plan.width},
+                  batch, runner.pool());
+  const auto network = [&](const float* in, float* logits, int64_t n) {
+    runner.executor().Run(in, logits, n, in_h, in_w);
+  };
   const auto total = static_cast<int64_t>(rows.size()) * columns;
   int64_t done = 0;
   for (int64_t y : rows) {
@@ -212,7 +186,7 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range
         runner.Gather(image, PaddingOf(options), y - net.margin,
                       plan.columns[first + i] - net.margin, in_h, in_w,
                       buffers->windows.data() + i * in_floats);
-      RunWindows(runner, mirror, plan, n, *buffers);
+      run(network, buffers->windows.data(), buffers->logits.data(), n);
       for (int64_t i = 0; i < n; ++i)
         sums.Add(buffers->logits.data() + i * out_floats, y, plan.columns[first + i]);
       done += n;

@@ -11,9 +11,13 @@
 
 namespace pyengine {
 
-// Weight of each pixel of a height x width window: 1, a Gaussian with standard deviation side / 8
-// around the centre, never below 1e-3 of its peak (MONAI's convention), or nnU-Net's.
-std::vector<float> BlendWeights(int64_t height, int64_t width, TileMode mode);
+// Weight of each voxel of a window: 1, a Gaussian with standard deviation side / 8 around the
+// centre, never below 1e-3 of its peak (MONAI's convention), or nnU-Net's.
+std::vector<float> BlendWeights(TileSize window, TileMode mode);
+
+// Of neighbouring windows: a fraction of the side (< 1), or pixels. Throws Error(kInvalidArgument)
+// where that leaves no step.
+int64_t OverlapPx(double overlap, int64_t window);
 
 constexpr int64_t kDefaultBlendTilePx = 512;
 

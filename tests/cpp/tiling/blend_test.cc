@@ -9,7 +9,7 @@ namespace pyengine {
 namespace {
 
 TEST(Blend, GaussianIsSymmetricPositiveAndHighestInTheMiddle) {
-  const auto w = BlendWeights(9, 12, TileMode::kGaussian);
+  const auto w = BlendWeights({.height = 9, .width = 12}, TileMode::kGaussian);
   for (int64_t y = 0; y < 9; ++y)
     for (int64_t x = 0; x < 12; ++x) {
       const float v = w[static_cast<size_t>(y * 12 + x)];

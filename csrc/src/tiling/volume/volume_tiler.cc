@@ -9,6 +9,7 @@
 #include "graph/accepted_size.h"
 #include "pyengine/error.h"
 #include "tiling/gather.h"
+#include "tiling/mirrored_run.h"
 #include "tiling/progress.h"
 #include "tiling/volume/boxes.h"
 #include "tiling/volume/windows.h"
@@ -117,39 +118,6 @@ void SegmentAtOnce(const WindowRunner& runner, const VolumeImage& volume,
 
 // ---- blended ------------------------------------------------------------------------------------
 
-struct Flip {
-  bool z = false, y = false, x = false;
-};
-
-// Planes of boxes, each axis in reverse where the flip says so, added to `out` or copied there.
-void FlipBoxes(const float* in, int64_t planes, TileSize size, Flip flip, bool add,
-               ThreadPool& pool, float* out) {
-  pool.ParallelFor(planes * size.depth, [&](int64_t i) {
-    const int64_t plane = i / size.depth, z = i % size.depth;
-    const int64_t from_z = flip.z ? size.depth - 1 - z : z;
-    for (int64_t y = 0; y < size.height; ++y) {
-      const int64_t from_y = flip.y ? size.height - 1 - y : y;
-      const float* from = in + ((plane * size.depth + from_z) * size.height + from_y) * size.width;
-      float* to = out + (i * size.height + y) * size.width;
-      for (int64_t x = 0; x < size.width; ++x) {
-        const float value = from[flip.x ? size.width - 1 - x : x];
-        to[x] = add ? to[x] + value : value;
-      }
-    }
-  });
-}
-
-// The flips along the axes that the network was trained with, in nnU-Net's order.
-std::vector<Flip> FlipsOf(const SegmentationModel& model) {
-  std::vector<Flip> flips;
-  for (const Flip flip : {Flip{.z = true}, Flip{.y = true}, Flip{.x = true},
-                          Flip{.z = true, .y = true}, Flip{.z = true, .x = true},
-                          Flip{.y = true, .x = true}, Flip{.z = true, .y = true, .x = true}})
-    if (model.mirror_z >= flip.z && model.mirror_y >= flip.y && model.mirror_x >= flip.x)
-      flips.push_back(flip);
-  return flips;
-}
-
 // Weighted sums of logits over the slices that windows can still reach: a ring would save copies,
 // but the last slices are moved once per row of windows only.
 class VolumeSums {
@@ -231,14 +199,14 @@ void SegmentWindows(const WindowRunner& runner, const VolumeImage& volume,
   const TileSize in{.height = plan.size.height + 2 * net.y.margin,
                     .width = plan.size.width + 2 * net.x.margin,
                     .depth = plan.size.depth + 2 * net.z.margin};
-  const std::vector<Flip> flips =
-      options.augmentation == Augmentation::kMirror ? FlipsOf(model) : std::vector<Flip>();
   const int64_t in_floats = CheckedMul(Voxels(in), net.channels, "window");
   const int64_t out_floats = CheckedMul(Voxels(plan.size), net.classes, "window");
   auto buffers = runner.Borrow(in_floats, out_floats);
-  AlignedBuffer<float> turned(static_cast<size_t>(flips.empty() ? 0 : in_floats));
-  AlignedBuffer<float> answer(static_cast<size_t>(flips.empty() ? 0 : out_floats));
-  float* const logits = buffers->logits.data();
+  MirroredRun run(model, options.augmentation == Augmentation::kMirror, in, plan.size, 1,
+                  runner.pool());
+  const auto network = [&](const float* window, float* logits, int64_t n) {
+    runner.executor().RunVolume(window, logits, n, in);
+  };
   VolumeSums sums(net.classes, size, plan, runner.pool());
   SlabResults results(output, size, net.classes, model.head, plan.size.depth, runner.pool());
   int64_t done = 0;
@@ -248,17 +216,8 @@ void SegmentWindows(const WindowRunner& runner, const VolumeImage& volume,
       for (int64_t x : plan.x) {
         GatherBox(runner, volume, plan.padding, z - net.z.margin, y - net.y.margin,
                   x - net.x.margin, in, buffers->windows.data());
-        runner.executor().RunVolume(buffers->windows.data(), logits, 1, in);
-        for (const Flip& flip : flips) {
-          FlipBoxes(buffers->windows.data(), net.channels, in, flip, false, runner.pool(),
-                    turned.data());
-          runner.executor().RunVolume(turned.data(), answer.data(), 1, in);
-          FlipBoxes(answer.data(), net.classes, plan.size, flip, true, runner.pool(), logits);
-        }
-        const auto passes = static_cast<float>(flips.size() + 1);
-        if (passes > 1)
-          for (int64_t i = 0; i < out_floats; ++i) logits[i] /= passes;
-        sums.Add(logits, z, y, x);
+        run(network, buffers->windows.data(), buffers->logits.data(), 1);
+        sums.Add(buffers->logits.data(), z, y, x);
         ReportProgress(options, ++done, plan.count());
       }
   }
