@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,22 @@ def data() -> Path:
 def membranes() -> pyengine.Engine:
     """The shipped engine."""
     return pyengine.Engine("em-membranes")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium: that of the system, else Playwright's own."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    path = os.environ.get("PYENGINE_CHROMIUM") or next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
+    with sync_api.sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except sync_api.Error as error:
+            pytest.skip(f"no Chromium: install it, or `playwright install chromium` ({error})")
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

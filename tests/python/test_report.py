@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import re
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +19,7 @@ from pyengine.report.plots import colored, grid, histogram
 
 pytest.importorskip("skimage")
 pytest.importorskip("jinja2")
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 CLASSES = ["background", "dim", "<script>alert(2)<"]
@@ -60,21 +58,6 @@ def results(tmp_path_factory) -> Path:
 def page_file(results) -> Path:
     assert main(["report", str(results)]) == 0
     return results / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    """Chromium: that of the system, else Playwright's own."""
-    path = os.environ.get("PYENGINE_CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    with sync_api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"no Chromium: install it, or `playwright install chromium` ({error})")
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import fake_data
@@ -15,7 +12,7 @@ from test_train_fit import TINY
 
 from train import __main__ as command
 
-sync_api = pytest.importorskip("playwright.sync_api")
+pytest.importorskip("playwright.sync_api")
 
 
 @pytest.fixture(scope="module")
@@ -37,21 +34,6 @@ def page_file(tmp_path_factory) -> Path:
     assert command.main(["ship", str(folder / "run")]) == 0
     assert command.main(["report", str(folder / "run")]) == 0
     return folder / "run" / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    """Chromium: that of the system, else Playwright's own."""
-    path = os.environ.get("PYENGINE_CHROMIUM") or next(
-        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-    )
-    with sync_api.sync_playwright() as playwright:
-        try:
-            browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        except sync_api.Error as error:
-            pytest.skip(f"no Chromium: install it, or `playwright install chromium` ({error})")
-        yield browser
-        browser.close()
 
 
 @pytest.mark.parametrize("width", [1280, 400])
