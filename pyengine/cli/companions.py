@@ -8,6 +8,7 @@ import json
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from pyengine.input_range import InputRangeWarning
 from pyengine.measurements.contours import features, save_features
 from pyengine.measurements.instances import instances
 from pyengine.measurements.labelled_file import LabelledFile, measure_file
-from pyengine.measurements.oct_file import oct_maps
+from pyengine.measurements.oct_file import OctMaps, oct_maps
 from pyengine.measurements.records import record_path
 from pyengine.overlay import overlay, save_image
 
@@ -55,6 +56,11 @@ class Segmented:
     engine: Engine
     options: SegmentKeywords
     values: Mapping[str, Any]
+
+    @cached_property
+    def oct_maps(self) -> OctMaps:
+        """Of its labels and image, which are read once for all that show them."""
+        return oct_maps(self.file)
 
 
 class Companion(abc.ABC):
@@ -143,7 +149,7 @@ class Measured(Companion):
         found = measure_file(file, chosen, **self._options.settings)
         tables = {"classes": found.classes, "objects": found.objects, "volumes": found.volumes}
         if self._is_oct:
-            maps = oct_maps(file)
+            maps = segmented.oct_maps
             tables |= {"ascans": maps.a_scans(), "etdrs": maps.fields(self._options.laterality)}
         record = {"image": segmented.source, "tables": {n: t.packed() for n, t in tables.items()}}
         text = json.dumps(record)
@@ -213,24 +219,15 @@ class Contours(Objects):
             yield from features(numbers, classes, file.names, file.colors, page)
 
 
-class Thickness(Companion):
-    """Maps of the thickness of each class, one page for each."""
+class OctMap(Companion):
+    """A map of an OCT volume as seen from above: thickness, one page for each class, or en face."""
 
-    suffix = ".thickness.tif"
-
-    def write(self, path: Path, segmented: Segmented) -> None:
-        maps = oct_maps(segmented.file).thickness
-        result = Result(maps.shape, maps.dtype, 1, stacked=False)
-        save_result(Location(path), result, iter([Band(0, 0, maps)]))
-
-
-class EnFace(Companion):
-    """The volume from above."""
-
-    suffix = ".enface.tif"
+    def __init__(self, options: MeasureOptions, name: str, suffix: str) -> None:
+        super().__init__(options.made)
+        self._name, self.suffix = name, suffix
 
     def write(self, path: Path, segmented: Segmented) -> None:
-        seen = oct_maps(segmented.file).en_face
+        seen: Array = getattr(segmented.oct_maps, self._name)
         result = Result(seen.shape, seen.dtype, 1, stacked=False)
         save_result(Location(path), result, iter([Band(0, 0, seen)]))
 
@@ -251,8 +248,8 @@ def companions(args: argparse.Namespace) -> list[Companion]:
         (args.contours, Contours(options)),
         (args.probabilities, Scores("probabilities")),
         (args.uncertainty, Scores("uncertainty")),
-        (args.oct, Thickness(options.made)),
-        (args.oct, EnFace(options.made)),
+        (args.oct, OctMap(options, "thickness", ".thickness.tif")),
+        (args.oct, OctMap(options, "en_face", ".enface.tif")),
     ]
     return [companion for wanted, companion in asked if wanted]
 
