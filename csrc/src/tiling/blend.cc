@@ -12,6 +12,7 @@
 #include "tiling/nnunet_windows.h"
 #include "tiling/progress.h"
 #include "tiling/tile_layout.h"
+#include "tiling/window_sums.h"
 
 namespace pyengine {
 
@@ -49,55 +50,6 @@ BlendPlan PlanBlend(int64_t image_height, int64_t image_width, int64_t height, i
           .width = width,
           .rows = BlendOrigins(image_height, height, OverlapPx(overlap, height)),
           .columns = BlendOrigins(image_width, width, OverlapPx(overlap, width))};
-}
-
-BlendAccumulator::BlendAccumulator(int64_t classes, int64_t height, int64_t width,
-                                   int64_t window_height, int64_t window_width, TileMode mode,
-                                   Sink sink, int64_t first_row)
-    : classes_(classes),
-      height_(height),
-      width_(width),
-      window_height_(window_height),
-      window_width_(window_width),
-      weights_(BlendWeights({.height = window_height, .width = window_width}, mode)),
-      sums_(static_cast<size_t>(classes * window_height * width), 0.0f),
-      coverage_(static_cast<size_t>(window_height * width), 0.0f),
-      first_row_(first_row),
-      sink_(std::move(sink)) {}
-
-void BlendAccumulator::Add(const float* logits, int64_t y, int64_t x) {
-  const int64_t rows = std::min(window_height_, height_ - y);
-  const int64_t columns = std::min(window_width_, width_ - x);
-  // A window that is larger than the image begins before it.
-  const int64_t left = std::max<int64_t>(0, -x);
-  for (int64_t r = std::max<int64_t>(0, -y); r < rows; ++r) {
-    const float* weight = weights_.data() + r * window_width_;
-    const int64_t at = (y + r - first_row_) * width_ + x;
-    for (int64_t k = 0; k < classes_; ++k) {
-      const float* in = logits + (k * window_height_ + r) * window_width_;
-      float* sum = sums_.data() + k * window_height_ * width_ + at;
-      for (int64_t c = left; c < columns; ++c) sum[c] += in[c] * weight[c];
-    }
-    for (int64_t c = left; c < columns; ++c) coverage_[at + c] += weight[c];
-  }
-}
-
-void BlendAccumulator::Finish(int64_t y) {
-  const int64_t rows = std::min(y, height_) - first_row_;
-  if (rows <= 0) return;
-  const int64_t plane = window_height_ * width_;
-  for (int64_t i = 0; i < rows * width_; ++i) {
-    if (!(coverage_[i] > 0)) throw Error(ErrorCode::kInternal, "a pixel is covered by no window");
-    for (int64_t k = 0; k < classes_; ++k) sums_[k * plane + i] /= coverage_[i];
-  }
-  sink_(sums_.data(), plane, first_row_, rows);
-  const auto shift = [&](float* begin) {
-    std::copy(begin + rows * width_, begin + plane, begin);
-    std::fill(begin + plane - rows * width_, begin + plane, 0.0f);
-  };
-  for (int64_t k = 0; k < classes_; ++k) shift(sums_.data() + k * plane);
-  shift(coverage_.data());
-  first_row_ += rows;
 }
 
 namespace {
@@ -156,8 +108,10 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range
               BlendedBandRows(runner.model(), view.height, view.width, band, options));
   const std::vector<int64_t> rows = RowsOfWindows(plan, band);
   const int64_t in_h = plan.height + 2 * net.margin, in_w = plan.width + 2 * net.margin;
-  BlendAccumulator sums(
-      net.classes, view.height, view.width, plan.height, plan.width, options.mode,
+  WindowSums sums(
+      net.classes, {.height = 1, .width = view.width, .depth = view.height},
+      {.height = 1, .width = plan.width, .depth = plan.height},
+      BlendWeights({.height = plan.height, .width = plan.width}, options.mode), runner.pool(),
       [&](const float* logits, int64_t stride, int64_t y, int64_t count) {
         for (int64_t r = std::max<int64_t>(0, band.begin - y); r < std::min(count, band.end - y);
              ++r)
@@ -188,7 +142,7 @@ void SegmentBlended(const WindowRunner& runner, const CheckedImage& image, Range
                       buffers->windows.data() + i * in_floats);
       run(network, buffers->windows.data(), buffers->logits.data(), n);
       for (int64_t i = 0; i < n; ++i)
-        sums.Add(buffers->logits.data() + i * out_floats, y, plan.columns[first + i]);
+        sums.Add(buffers->logits.data() + i * out_floats, y, 0, plan.columns[first + i]);
       done += n;
       ReportProgress(options, done, total);
     }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <vector>
 
 #include "core/range.h"
@@ -31,32 +30,6 @@ struct BlendPlan {
 // Error(kInvalidArgument) if the options' overlap does not leave a step.
 BlendPlan PlanBlend(int64_t image_height, int64_t image_width, int64_t height, int64_t width,
                     double overlap);
-
-// Sums weighted logits of windows that arrive top to bottom, and hands out rows that no later
-// window can touch. Memory is proportional to window height x image width.
-class BlendAccumulator {
- public:
-  // Finished rows [y, y + rows): planes of `classes` x rows x width, `plane_stride` apart.
-  using Sink =
-      std::function<void(const float* logits, int64_t plane_stride, int64_t y, int64_t rows)>;
-
-  // The first window begins at row `first_row`.
-  BlendAccumulator(int64_t classes, int64_t height, int64_t width, int64_t window_height,
-                   int64_t window_width, TileMode mode, Sink sink, int64_t first_row = 0);
-
-  // logits (classes, window_height, window_width) at (y, x); what reaches past the image is cut.
-  void Add(const float* logits, int64_t y, int64_t x);
-  // No later window starts above row y: emits the rows before it.
-  void Finish(int64_t y);
-
- private:
-  const int64_t classes_, height_, width_, window_height_, window_width_;
-  std::vector<float> weights_;
-  std::vector<float> sums_;      // (classes, window_height, width), row 0 = first_row_
-  std::vector<float> coverage_;  // (window_height, width)
-  int64_t first_row_ = 0;
-  Sink sink_;
-};
 
 // Rows of the image that the band `rows` of the result needs.
 Range BlendedBandRows(const SegmentationModel& model, int64_t height, int64_t width, Range rows,

@@ -4,6 +4,7 @@
 
 #include "pyengine/error.h"
 #include "tiling/nnunet_windows.h"
+#include "tiling/window_sums.h"
 
 namespace pyengine {
 namespace {
@@ -22,26 +23,31 @@ TEST(Blend, GaussianIsSymmetricPositiveAndHighestInTheMiddle) {
 TEST(Blend, AveragesAndEmitsEachRowOnce) {
   std::vector<float> out(8, -1);
   int64_t rows_seen = 0;
-  BlendAccumulator sums(1, 4, 2, 3, 2, TileMode::kConstant,
-                        [&](const float* v, int64_t, int64_t y, int64_t rows) {
-                          EXPECT_EQ(y, rows_seen);
-                          rows_seen += rows;
-                          std::copy_n(v, rows * 2, out.begin() + y * 2);
-                        });
+  ThreadPool pool(2);
+  WindowSums sums(1, {.height = 1, .width = 2, .depth = 4}, {.height = 1, .width = 2, .depth = 3},
+                  BlendWeights({.height = 3, .width = 2}, TileMode::kConstant), pool,
+                  [&](const float* v, int64_t, int64_t y, int64_t rows) {
+                    EXPECT_EQ(y, rows_seen);
+                    rows_seen += rows;
+                    std::copy_n(v, rows * 2, out.begin() + y * 2);
+                  });
   const std::vector<float> first(6, 1.0f), second(6, 3.0f);
   sums.Finish(0);
-  sums.Add(first.data(), 0, 0);
+  sums.Add(first.data(), 0, 0, 0);
   sums.Finish(1);
-  sums.Add(second.data(), 1, 0);
+  sums.Add(second.data(), 1, 0, 0);
   sums.Finish(4);
   EXPECT_EQ(rows_seen, 4);
   EXPECT_EQ(out, (std::vector<float>{1, 1, 2, 2, 2, 2, 3, 3}));
 }
 
 TEST(Blend, AnUncoveredPixelIsAnErrorNotADivisionByZero) {
-  BlendAccumulator sums(1, 2, 4, 2, 2, TileMode::kConstant, [](auto...) {});
+  ThreadPool pool(1);
+  WindowSums sums(1, {.height = 1, .width = 4, .depth = 2}, {.height = 1, .width = 2, .depth = 2},
+                  BlendWeights({.height = 2, .width = 2}, TileMode::kConstant), pool,
+                  [](auto...) {});
   const std::vector<float> values(4, 1.0f);
-  sums.Add(values.data(), 0, 0);
+  sums.Add(values.data(), 0, 0, 0);
   EXPECT_THROW(sums.Finish(2), Error);
 }
 

@@ -8,11 +8,13 @@
 #include "core/checked_math.h"
 #include "graph/accepted_size.h"
 #include "pyengine/error.h"
+#include "tiling/blend.h"
 #include "tiling/gather.h"
 #include "tiling/mirrored_run.h"
 #include "tiling/progress.h"
 #include "tiling/volume/boxes.h"
 #include "tiling/volume/windows.h"
+#include "tiling/window_sums.h"
 
 namespace pyengine {
 namespace {
@@ -118,78 +120,6 @@ void SegmentAtOnce(const WindowRunner& runner, const VolumeImage& volume,
 
 // ---- blended ------------------------------------------------------------------------------------
 
-// Weighted sums of logits over the slices that windows can still reach: a ring would save copies,
-// but the last slices are moved once per row of windows only.
-class VolumeSums {
- public:
-  VolumeSums(int64_t classes, TileSize volume, const VolumeWindows& windows, ThreadPool& pool)
-      : classes_(classes),
-        volume_(volume),
-        windows_(windows),
-        pool_(pool),
-        depth_(std::min(windows.size.depth, volume.depth)),
-        plane_(volume.height * volume.width),
-        sums_(static_cast<size_t>(CheckedMul(CheckedMul(classes, depth_, "sums"), plane_, "sums"))),
-        coverage_(static_cast<size_t>(CheckedMul(depth_, plane_, "sums"))) {
-    std::fill_n(sums_.data(), sums_.size(), 0.0f);
-    std::fill_n(coverage_.data(), coverage_.size(), 0.0f);
-  }
-
-  // logits (classes, window) at (z, y, x); what reaches past the volume is cut.
-  void Add(const float* logits, int64_t z, int64_t y, int64_t x) {
-    const TileSize& size = windows_.size;
-    const int64_t front = std::max<int64_t>(0, -z);
-    const int64_t back = std::min(size.depth, volume_.depth - z);
-    const int64_t top = std::max<int64_t>(0, -y),
-                  bottom = std::min(size.height, volume_.height - y);
-    const int64_t left = std::max<int64_t>(0, -x), right = std::min(size.width, volume_.width - x);
-    pool_.ParallelFor(std::max<int64_t>(0, back - front), [&](int64_t i) {
-      const int64_t s = front + i;
-      for (int64_t r = top; r < bottom; ++r) {
-        const int64_t in_window = (s * size.height + r) * size.width;
-        const int64_t at = (z + s - first_) * plane_ + (y + r) * volume_.width + x;
-        const float* weight = windows_.weights.data() + in_window;
-        for (int64_t k = 0; k < classes_; ++k) {
-          const float* in = logits + k * size.depth * size.height * size.width + in_window;
-          float* sum = sums_.data() + k * depth_ * plane_ + at;
-          for (int64_t c = left; c < right; ++c) sum[c] += in[c] * weight[c];
-        }
-        for (int64_t c = left; c < right; ++c) coverage_[at + c] += weight[c];
-      }
-    });
-  }
-
-  // No later window begins before slice `end`: hands out the slices before it.
-  void Finish(int64_t end, SlabResults& results) {
-    const int64_t slices = std::min(end, volume_.depth) - first_;
-    if (slices <= 0) return;
-    pool_.ParallelFor(slices, [&](int64_t s) {
-      for (int64_t i = s * plane_; i < (s + 1) * plane_; ++i)
-        for (int64_t k = 0; k < classes_; ++k) sums_[k * depth_ * plane_ + i] /= coverage_[i];
-    });
-    results.Write(sums_.data(), depth_ * plane_, plane_,
-                  {.height = volume_.height, .width = volume_.width, .depth = slices}, first_, 0,
-                  0);
-    first_ += slices;
-    results.Finish(first_);
-    pool_.ParallelFor(classes_ + 1, [&](int64_t k) {
-      float* begin = k == classes_ ? coverage_.data() : sums_.data() + k * depth_ * plane_;
-      std::copy(begin + slices * plane_, begin + depth_ * plane_, begin);
-      std::fill(begin + (depth_ - slices) * plane_, begin + depth_ * plane_, 0.0f);
-    });
-  }
-
- private:
-  const int64_t classes_;
-  const TileSize volume_;
-  const VolumeWindows& windows_;
-  ThreadPool& pool_;
-  const int64_t depth_;  // slices held
-  const int64_t plane_;  // voxels of a slice
-  AlignedBuffer<float> sums_, coverage_;
-  int64_t first_ = 0;  // slice of the first one held
-};
-
 void SegmentWindows(const WindowRunner& runner, const VolumeImage& volume,
                     const VolumeOutput& output, const SegmentOptions& options) {
   const SegmentationModel& model = runner.model();
@@ -207,11 +137,17 @@ void SegmentWindows(const WindowRunner& runner, const VolumeImage& volume,
   const auto network = [&](const float* window, float* logits, int64_t n) {
     runner.executor().RunVolume(window, logits, n, in);
   };
-  VolumeSums sums(net.classes, size, plan, runner.pool());
   SlabResults results(output, size, net.classes, model.head, plan.size.depth, runner.pool());
+  WindowSums sums(
+      net.classes, size, plan.size, BlendWeights(plan.size, options.mode), runner.pool(),
+      [&](const float* logits, int64_t stride, int64_t first, int64_t slices) {
+        results.Write(logits, stride, size.height * size.width,
+                      {.height = size.height, .width = size.width, .depth = slices}, first, 0, 0);
+        results.Finish(first + slices);
+      });
   int64_t done = 0;
   for (int64_t z : plan.z) {
-    sums.Finish(z, results);
+    sums.Finish(z);
     for (int64_t y : plan.y)
       for (int64_t x : plan.x) {
         GatherBox(runner, volume, plan.padding, z - net.z.margin, y - net.y.margin,
@@ -221,7 +157,7 @@ void SegmentWindows(const WindowRunner& runner, const VolumeImage& volume,
         ReportProgress(options, ++done, plan.count());
       }
   }
-  sums.Finish(size.depth, results);
+  sums.Finish(size.depth);
 }
 
 }  // namespace

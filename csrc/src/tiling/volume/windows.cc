@@ -30,7 +30,6 @@ VolumeWindows PlanVolumeWindows(const SegmentationModel& model, TileSize volume,
       .height = Side(net.y, options.tile_height_px, model.window.height, volume.height, nnunet),
       .width = Side(net.x, options.tile_width_px, model.window.width, volume.width, nnunet),
       .depth = Side(net.z, options.tile_depth_px, model.window.depth, volume.depth, nnunet)};
-  plan.weights = BlendWeights(plan.size, options.mode);
   if (nnunet) {
     plan.z = NnUnetOrigins(volume.depth, plan.size.depth);
     plan.y = NnUnetOrigins(volume.height, plan.size.height);
