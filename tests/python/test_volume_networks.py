@@ -251,5 +251,9 @@ def test_images_and_volumes_are_told_apart(tmp_path: Path) -> None:
     engine = pyengine.Engine(path)
     with pytest.raises(ValueError, match=r"\(N, 1, D, H, W\)"):
         engine.run(np.zeros((1, 1, 8, 8), np.float32))
+    image = np.zeros((8, 8), np.float32)
+    with pytest.raises(ValueError, match=r"takes volumes of shape \(D, H, W\)"):
+        engine.segment(image)
+    borrowed = _core.BorrowedImage(image)
     with pytest.raises(pyengine.UnsupportedError, match="over volumes"):
-        engine.segment(np.zeros((8, 8), np.float32))
+        engine._native.segment(borrowed, _core.OutputKind.labels, _core.SegmentOptions())
